@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+
+namespace Graft.Testing;
+
+/// <summary>
+/// The folder <c>shared</c> beside the checkout (or GRAFT_SHARED): real photos, weights and reference numbers that are
+/// read in place. Tests that need it carry <see cref="SharedFactAttribute"/> and are skipped without it.
+/// </summary>
+internal static class SharedFolder
+{
+    private static readonly Lazy<string?> Root = new(Find);
+
+    public static string Path(string relative) => System.IO.Path.Combine(
+        Root.Value ?? throw new InvalidOperationException("Mark this test [SharedFact]: it reads ../shared."), relative);
+
+    public static bool Has(string relative) =>
+        Root.Value is { } root && System.IO.Path.Exists(System.IO.Path.Combine(root, relative));
+
+    private static string? Find()
+    {
+        if (Environment.GetEnvironmentVariable("GRAFT_SHARED") is { Length: > 0 } named) return named;
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (!File.Exists(System.IO.Path.Combine(folder.FullName, "Graft.slnx"))) continue;
+            var shared = System.IO.Path.Combine(folder.Parent?.FullName ?? "/", "shared");
+            return Directory.Exists(shared) ? shared : null;
+        }
+        return null;
+    }
+}
+
+/// <summary>A test that reads <c>../shared/{needs}</c>, reported as skipped where that is absent.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class SharedFactAttribute : FactAttribute
+{
+    public SharedFactAttribute(
+        string needs, [CallerFilePath] string? sourceFilePath = null, [CallerLineNumber] int sourceLineNumber = -1)
+        : base(sourceFilePath, sourceLineNumber)
+    {
+        Needs = needs;
+        if (!SharedFolder.Has(needs)) Skip = $"../shared/{needs} is not here";
+    }
+
+    public string Needs { get; }
+}
+
+/// <summary>A theory whose rows read <c>../shared/{needs}</c>, reported as skipped where that is absent.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class SharedTheoryAttribute : TheoryAttribute
+{
+    public SharedTheoryAttribute(
+        string needs, [CallerFilePath] string? sourceFilePath = null, [CallerLineNumber] int sourceLineNumber = -1)
+        : base(sourceFilePath, sourceLineNumber)
+    {
+        Needs = needs;
+        if (!SharedFolder.Has(needs)) Skip = $"../shared/{needs} is not here";
+    }
+
+    public string Needs { get; }
+}
