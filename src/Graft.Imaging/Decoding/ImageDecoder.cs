@@ -1,0 +1,96 @@
+using System.Collections.Frozen;
+
+namespace Graft.Imaging;
+
+/// <summary>
+/// Decodes JPEG, PNG, BMP, GIF, WebP and TIFF to upright RGB, as Pillow's <c>exif_transpose</c> and
+/// <c>convert("RGB")</c> do: EXIF orientation applied, grey repeated, alpha dropped without blending, CMYK by the plain
+/// formula, raw values without colour management, the first frame or page only. One difference is meant: 16-bit samples
+/// are scaled to 8 bits, where Pillow clips them to 255. A truncated or damaged picture is an error, never half a
+/// picture. Safe to call from many threads.
+/// </summary>
+public static class ImageDecoder
+{
+    /// <summary>The usual suffixes of the formats, with the dot; case does not matter.</summary>
+    public static IReadOnlySet<string> FileExtensions { get; } = new[]
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff",
+    }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>True where the first bytes (12 suffice) are the signature of a format that is decoded.</summary>
+    public static bool LooksLikeImage(ReadOnlySpan<byte> start) => ImageSignature.Recognize(start) != ImageFormat.Unknown;
+
+    /// <exception cref="UnreadableImageException">
+    /// The file is missing, may not be read, is empty, too large, no picture, or broken; the message begins with the path.
+    /// </exception>
+    public static RgbImage Decode(string path, DecodingOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        options ??= DecodingOptions.Default;
+        try
+        {
+            return Decode(Read(path, options), options);
+        }
+        catch (UnreadableImageException unreadable) when (unreadable.Path is null)
+        {
+            throw new UnreadableImageException(unreadable.Reason, path, unreadable);
+        }
+    }
+
+    /// <param name="file">The whole file, as it lies on disk.</param>
+    /// <param name="options">Limits; <see cref="DecodingOptions.Default"/> if null.</param>
+    /// <exception cref="UnreadableImageException">The bytes are no picture, or a broken or oversized one.</exception>
+    public static RgbImage Decode(ReadOnlyMemory<byte> file, DecodingOptions? options = null)
+    {
+        options ??= DecodingOptions.Default;
+        if (file.IsEmpty) throw new UnreadableImageException("the file is empty");
+        CheckBytes(file.Length, options);
+        var format = ImageSignature.Recognize(file.Span);
+        return format switch
+        {
+            ImageFormat.Unknown => throw NotDecoded(file.Span),
+            ImageFormat.Tiff => TiffDecoder.Decode(file, options),
+            _ => SkiaDecoder.Decode(file, format, options),
+        };
+    }
+
+    private static UnreadableImageException NotDecoded(ReadOnlySpan<byte> file)
+    {
+        const string Decoded = "JPEG, PNG, BMP, GIF, WebP and TIFF are";
+        return ImageSignature.Foreign(file) is { } foreign
+            ? new($"{foreign}, which is not decoded; {Decoded}. Convert it first.")
+            : new($"not a picture: its first bytes belong to no format that is decoded ({Decoded})");
+    }
+
+    private static void CheckBytes(long bytes, DecodingOptions options)
+    {
+        if (bytes > options.MaxFileBytes)
+        {
+            throw new UnreadableImageException(
+                $"too large: {bytes} bytes, where at most {options.MaxFileBytes} are read. " +
+                $"Raise {nameof(DecodingOptions.MaxFileBytes)} to read it.");
+        }
+    }
+
+    private static byte[] Read(string path, DecodingOptions options)
+    {
+        try
+        {
+            var file = new FileInfo(path);
+            if (Directory.Exists(path)) throw new UnreadableImageException("this is a folder, not a picture");
+            if (!file.Exists) throw new UnreadableImageException("there is no such file");
+            // Pipes and devices have no length either; opening one could wait for ever.
+            if (file.Length == 0) throw new UnreadableImageException("the file is empty");
+            CheckBytes(file.Length, options);
+            return File.ReadAllBytes(path);
+        }
+        catch (UnauthorizedAccessException denied)
+        {
+            throw new UnreadableImageException("permission to read the file was denied", innerException: denied);
+        }
+        catch (IOException failure)
+        {
+            throw new UnreadableImageException($"the file cannot be read: {failure.Message}", innerException: failure);
+        }
+    }
+}

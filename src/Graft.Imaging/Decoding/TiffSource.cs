@@ -1,0 +1,61 @@
+using System.Globalization;
+using BitMiracle.LibTiff.Classic;
+
+namespace Graft.Imaging;
+
+/// <summary>A TIFF file in memory, as LibTiff.NET reads it, and the first thing it complained of.</summary>
+internal sealed class TiffSource(ReadOnlyMemory<byte> file) : TiffStream
+{
+    private long _position;
+
+    public string? Complaint { get; private set; }
+
+    // One handler for the process, which by default would print; each message finds its file through the client data.
+    static TiffSource() => Tiff.SetErrorHandler(new ComplaintHandler());
+
+    public Tiff? Open() => Tiff.ClientOpen("TIFF", "r", this, this);
+
+    public override int Read(object clientData, byte[] buffer, int offset, int count)
+    {
+        if (_position < 0 || _position >= file.Length) return 0;
+        var read = (int)Math.Min(count, file.Length - _position);
+        file.Span.Slice((int)_position, read).CopyTo(buffer.AsSpan(offset));
+        _position += read;
+        return read;
+    }
+
+    public override void Write(object clientData, byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(object clientData, long offset, SeekOrigin origin) => _position = origin switch
+    {
+        SeekOrigin.Begin => offset,
+        SeekOrigin.Current => _position + offset,
+        _ => file.Length + offset,
+    };
+
+    public override void Close(object clientData)
+    {
+    }
+
+    public override long Size(object clientData) => file.Length;
+
+    private sealed class ComplaintHandler : TiffErrorHandler
+    {
+        public override void ErrorHandler(Tiff tif, string method, string format, params object[] args)
+        {
+        }
+
+        public override void ErrorHandlerExt(Tiff tif, object clientData, string method, string format, params object[] args)
+        {
+            if (clientData is TiffSource source) source.Complaint ??= string.Format(CultureInfo.InvariantCulture, format, args);
+        }
+
+        public override void WarningHandler(Tiff tif, string method, string format, params object[] args)
+        {
+        }
+
+        public override void WarningHandlerExt(Tiff tif, object clientData, string method, string format, params object[] args)
+        {
+        }
+    }
+}
