@@ -1,0 +1,119 @@
+using Graft.Checkpoints;
+using Graft.Checkpoints.Store;
+using Graft.Imaging;
+using Graft.Networks;
+
+namespace Graft.Backbones;
+
+/// <summary>A pretrained network, ready to be cut: its description, its weights, and how photos become its input.</summary>
+public sealed class Backbone : IDisposable
+{
+    private readonly Checkpoint? _file;
+
+    private Backbone(
+        string name, Network network, IWeights weights, Preprocessing preprocessing, string? head, IReadOnlyList<string>? classes, Checkpoint? file)
+    {
+        (Name, Network, Weights, Preprocessing, Head, Classes) = (name, network, weights, preprocessing, head, classes);
+        _file = file;
+    }
+
+    /// <summary>The catalogue's full name: <c>mobilenet_v2.torchvision</c>.</summary>
+    public string Name { get; }
+
+    public Network Network { get; }
+
+    public IWeights Weights { get; }
+
+    public Preprocessing Preprocessing { get; }
+
+    /// <summary>The first layer of the classification head; null once it is cut off, or if the file has none.</summary>
+    public string? Head { get; }
+
+    /// <summary>What the outputs are called; null without a classification head.</summary>
+    public IReadOnlyList<string>? Classes { get; }
+
+    /// <summary>
+    /// Loads a network of the catalogue with pretrained weights: from <paramref name="weightsFile"/> if given, else those
+    /// that are part of Graft or in the weight store. A file without the classification head gives the network without it.
+    /// </summary>
+    /// <param name="name">A name of <see cref="BackboneCatalog"/>.</param>
+    /// <param name="weightsFile">A .safetensors, .pth or Keras .h5 file saved from this very network.</param>
+    /// <param name="preprocessing">How the file's network was fed, if otherwise than the catalogue says.</param>
+    /// <exception cref="GraftException">No such name, no weights at hand, or a file that does not fit.</exception>
+    public static Backbone Load(string name, string? weightsFile = null, Preprocessing? preprocessing = null)
+    {
+        var definition = BackboneCatalog.Find(name);
+        var published = definition.Weights[0];
+        var file = Checkpoint.Open(weightsFile ?? Locate(definition, published));
+        try
+        {
+            var whole = definition.Build();
+            preprocessing ??= published.Preprocessing;
+            whole = whole.WithInputSize(preprocessing.InputHeight, preprocessing.InputWidth);
+            var features = whole.CutBefore(definition.Head);
+            // Whatever the file has for the head, the features are what must be there.
+            var weights = CheckpointWeights.Match(file, features, whole);
+            var complete = CheckpointWeights.TryMatch(file, whole);
+            return complete is null
+                ? new(definition.FullName, features, weights, preprocessing, head: null, classes: null, file)
+                : new(definition.FullName, whole, complete, preprocessing, definition.Head, ClassesOf(whole, published), file);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The same network with random weights, to train from scratch or to compare with.</summary>
+    public static Backbone Untrained(string name, int seed)
+    {
+        var definition = BackboneCatalog.Find(name);
+        var preprocessing = definition.Weights[0].Preprocessing;
+        var whole = definition.Build().WithInputSize(preprocessing.InputHeight, preprocessing.InputWidth);
+        return new(
+            definition.FullName, whole, new RandomWeights(seed), preprocessing, definition.Head, ClassesOf(whole, definition.Weights[0]), file: null);
+    }
+
+    /// <summary>The network up to a layer (or a block's last layer).</summary>
+    public Backbone CutAfter(string layerOrBlock) => Cut(Network.CutAfter(layerOrBlock));
+
+    /// <summary>The network up to, and without, a layer (or a block's first layer).</summary>
+    public Backbone CutBefore(string layerOrBlock) => Cut(Network.CutBefore(layerOrBlock));
+
+    /// <summary>
+    /// What transfer learning keeps: the network without its classification head, its last map averaged to one number per channel.
+    /// </summary>
+    public Backbone Features() => (Head is null ? this : CutBefore(Head)).Pooled();
+
+    /// <summary>The last map averaged to one number per channel; nothing changes where the output is a vector already.</summary>
+    public Backbone Pooled() =>
+        Network.OutputShape.IsMap ? Cut(Network.Append(output => output.GlobalPool("features"))) : this;
+
+    /// <summary>The same network for images of another size, in pixels.</summary>
+    public Backbone WithInputSize(int width, int height) =>
+        new(Name, Network.WithInputSize(height, width), Weights, Preprocessing.WithInputSize(width, height), Head, Classes, _file);
+
+    public void Dispose() => _file?.Dispose();
+
+    private Backbone Cut(Network network) =>
+        new(Name, network, Weights, Preprocessing, head: null, classes: null, _file);
+
+    private static IReadOnlyList<string>? ClassesOf(Network network, PretrainedWeights weights) =>
+        weights.Classes?.Count == network.OutputShape.ElementCount ? weights.Classes : null;
+
+    private static string Locate(BackboneDefinition definition, PretrainedWeights weights)
+    {
+        if (weights.File is { } published)
+        {
+            return WeightStore.Default.Find(published)
+                   ?? throw new GraftException(
+                       $"The weights of {definition.FullName} are not here yet. `graft models pull {definition.FullName}` downloads them from "
+                       + $"{published.Url}; a file that you have already is named with --weights FILE.");
+        }
+        using var resource = ClassNames.Resource(EmbeddedBackbone.Resource);
+        var content = new byte[resource.Length];
+        resource.ReadExactly(content);
+        return PrivateFile.WithContent("weights", EmbeddedBackbone.Resource, content);
+    }
+}

@@ -1,0 +1,117 @@
+using System.Buffers;
+using Graft.Networks;
+
+namespace Graft.Checkpoints;
+
+/// <summary>The tensors of a file, matched to the parameters of a network.</summary>
+public sealed class CheckpointWeights : IWeights
+{
+    private readonly Checkpoint _checkpoint;
+    private readonly IReadOnlyDictionary<string, string> _tensorOf;
+
+    private CheckpointWeights(Checkpoint checkpoint, IReadOnlyDictionary<string, string> tensorOf) =>
+        (_checkpoint, _tensorOf) = (checkpoint, tensorOf);
+
+    /// <summary>
+    /// Matches a file to a network: by key for PyTorch's layout; for Keras's by layer name or, where the names differ, by order, as
+    /// Keras itself does.
+    /// </summary>
+    /// <param name="checkpoint">The file; must stay open as long as the weights are read.</param>
+    /// <param name="network">What must be filled: every parameter must be in the file.</param>
+    /// <param name="whole">The network that <paramref name="network"/> was cut from: what the file holds for the rest of it is
+    /// passed over. Anything else in the file is an error.</param>
+    /// <exception cref="CheckpointMismatchException">Tensors are missing, unexpected or of another shape; lists them all.</exception>
+    public static CheckpointWeights Match(Checkpoint checkpoint, Network network, Network? whole = null) =>
+        Match(checkpoint, network, whole, out var problems)
+        ?? throw new CheckpointMismatchException(checkpoint.Path, network.Name, problems);
+
+    /// <summary>The same, or null where the file does not fit.</summary>
+    public static CheckpointWeights? TryMatch(Checkpoint checkpoint, Network network) =>
+        Match(checkpoint, network, null, out _);
+
+    private static CheckpointWeights? Match(Checkpoint checkpoint, Network network, Network? whole, out List<string> problems)
+    {
+        var known = (whole ?? network).Parameters;
+        var isKeras = checkpoint is KerasCheckpoint;
+        var tensorOf = checkpoint is KerasCheckpoint keras
+            ? MatchKeras(keras, known)
+            : known.Where(parameter => checkpoint.Contains(parameter.Key))
+                .ToDictionary(parameter => parameter.Key, parameter => parameter.Key, StringComparer.Ordinal);
+
+        problems = [];
+        foreach (var parameter in network.Parameters)
+        {
+            var shape = isKeras ? KerasLayout.Shape(parameter) : parameter.Shape;
+            var name = isKeras ? $"{parameter.Layer}/{KerasLayout.Name(parameter.Role)}" : parameter.Key;
+            if (!tensorOf.TryGetValue(parameter.Key, out var tensor))
+                problems.Add($"missing: '{name}' [{string.Join(", ", shape)}]");
+            else if (checkpoint.Find(tensor) is not { } found)
+                problems.Add($"missing: '{tensor}'");
+            else if (!found.Shape.SequenceEqual(shape.Select(size => (long)size)))
+                problems.Add($"expected '{tensor}' [{string.Join(", ", shape)}], found [{string.Join(", ", found.Shape)}]");
+            else if (found.Type is not (TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16 or TensorType.Float64))
+                problems.Add($"expected '{tensor}' in floating point, found {found.Type}");
+        }
+        var used = tensorOf.Values.ToHashSet(StringComparer.Ordinal);
+        problems.AddRange(checkpoint.Tensors
+            .Where(tensor => !used.Contains(tensor.Name) && !IsCounter(tensor.Name))
+            .Select(tensor => $"unexpected: '{tensor.Name}' [{string.Join(", ", tensor.Shape)}]"));
+        return problems.Count == 0 ? new(checkpoint, tensorOf) : null;
+    }
+
+    public void Read(Parameter parameter, Span<float> destination)
+    {
+        var tensor = _tensorOf[parameter.Key];
+        if (_checkpoint is not KerasCheckpoint)
+        {
+            _checkpoint.Read(tensor, destination);
+            return;
+        }
+        var values = ArrayPool<float>.Shared.Rent(destination.Length);
+        try
+        {
+            _checkpoint.Read(tensor, values.AsSpan(0, destination.Length));
+            KerasLayout.ToParameter(parameter, values.AsSpan(0, destination.Length), destination);
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(values);
+        }
+    }
+
+    private static Dictionary<string, string> MatchKeras(KerasCheckpoint file, IReadOnlyList<Parameter> parameters)
+    {
+        var fileLayers = file.Layers.Where(layer => layer.TensorNames.Count > 0).ToList();
+        var layers = parameters.GroupBy(parameter => parameter.Layer)
+            .Select(group => (Name: group.Key, Parameters: group.ToList())).ToList();
+        var byName = layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
+        var pairs = fileLayers.All(layer => byName.ContainsKey(layer.Name))
+            ? fileLayers.Select(layer => (layer, byName[layer.Name]))
+            : fileLayers.Zip(layers);
+
+        var tensorOf = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (fileLayer, layer) in pairs)
+            foreach (var (tensor, parameter) in fileLayer.TensorNames.Zip(layer.Parameters))
+                tensorOf.Add(parameter.Key, tensor);
+        return tensorOf;
+    }
+
+    /// <summary>PyTorch's batch norm counts its batches; nothing in inference or training here uses the count.</summary>
+    private static bool IsCounter(string tensor) => tensor.EndsWith(".num_batches_tracked", StringComparison.Ordinal);
+}
+
+/// <summary>A file that does not fit a network; <see cref="Problems"/> has every tensor that differs.</summary>
+public sealed class CheckpointMismatchException(string path, string network, IReadOnlyList<string> problems) : GraftException(
+    $"{path} does not fit the network '{network}': {problems.Count} tensor{(problems.Count == 1 ? "" : "s")} "
+    + $"{(problems.Count == 1 ? "differs" : "differ")} ({Examples(problems)}). Name the backbone that the file was saved from.")
+{
+    /// <summary>One line for each tensor that is missing, unexpected, or of another shape or type.</summary>
+    public IReadOnlyList<string> Problems { get; } = problems;
+
+    private static string Examples(IReadOnlyList<string> problems)
+    {
+        // One of each sort says more than three of the first.
+        var examples = problems.GroupBy(problem => problem.Split(' ')[0]).Select(sort => sort.First()).ToList();
+        return string.Join("; ", examples) + (problems.Count > examples.Count ? "; …" : "");
+    }
+}

@@ -1,0 +1,12 @@
+using Graft.Data;
+
+namespace Graft.Features;
+
+/// <summary>The features of images, row by row.</summary>
+/// <param name="Images">The images that could be read, in the order asked for.</param>
+/// <param name="Rows">For each of <paramref name="Images"/>, the network's output, flattened.</param>
+/// <param name="Broken">The images that could not be read, with the reason.</param>
+/// <param name="CacheHits">Images whose features were taken from the cache.</param>
+/// <param name="CacheMisses">Images whose features were computed.</param>
+public sealed record FeatureSet(
+    IReadOnlyList<LabeledImage> Images, IReadOnlyList<float[]> Rows, IReadOnlyList<SkippedFile> Broken, int CacheHits, int CacheMisses);

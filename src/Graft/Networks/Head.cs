@@ -1,0 +1,50 @@
+namespace Graft.Networks;
+
+/// <summary>
+/// A new classification head, to be grafted on the features of a pretrained network: batch norm, hidden dense layers with ReLU and
+/// dropout, and a dense layer with one output per class. Its outputs are logits.
+/// </summary>
+public sealed record Head
+{
+    private const double Epsilon = 1e-5;
+
+    /// <summary>Batch norm and one dense layer: softmax regression on standardised features.</summary>
+    public static Head Softmax { get; } = new();
+
+    /// <summary>The classic recipe's head: one hidden layer, such as 1,024 units.</summary>
+    public static Head Dense(int units, double dropout = 0) => new() { HiddenUnits = [units], Dropout = dropout };
+
+    /// <summary>Units of the hidden dense layers, first to last; at least 1 each. Default none.</summary>
+    public IReadOnlyList<int> HiddenUnits { get; init; } = [];
+
+    /// <summary>The share of values zeroed before each dense layer but the first of several, from 0 up to 1. Default 0.</summary>
+    public double Dropout { get; init; }
+
+    /// <summary>Whether features are standardised by batch norm first. Default true.</summary>
+    public bool BatchNorm { get; init; } = true;
+
+    /// <summary>Adds the head's layers, all named <c>head.*</c>.</summary>
+    /// <param name="features">A vector.</param>
+    /// <param name="classes">At least 2.</param>
+    public Node Build(Node features, int classes)
+    {
+        if (Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
+        var x = BatchNorm ? features.BatchNorm("head.norm", Epsilon) : features;
+        for (var i = 0; i < HiddenUnits.Count; i++)
+        {
+            if (i > 0 && Dropout > 0) x = x.Dropout($"head.dropout{i}", Dropout);
+            x = x.Dense($"head.dense{i + 1}", HiddenUnits[i]).Relu($"head.relu{i + 1}");
+        }
+        if (Dropout > 0) x = x.Dropout("head.dropout", Dropout);
+        return x.Dense("head.classes", classes);
+    }
+
+    /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
+    public IReadOnlyList<string> Problems()
+    {
+        var problems = new List<string>();
+        if (HiddenUnits.Any(units => units < 1)) problems.Add($"Expected hidden layers of at least 1 unit, found {string.Join(", ", HiddenUnits)}.");
+        if (Dropout is not (>= 0 and < 1)) problems.Add($"Expected a dropout from 0 up to 1, found {Dropout}.");
+        return problems;
+    }
+}

@@ -1,0 +1,153 @@
+using System.Text.Json;
+
+namespace Graft.Networks;
+
+/// <summary>A named step of a network: an operation and the layers whose outputs it takes.</summary>
+public sealed record Layer(string Name, Operation Operation, IReadOnlyList<string> Inputs);
+
+/// <summary>
+/// A network described once, as named layers in an order in which each follows its inputs; the first layer is the image, the
+/// last the output. It holds no weights and costs nothing: the torch module, the layer table and the checkpoint keys are
+/// derived from it.
+/// </summary>
+public sealed class Network
+{
+    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    private readonly Dictionary<string, int> _indices;
+    private readonly TensorShape[] _shapes;
+
+    /// <exception cref="GraftException">A name is used twice, an input is missing, or shapes do not fit; names the layer.</exception>
+    public Network(string name, IReadOnlyList<Layer> layers)
+    {
+        Name = name;
+        Layers = layers;
+        _indices = new(layers.Count, StringComparer.Ordinal);
+        _shapes = new TensorShape[layers.Count];
+        if (layers is not [{ Operation: Input }, ..])
+            throw new GraftException($"Network '{name}' must begin with an Input layer.");
+        for (var index = 0; index < layers.Count; index++)
+        {
+            var layer = layers[index];
+            try
+            {
+                if (layer.Inputs.FirstOrDefault(input => !_indices.ContainsKey(input)) is { } missing)
+                    throw new GraftException($"its input '{missing}' does not come before it");
+                _shapes[index] = layer.Operation.OutputShape(InputShapes(layer));
+                if (!_indices.TryAdd(layer.Name, index)) throw new GraftException("its name is used twice");
+            }
+            catch (GraftException problem)
+            {
+                throw new GraftException($"Layer '{layer.Name}' of network '{name}': {problem.Message}.", problem);
+            }
+        }
+        Parameters = [.. layers.SelectMany(layer => layer.Operation.Parameters(layer.Name, InputShapes(layer)))];
+    }
+
+    public string Name { get; }
+
+    public IReadOnlyList<Layer> Layers { get; }
+
+    /// <summary>The tensors of weights of all layers, in layer order.</summary>
+    public IReadOnlyList<Parameter> Parameters { get; }
+
+    public TensorShape InputShape => _shapes[0];
+
+    public TensorShape OutputShape => _shapes[^1];
+
+    public Layer Output => Layers[^1];
+
+    public Layer this[string layer] => Layers[IndexOf(layer)];
+
+    /// <summary>The shape of a layer's output for one image of <see cref="InputShape"/>.</summary>
+    public TensorShape ShapeOf(string layer) => _shapes[IndexOf(layer)];
+
+    public IReadOnlyList<TensorShape> InputShapes(Layer layer) =>
+        [.. layer.Inputs.Select(input => _shapes[_indices[input]])];
+
+    /// <summary>
+    /// The layer with this name or, for a block such as <c>features.14</c>, the last layer of the block.
+    /// </summary>
+    /// <exception cref="GraftException">There is none; the message lists the nearest names.</exception>
+    public Layer Find(string layerOrBlock) =>
+        Layers.LastOrDefault(layer => layer.Name == layerOrBlock)
+        ?? Layers.LastOrDefault(layer => InBlock(layer, layerOrBlock))
+        ?? throw NoLayer(layerOrBlock);
+
+    /// <summary>The network up to a layer (or a block's last layer), whose output becomes the network's.</summary>
+    public Network CutAfter(string layerOrBlock)
+    {
+        var needed = new HashSet<string>(StringComparer.Ordinal) { Find(layerOrBlock).Name };
+        foreach (var layer in Layers.Reverse())
+            if (needed.Contains(layer.Name)) needed.UnionWith(layer.Inputs);
+        var output = Find(layerOrBlock);
+        return new(Name, [.. Layers.Where(layer => needed.Contains(layer.Name) && layer != output), output]);
+    }
+
+    /// <summary>The network up to, and without, a layer (or a block's first layer): its input becomes the output.</summary>
+    public Network CutBefore(string layerOrBlock)
+    {
+        var first = Layers.FirstOrDefault(layer => layer.Name == layerOrBlock || InBlock(layer, layerOrBlock))
+                    ?? throw NoLayer(layerOrBlock);
+        return first.Inputs.Count == 1
+            ? CutAfter(first.Inputs[0])
+            : throw new GraftException(
+                $"Layer '{first.Name}' has {first.Inputs.Count} inputs; cut after one of {string.Join(", ", first.Inputs)}.");
+    }
+
+    /// <summary>The network behind a layer: its input is that layer's output, its layers are those that follow from it.</summary>
+    /// <exception cref="GraftException">Another path leads around the layer.</exception>
+    public Network StartAfter(string layerOrBlock)
+    {
+        var boundary = Find(layerOrBlock);
+        var before = CutAfter(boundary.Name).Layers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
+        var after = Layers.Where(layer => !before.Contains(layer.Name)).ToList();
+        var around = after.SelectMany(layer => layer.Inputs)
+            .FirstOrDefault(input => before.Contains(input) && input != boundary.Name);
+        return around is null
+            ? new(Name, [new(boundary.Name, Input.Of(ShapeOf(boundary.Name)), []), .. after])
+            : throw new GraftException(
+                $"Network '{Name}' cannot be split after '{boundary.Name}': '{around}' is used behind it too. Split at the end of a block.");
+    }
+
+    /// <summary>This network with more layers on its output.</summary>
+    public Network Append(Func<Node, Node> layers)
+    {
+        var builder = new NetworkBuilder(Name, Layers);
+        return builder.Build(layers(builder.Node(Output.Name)));
+    }
+
+    /// <summary>The same layers for images of another size.</summary>
+    /// <exception cref="GraftException">A layer cannot take that size.</exception>
+    public Network WithInputSize(int height, int width) =>
+        Layers[0].Operation is Input input && (input.Height, input.Width) == (height, width)
+            ? this
+            : new(Name, [Layers[0] with { Operation = new Input(InputShape.Channels, height, width) }, .. Layers.Skip(1)]);
+
+    /// <summary>The description as JSON, as a model file carries it.</summary>
+    public string ToJson() => JsonSerializer.Serialize(new Description(Name, Layers), Json);
+
+    public static Network FromJson(string json) =>
+        JsonSerializer.Deserialize<Description>(json, Json) is { } description
+            ? new(description.Name, description.Layers)
+            : throw new GraftException("The network description is empty.");
+
+    private int IndexOf(string layer) => _indices.TryGetValue(layer, out var index) ? index : throw NoLayer(layer);
+
+    private static bool InBlock(Layer layer, string block) =>
+        layer.Name.Length > block.Length
+        && layer.Name.StartsWith(block, StringComparison.Ordinal)
+        && layer.Name[block.Length] is '.' or '/';
+
+    private GraftException NoLayer(string name)
+    {
+        var near = Layers.Select(layer => layer.Name)
+            .Where(known => known.Contains(name, StringComparison.OrdinalIgnoreCase)
+                            || name.Contains(known, StringComparison.OrdinalIgnoreCase))
+            .Take(5).ToList();
+        var hint = near.Count > 0 ? $"Did you mean {string.Join(", ", near)}?" : "";
+        return new($"Network '{Name}' has no layer or block '{name}'. {hint} `graft models show {Name}` lists them all.");
+    }
+
+    private sealed record Description(string Name, IReadOnlyList<Layer> Layers);
+}

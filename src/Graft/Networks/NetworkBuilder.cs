@@ -1,0 +1,107 @@
+namespace Graft.Networks;
+
+/// <summary>The order in which a finished network lists its layers.</summary>
+public enum LayerOrder
+{
+    /// <summary>As they were declared.</summary>
+    Declared,
+
+    /// <summary>
+    /// As Keras's <c>model.layers</c> has them, by distance from the output: the order of its summaries, of layer indices in its
+    /// guides, and of the weights in its files.
+    /// </summary>
+    Keras,
+}
+
+/// <summary>Collects the layers of a <see cref="Network"/> as its description calls for them.</summary>
+public sealed class NetworkBuilder(string name, IEnumerable<Layer>? layers = null)
+{
+    private readonly List<Layer> _layers = [.. layers ?? []];
+
+    public Node Input(string layer, int channels, Extent size) =>
+        Add(layer, new Input(channels, size.Height, size.Width));
+
+    public Node Add(string layer, Operation operation, params ReadOnlySpan<Node> inputs)
+    {
+        var names = new string[inputs.Length];
+        for (var i = 0; i < names.Length; i++) names[i] = inputs[i].Layer;
+        _layers.Add(new(layer, operation, names));
+        return new(this, layer);
+    }
+
+    public Network Build(Node output, LayerOrder order = LayerOrder.Declared) =>
+        new Network(name, order == LayerOrder.Keras ? KerasOrder(output.Layer) : _layers).CutAfter(output.Layer);
+
+    internal Node Node(string layer) => new(this, layer);
+
+    /// <summary>
+    /// Keras sorts layers by their longest path to the output, farthest first, and layers of equal distance by when a walk
+    /// from the output back to the inputs first meets them (keras/src/models/functional.py, map_graph_network).
+    /// </summary>
+    private IReadOnlyList<Layer> KerasOrder(string output)
+    {
+        var byName = _layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
+        var met = new Dictionary<string, int>(StringComparer.Ordinal);
+        var inputsFirst = new List<Layer>();
+        Walk(byName[output]);
+
+        var distance = met.Keys.ToDictionary(layer => layer, _ => 0, StringComparer.Ordinal);
+        foreach (var layer in Enumerable.Reverse(inputsFirst))
+            foreach (var input in layer.Inputs)
+                distance[input] = Math.Max(distance[input], distance[layer.Name] + 1);
+        return [.. inputsFirst.OrderByDescending(layer => distance[layer.Name]).ThenBy(layer => met[layer.Name])];
+
+        void Walk(Layer layer)
+        {
+            if (!met.TryAdd(layer.Name, met.Count)) return;
+            foreach (var input in layer.Inputs) Walk(byName[input]);
+            inputsFirst.Add(layer);
+        }
+    }
+}
+
+/// <summary>A layer's output while a network is being described; each method adds a layer on it and returns that layer's output.</summary>
+public readonly record struct Node(NetworkBuilder Builder, string Layer)
+{
+    public Node Convolution(
+        string layer, int filters, Extent kernel, Extent? stride = null, Padding padding = default, bool bias = true) =>
+        Then(layer, new Convolution(filters, kernel, stride ?? 1, padding, Bias: bias));
+
+    /// <summary>A convolution of each of the <paramref name="channels"/> input channels by itself.</summary>
+    public Node DepthwiseConvolution(
+        string layer, int channels, Extent kernel, Extent? stride = null, Padding padding = default, bool bias = true) =>
+        Then(layer, new Convolution(channels, kernel, stride ?? 1, padding, Groups: channels, Bias: bias));
+
+    public Node BatchNorm(string layer, double epsilon, double momentum = 0.1, bool scale = true) =>
+        Then(layer, new BatchNorm(epsilon, momentum, scale));
+
+    public Node Activation(string layer, ActivationFunction function) => Then(layer, new Activation(function));
+
+    public Node Relu(string layer) => Activation(layer, ActivationFunction.Relu);
+
+    public Node Relu6(string layer) => Activation(layer, ActivationFunction.Relu6);
+
+    public Node Softmax(string layer) => Activation(layer, ActivationFunction.Softmax);
+
+    public Node MaxPool(string layer, Extent kernel, Extent stride, Padding padding = default, bool roundUp = false) =>
+        Then(layer, new Pool(PoolFunction.Max, kernel, stride, padding, roundUp));
+
+    public Node GlobalPool(string layer, PoolFunction function = PoolFunction.Average) => Then(layer, new GlobalPool(function));
+
+    public Node ZeroPadding(string layer, Padding padding) => Then(layer, new ZeroPadding(padding));
+
+    public Node Dense(string layer, int units, bool bias = true) => Then(layer, new Dense(units, bias));
+
+    public Node Flatten(string layer, AxisOrder order = AxisOrder.ChannelsFirst) => Then(layer, new Flatten(order));
+
+    public Node Reshape(string layer, params int[] shape) => Then(layer, new Reshape(shape));
+
+    public Node Dropout(string layer, double rate) => Then(layer, new Dropout(rate));
+
+    public Node Add(string layer, Node other) => Builder.Add(layer, new Add(), this, other);
+
+    public Node Concatenate(string layer, params ReadOnlySpan<Node> others) =>
+        Builder.Add(layer, new Concatenate(), [this, .. others]);
+
+    private Node Then(string layer, Operation operation) => Builder.Add(layer, operation, this);
+}

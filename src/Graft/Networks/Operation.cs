@@ -1,0 +1,258 @@
+using System.Text.Json.Serialization;
+
+namespace Graft.Networks;
+
+/// <summary>
+/// What a layer computes, described and not executed: shapes, weights and cost follow from it, and so do the torch module
+/// and the layer table. Value-equal, and serialisable, so that a trained model can carry its own architecture.
+/// </summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(Input), "input")]
+[JsonDerivedType(typeof(Convolution), "convolution")]
+[JsonDerivedType(typeof(BatchNorm), "batch_norm")]
+[JsonDerivedType(typeof(Activation), "activation")]
+[JsonDerivedType(typeof(Pool), "pool")]
+[JsonDerivedType(typeof(GlobalPool), "global_pool")]
+[JsonDerivedType(typeof(ZeroPadding), "zero_padding")]
+[JsonDerivedType(typeof(Dense), "dense")]
+[JsonDerivedType(typeof(Flatten), "flatten")]
+[JsonDerivedType(typeof(Reshape), "reshape")]
+[JsonDerivedType(typeof(Dropout), "dropout")]
+[JsonDerivedType(typeof(Add), "add")]
+[JsonDerivedType(typeof(Concatenate), "concatenate")]
+public abstract record Operation
+{
+    /// <summary>A word for the layer table.</summary>
+    [JsonIgnore]
+    public virtual string Kind => GetType().Name;
+
+    /// <exception cref="GraftException">The inputs do not fit; the message says how.</exception>
+    public abstract TensorShape OutputShape(IReadOnlyList<TensorShape> inputs);
+
+    /// <summary>The weights that layer <paramref name="layer"/> has with these inputs, in the order of Keras's and PyTorch's files.</summary>
+    public virtual IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) => [];
+
+    /// <summary>Multiply-accumulate operations for one image.</summary>
+    public virtual long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => 0;
+
+    private protected static TensorShape Single(IReadOnlyList<TensorShape> inputs) =>
+        inputs.Count == 1 ? inputs[0] : throw new GraftException($"expected one input, found {inputs.Count}");
+
+    private protected static TensorShape SingleMap(IReadOnlyList<TensorShape> inputs) =>
+        Single(inputs) is { IsMap: true } map
+            ? map
+            : throw new GraftException($"expected a feature map [channels, height, width], found {inputs[0]}");
+
+    private protected static int SlidingWindows(int size, int before, int after, int kernel, int stride, bool roundUp = false)
+    {
+        var room = size + before + after - kernel;
+        if (room < 0) throw new GraftException($"a window of {kernel} pixels does not fit into {size}; use larger images");
+        var count = (roundUp ? (room + stride - 1) / stride : room / stride) + 1;
+        // PyTorch's ceil mode: no window starts in the padding behind the map.
+        return roundUp && (count - 1) * stride >= size + before ? count - 1 : count;
+    }
+}
+
+/// <summary>The image: normalised pixels, [channels, height, width].</summary>
+public sealed record Input(int Channels, int Height, int Width) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        Height == 0 ? TensorShape.Vector(Channels) : TensorShape.Map(Channels, Height, Width);
+
+    /// <summary>An input for activations of any shape, when a network starts behind a cut.</summary>
+    public static Input Of(TensorShape shape) =>
+        shape.IsMap ? new(shape.Channels, shape.Height, shape.Width) : new(shape.Channels, 0, 0);
+}
+
+/// <summary>A 2-D convolution; with as many groups as input channels, a depthwise one.</summary>
+public sealed record Convolution(
+    int Filters, Extent Kernel, Extent Stride, Padding Padding, int Groups = 1, bool Bias = true) : Operation
+{
+    [JsonIgnore]
+    public override string Kind => Groups > 1 ? "DepthwiseConv" : "Conv";
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var map = SingleMap(inputs);
+        if (map.Channels % Groups != 0 || Filters % Groups != 0)
+            throw new GraftException($"{map.Channels} channels and {Filters} filters do not split into {Groups} groups");
+        var padding = Padding.Resolve(map.Height, map.Width, Kernel, Stride);
+        return TensorShape.Map(
+            Filters,
+            SlidingWindows(map.Height, padding.Top, padding.Bottom, Kernel.Height, Stride.Height),
+            SlidingWindows(map.Width, padding.Left, padding.Right, Kernel.Width, Stride.Width));
+    }
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs)
+    {
+        var depthwise = Groups > 1 && Groups == inputs[0].Channels;
+        yield return new(layer, depthwise ? ParameterRole.DepthwiseKernel : ParameterRole.Kernel,
+            [Filters, inputs[0].Channels / Groups, Kernel.Height, Kernel.Width]);
+        if (Bias) yield return new(layer, ParameterRole.Bias, [Filters]);
+    }
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
+        (long)output.ElementCount * (inputs[0].Channels / Groups) * Kernel.Height * Kernel.Width;
+}
+
+/// <summary>
+/// Batch normalisation over the channels of a map or the features of a vector.
+/// Momentum is PyTorch's: the share of the new batch in the moving statistics.
+/// </summary>
+public sealed record BatchNorm(double Epsilon, double Momentum = 0.1, bool Scale = true) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs)
+    {
+        int[] shape = [inputs[0].Channels];
+        if (Scale) yield return new(layer, ParameterRole.Gamma, shape);
+        yield return new(layer, ParameterRole.Beta, shape);
+        yield return new(layer, ParameterRole.MovingMean, shape);
+        yield return new(layer, ParameterRole.MovingVariance, shape);
+    }
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => output.ElementCount;
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<ActivationFunction>))]
+public enum ActivationFunction
+{
+    Relu,
+
+    /// <summary>min(max(x, 0), 6).</summary>
+    Relu6,
+    Sigmoid,
+
+    /// <summary>Over the channels or features.</summary>
+    Softmax,
+}
+
+public sealed record Activation(ActivationFunction Function) : Operation
+{
+    [JsonIgnore]
+    public override string Kind => Function.ToString();
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<PoolFunction>))]
+public enum PoolFunction
+{
+    Average,
+    Max,
+}
+
+/// <summary>
+/// Pooling over windows. Padding is never the maximum, and counts in an average only where asked.
+/// <paramref name="RoundUp"/> is PyTorch's ceil mode: a last window may hang over the edge.
+/// </summary>
+public sealed record Pool(
+    PoolFunction Function, Extent Kernel, Extent Stride, Padding Padding, bool RoundUp = false, bool CountPadding = false)
+    : Operation
+{
+    [JsonIgnore]
+    public override string Kind => $"{Function}Pool";
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var map = SingleMap(inputs);
+        var padding = Padding.Resolve(map.Height, map.Width, Kernel, Stride);
+        return TensorShape.Map(
+            map.Channels,
+            SlidingWindows(map.Height, padding.Top, padding.Bottom, Kernel.Height, Stride.Height, RoundUp),
+            SlidingWindows(map.Width, padding.Left, padding.Right, Kernel.Width, Stride.Width, RoundUp));
+    }
+}
+
+/// <summary>One number per channel: [channels, height, width] → [channels].</summary>
+public sealed record GlobalPool(PoolFunction Function) : Operation
+{
+    [JsonIgnore]
+    public override string Kind => $"Global{Function}Pool";
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        TensorShape.Vector(SingleMap(inputs).Channels);
+}
+
+/// <summary>Rows and columns of zeros around a map.</summary>
+public sealed record ZeroPadding(Padding Padding) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var map = SingleMap(inputs);
+        return TensorShape.Map(
+            map.Channels, map.Height + Padding.Top + Padding.Bottom, map.Width + Padding.Left + Padding.Right);
+    }
+}
+
+/// <summary>A fully connected layer: [inputs] → [units].</summary>
+public sealed record Dense(int Units, bool Bias = true) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        Single(inputs).IsVector
+            ? TensorShape.Vector(Units)
+            : throw new GraftException($"expected a vector, found {inputs[0]}; pool or flatten first");
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs)
+    {
+        yield return new(layer, ParameterRole.DenseKernel, [Units, inputs[0].Channels]);
+        if (Bias) yield return new(layer, ParameterRole.Bias, [Units]);
+    }
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
+        (long)inputs[0].Channels * Units;
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<AxisOrder>))]
+public enum AxisOrder
+{
+    /// <summary>PyTorch's: channels, rows, columns.</summary>
+    ChannelsFirst,
+
+    /// <summary>Keras's: rows, columns, channels.</summary>
+    ChannelsLast,
+}
+
+/// <summary>[channels, height, width] → [channels · height · width], in the order of the framework that trained the weights.</summary>
+public sealed record Flatten(AxisOrder Order = AxisOrder.ChannelsFirst) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        TensorShape.Vector(Single(inputs).ElementCount);
+}
+
+/// <summary>[features] → [channels, height, width] or back, without moving a value.</summary>
+public sealed record Reshape(IReadOnlyList<int> Shape) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var output = new TensorShape([.. Shape]);
+        return output.ElementCount == Single(inputs).ElementCount
+            ? output
+            : throw new GraftException($"{inputs[0]} does not reshape to {output}");
+    }
+}
+
+/// <summary>Zeroes a share of the values in training; does nothing in inference.</summary>
+public sealed record Dropout(double Rate) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
+}
+
+/// <summary>The sum of maps of one shape: a residual connection.</summary>
+public sealed record Add : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        inputs.Count > 1 && inputs.All(shape => shape == inputs[0])
+            ? inputs[0]
+            : throw new GraftException($"cannot add {string.Join(" and ", inputs)}");
+}
+
+/// <summary>Maps of one height and width, or vectors, one after the other along the channels.</summary>
+public sealed record Concatenate : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        inputs.All(shape => shape.Sizes.Skip(1).SequenceEqual(inputs[0].Sizes.Skip(1)))
+            ? new([inputs.Sum(shape => shape.Channels), .. inputs[0].Sizes.Skip(1)])
+            : throw new GraftException($"cannot concatenate {string.Join(" and ", inputs)}");
+}

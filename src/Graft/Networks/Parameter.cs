@@ -1,0 +1,53 @@
+namespace Graft.Networks;
+
+/// <summary>What a tensor of weights is to its layer; checkpoint formats differ in its name and axis order.</summary>
+public enum ParameterRole
+{
+    /// <summary>Convolution weights, [output, input / groups, height, width].</summary>
+    Kernel,
+
+    /// <summary>Weights of a convolution with one group per input channel, [output, 1, height, width].</summary>
+    DepthwiseKernel,
+
+    /// <summary>Weights of a dense layer, [output, input].</summary>
+    DenseKernel,
+
+    /// <summary>Added after a kernel.</summary>
+    Bias,
+
+    /// <summary>The scale of a normalisation.</summary>
+    Gamma,
+
+    /// <summary>The shift of a normalisation.</summary>
+    Beta,
+
+    /// <summary>The moving mean that batch normalisation subtracts in inference.</summary>
+    MovingMean,
+
+    /// <summary>The moving variance that batch normalisation divides by in inference.</summary>
+    MovingVariance,
+}
+
+/// <summary>One tensor of weights of a layer, in PyTorch's axis order.</summary>
+/// <param name="Layer">The layer that owns it.</param>
+/// <param name="Role">What it is to the layer.</param>
+/// <param name="Shape">Its sizes, output first.</param>
+public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<int> Shape)
+{
+    /// <summary>The key in PyTorch's naming, which Graft's own files use too: <c>features.0.0.weight</c>.</summary>
+    public string Key => $"{Layer}.{Role switch
+    {
+        ParameterRole.Bias or ParameterRole.Beta => "bias",
+        ParameterRole.MovingMean => "running_mean",
+        ParameterRole.MovingVariance => "running_var",
+        _ => "weight",
+    }}";
+
+    public int ElementCount => Shape.Aggregate(1, (product, size) => checked(product * size));
+
+    /// <summary>A statistic that is measured, not learned by gradient; torchvision leaves it out of parameter counts.</summary>
+    public bool IsStatistic => Role is ParameterRole.MovingMean or ParameterRole.MovingVariance;
+
+    /// <summary>The number of inputs that one output sums over, for the scale of random initial values.</summary>
+    public int FanIn => Shape.Skip(1).Aggregate(1, (product, size) => product * size);
+}
