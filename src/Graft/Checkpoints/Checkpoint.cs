@@ -1,0 +1,103 @@
+namespace Graft.Checkpoints;
+
+/// <summary>
+/// A weights file: the list of its tensors, read at once, and their values, read on demand. Values come in the file's own
+/// layout (Keras: HWIO kernels; PyTorch: OIHW). Reading never loads libtorch and never runs code from a file.
+/// <see cref="Read(string, Span{float})"/> may be called from several threads.
+/// </summary>
+public abstract class Checkpoint : IDisposable
+{
+    private readonly Dictionary<string, int> _indices;
+
+    private protected Checkpoint(
+        string path, IReadOnlyList<TensorEntry> tensors, IReadOnlyDictionary<string, string> metadata)
+    {
+        (Path, Tensors, Metadata) = (path, tensors, metadata);
+        _indices = new(tensors.Count);
+        for (var i = 0; i < tensors.Count; i++)
+        {
+            if (!_indices.TryAdd(tensors[i].Name, i))
+                throw new CheckpointException($"{path} names the tensor '{tensors[i].Name}' twice. The file is damaged.");
+        }
+    }
+
+    public string Path { get; }
+
+    /// <summary>The tensors in the file's own order.</summary>
+    public IReadOnlyList<TensorEntry> Tensors { get; }
+
+    /// <summary>
+    /// What the file says of itself: <c>__metadata__</c> of safetensors, the text attributes of a Keras file
+    /// (<c>keras_version</c>, <c>backend</c>); empty for PyTorch.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>Opens a weights file by its content, whatever its extension.</summary>
+    /// <exception cref="CheckpointException">The file is absent, damaged, or of no known format.</exception>
+    public static Checkpoint Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        try
+        {
+            return CheckpointFormats.Of(path) switch
+            {
+                CheckpointFormat.Safetensors => SafetensorsCheckpoint.Load(path),
+                CheckpointFormat.Hdf5 => KerasCheckpoint.Load(path),
+                CheckpointFormat.Zip => TorchCheckpoint.LoadZip(path),
+                _ => TorchCheckpoint.LoadLegacy(path),
+            };
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(path, exception);
+        }
+    }
+
+    public bool Contains(string name) => _indices.ContainsKey(name);
+
+    /// <summary>The entry of a tensor, or null where the file has none of that name.</summary>
+    public TensorEntry? Find(string name) => _indices.TryGetValue(name, out var index) ? Tensors[index] : null;
+
+    /// <summary>Reads a tensor, last axis fastest, converted to float32.</summary>
+    /// <exception cref="KeyNotFoundException">The file has no tensor of that name.</exception>
+    /// <exception cref="ArgumentException">The destination's length is not the tensor's element count.</exception>
+    /// <exception cref="CheckpointException">The values cannot be read.</exception>
+    public void Read(string name, Span<float> destination)
+    {
+        if (!_indices.TryGetValue(name, out var index)) throw new KeyNotFoundException($"{Path} has no tensor '{name}'.");
+        if (destination.Length != Tensors[index].ElementCount)
+        {
+            throw new ArgumentException(
+                $"Expected room for {Tensors[index].ElementCount} elements of {Tensors[index]}, found {destination.Length}.",
+                nameof(destination));
+        }
+        try
+        {
+            if (destination.Length > 0) ReadValues(index, destination);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(Path, exception);
+        }
+    }
+
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    private protected abstract void ReadValues(int index, Span<float> destination);
+
+    protected abstract void Dispose(bool disposing);
+
+    private protected static CheckpointException Unreadable(string path, Exception exception) => exception switch
+    {
+        FileNotFoundException or DirectoryNotFoundException =>
+            new($"There is no file {path}. Check the path.", exception),
+        UnauthorizedAccessException when Directory.Exists(path) =>
+            new($"Expected a weights file, found the folder {path}. Name a file in it.", exception),
+        UnauthorizedAccessException => new($"{path} may not be read. Check its permissions.", exception),
+        _ => new($"{path} cannot be read: {exception.Message}", exception),
+    };
+}

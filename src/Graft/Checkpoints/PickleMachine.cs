@@ -1,0 +1,279 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+
+namespace Graft.Checkpoints;
+
+/// <summary>
+/// Reads the pickles that <c>torch.save</c> writes, and nothing more: the opcodes that build numbers, text, lists and
+/// dictionaries, and the globals of <see cref="TorchGlobals"/>. Any other global or opcode ends the reading by name, before
+/// its arguments mean anything; there is no way from a pickle to code. Memory is bounded by the pickle's length.
+/// </summary>
+internal sealed class PickleMachine
+{
+    /// <summary>A state dictionary of a thousand tensors takes a tenth of a megabyte.</summary>
+    private const long LengthLimitBytes = 64 << 20;
+    private const int TextLimitBytes = 16 << 20;
+    private const int LongLimitBytes = 32;
+    private const int NameLimitBytes = 512;
+
+    private static readonly object Mark = new();
+
+    private readonly Stream _stream;
+    private readonly Func<PickleTuple, object> _resolvePersistentId;
+    private readonly long _end;
+    private readonly List<object?> _stack = [];
+    private readonly List<int> _marks = [];
+    private readonly Dictionary<uint, object?> _memo = [];
+
+    private PickleMachine(Stream stream, Func<PickleTuple, object> resolvePersistentId)
+    {
+        (_stream, _resolvePersistentId) = (stream, resolvePersistentId);
+        _end = Math.Min(stream.Length, stream.Position + LengthLimitBytes);
+    }
+
+    /// <summary>Reads one pickle and leaves the stream behind it.</summary>
+    /// <param name="stream">A seekable stream; cheap for single bytes.</param>
+    /// <param name="resolvePersistentId">Makes an object of a persistent id, which is always a tuple here.</param>
+    /// <exception cref="PickleException">The pickle is damaged, or asks for what is not allowed.</exception>
+    public static object? Load(Stream stream, Func<PickleTuple, object>? resolvePersistentId = null) =>
+        new PickleMachine(stream, resolvePersistentId ?? (_ => throw new PickleException("an unexpected persistent id")))
+            .Run();
+
+    private object? Run()
+    {
+        while (true)
+        {
+            var opcode = ReadByte();
+            switch ((char)opcode)
+            {
+                case '\u0080':
+                    if (ReadByte() is > 5 and var protocol) throw new PickleException($"pickle protocol {protocol}");
+                    break;
+                case '\u0095': ReadBytes(8); break;
+                case '.': return Pop();
+                case '(': Push(Mark); _marks.Add(_stack.Count); break;
+                case '0': Pop(); break;
+                case '1': PopToMark(); break;
+                case '2': Push(Peek()); break;
+
+                case 'N': Push(null); break;
+                case '\u0088': Push(true); break;
+                case '\u0089': Push(false); break;
+                case 'K': Push((long)ReadByte()); break;
+                case 'M': Push((long)BinaryPrimitives.ReadUInt16LittleEndian(ReadBytes(2))); break;
+                case 'J': Push((long)BinaryPrimitives.ReadInt32LittleEndian(ReadBytes(4))); break;
+                case 'I': PushNumber(ReadLine()); break;
+                case 'L': PushNumber(ReadLine().TrimEnd('L')); break;
+                case '\u008A': PushLong(ReadBytes(ReadByte(), LongLimitBytes)); break;
+                case '\u008B': PushLong(ReadBytes(ReadUInt32(), LongLimitBytes)); break;
+                case 'G': Push(BinaryPrimitives.ReadDoubleBigEndian(ReadBytes(8))); break;
+                case 'F': PushDouble(ReadLine()); break;
+
+                // Python 2 wrote its plain strings as bytes: official weights of 2017 have such keys.
+                case 'X': Push(ReadText(ReadUInt32())); break;
+                case 'T': Push(ReadText(ReadUInt32())); break;
+                case 'U': Push(ReadText(ReadByte())); break;
+                case '\u008C': Push(ReadText(ReadByte())); break;
+                case '\u008D': Push(ReadText(ReadUInt64())); break;
+                case 'B': Push(ReadBytes(ReadUInt32(), TextLimitBytes)); break;
+                case 'C': Push(ReadBytes(ReadByte(), TextLimitBytes)); break;
+                case '\u008E': Push(ReadBytes(ReadUInt64(), TextLimitBytes)); break;
+
+                case ')': Push(new PickleTuple([])); break;
+                case 't': Push(new PickleTuple(PopToMark())); break;
+                case '\u0085': PushTuple(1); break;
+                case '\u0086': PushTuple(2); break;
+                case '\u0087': PushTuple(3); break;
+                case ']': Push(new List<object?>()); break;
+                case 'l': Push(new List<object?>(PopToMark())); break;
+                case 'a': { var item = Pop(); Peek<List<object?>>().Add(item); break; }
+                case 'e': { var items = PopToMark(); Peek<List<object?>>().AddRange(items); break; }
+                case '}': Push(new PickleDictionary()); break;
+                case 'd': { var items = PopToMark(); Push(Fill(new(), items)); break; }
+                case 's': { var value = Pop(); var key = Pop(); Fill(Peek<PickleDictionary>(), [key, value]); break; }
+                case 'u': { var items = PopToMark(); Fill(Peek<PickleDictionary>(), items); break; }
+
+                case 'p': _memo[ReadIndex()] = Peek(); break;
+                case 'q': _memo[ReadByte()] = Peek(); break;
+                case 'r': _memo[ReadUInt32()] = Peek(); break;
+                case '\u0094': _memo[(uint)_memo.Count] = Peek(); break;
+                case 'g': Push(Recall(ReadIndex())); break;
+                case 'h': Push(Recall(ReadByte())); break;
+                case 'j': Push(Recall(ReadUInt32())); break;
+
+                case 'c': { var module = ReadLine(); Push(TorchGlobals.Resolve(module, ReadLine())); break; }
+                case '\u0093': { var name = Pop<string>(); Push(TorchGlobals.Resolve(Pop<string>(), name)); break; }
+                case 'R':
+                {
+                    var arguments = Pop<PickleTuple>();
+                    Push(Pop<PickleGlobal>().Call(arguments));
+                    break;
+                }
+                case 'b':
+                    Pop();
+                    // state_dict() hangs its version numbers on the dictionary: nothing that a tensor needs.
+                    Peek<PickleDictionary>();
+                    break;
+                case 'Q': Push(_resolvePersistentId(Pop<PickleTuple>())); break;
+
+                // INST names a class in the stream and calls it: never written by torch.save, liked by attackers.
+                case 'i': { var module = ReadLine(); throw TorchGlobals.Refusal(module, ReadLine()); }
+                default:
+                    throw new PickleException(opcode is > 0x20 and < 0x7F
+                        ? $"the pickle instruction '{(char)opcode}', which builds no tensor"
+                        : $"the pickle instruction 0x{opcode:X2}, which builds no tensor");
+            }
+        }
+    }
+
+    private static PickleDictionary Fill(PickleDictionary dictionary, object?[] items)
+    {
+        if (items.Length % 2 != 0) throw PickleException.Damaged("a key without a value");
+        for (var i = 0; i < items.Length; i += 2) dictionary.Set(items[i], items[i + 1]);
+        return dictionary;
+    }
+
+    private void Push(object? value) => _stack.Add(value);
+
+    private void PushTuple(int count)
+    {
+        var items = new object?[count];
+        for (var i = count - 1; i >= 0; i--) items[i] = Pop();
+        Push(new PickleTuple(items));
+    }
+
+    private void PushLong(byte[] littleEndian)
+    {
+        var value = new BigInteger(littleEndian);
+        Push(value >= long.MinValue && value <= long.MaxValue ? (long)value : value);
+    }
+
+    private void PushNumber(string digits) => Push(digits switch
+    {
+        "00" => false,
+        "01" => true,
+        _ => long.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw PickleException.Damaged("a number that is none"),
+    });
+
+    private void PushDouble(string digits) =>
+        Push(double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw PickleException.Damaged("a number that is none"));
+
+    private object? Peek()
+    {
+        if (_stack.Count == 0 || _stack[^1] == Mark) throw PickleException.Damaged("its stack is empty");
+        return _stack[^1];
+    }
+
+    private T Peek<T>() where T : class =>
+        Peek() as T ?? throw PickleException.Damaged($"expected a {typeof(T).Name}, found {Peek()?.GetType().Name ?? "None"}");
+
+    private object? Pop()
+    {
+        var value = Peek();
+        _stack.RemoveAt(_stack.Count - 1);
+        return value;
+    }
+
+    private T Pop<T>() where T : class
+    {
+        var value = Peek<T>();
+        _stack.RemoveAt(_stack.Count - 1);
+        return value;
+    }
+
+    private object?[] PopToMark()
+    {
+        if (_marks.Count == 0) throw PickleException.Damaged("a mark is missing");
+        var start = _marks[^1];
+        _marks.RemoveAt(_marks.Count - 1);
+        var items = _stack[start..].ToArray();
+        _stack.RemoveRange(start - 1, _stack.Count - start + 1);
+        return items;
+    }
+
+    private object? Recall(uint index) =>
+        _memo.TryGetValue(index, out var value) ? value : throw PickleException.Damaged($"nothing is stored as {index}");
+
+    private byte ReadByte()
+    {
+        if (_stream.Position >= _end) throw AtEnd();
+        return (byte)_stream.ReadByte();
+    }
+
+    private byte[] ReadBytes(int count)
+    {
+        if (_end - _stream.Position < count) throw AtEnd();
+        var bytes = new byte[count];
+        _stream.ReadExactly(bytes);
+        return bytes;
+    }
+
+    private byte[] ReadBytes(ulong count, int limit) => count <= (ulong)limit
+        ? ReadBytes((int)count)
+        : throw PickleException.Damaged($"a value of {count} bytes");
+
+    private uint ReadUInt32() => BinaryPrimitives.ReadUInt32LittleEndian(ReadBytes(4));
+
+    private ulong ReadUInt64() => BinaryPrimitives.ReadUInt64LittleEndian(ReadBytes(8));
+
+    private uint ReadIndex() => uint.TryParse(ReadLine(), NumberStyles.None, CultureInfo.InvariantCulture, out var index)
+        ? index
+        : throw PickleException.Damaged("a memo index that is none");
+
+    private string ReadText(ulong count) => Encoding.UTF8.GetString(ReadBytes(count, TextLimitBytes));
+
+    private string ReadLine()
+    {
+        var line = new StringBuilder();
+        for (var next = ReadByte(); next != '\n'; next = ReadByte())
+        {
+            if (line.Length == NameLimitBytes) throw PickleException.Damaged("a name without an end");
+            line.Append((char)next);
+        }
+        return line.ToString().TrimEnd('\r');
+    }
+
+    private PickleException AtEnd() => PickleException.Damaged(
+        _end < _stream.Length ? $"its pickle is over {LengthLimitBytes >> 20} MB long" : "it ends early (cut short?)");
+}
+
+internal sealed class PickleTuple(object?[] items)
+{
+    public IReadOnlyList<object?> Items { get; } = items;
+}
+
+/// <summary>A Python dictionary; only its text keys are kept, in order.</summary>
+internal sealed class PickleDictionary
+{
+    public OrderedDictionary<string, object?> Items { get; } = [];
+
+    public void Set(object? key, object? value)
+    {
+        if (key is string text) Items[text] = value;
+    }
+}
+
+/// <summary>A function or class that a pickle may name.</summary>
+internal sealed class PickleGlobal(string name, Func<IReadOnlyList<object?>, object?>? call)
+{
+    public string Name { get; } = name;
+
+    public object? Call(PickleTuple arguments) =>
+        call is null ? throw new PickleException($"to call '{Name}'") : call(arguments.Items);
+}
+
+/// <summary>Why a pickle is not read; <see cref="TorchCheckpoint"/> turns it into the message for the user.</summary>
+internal sealed class PickleException(string what, bool isDamage = false, bool isWholeModel = false) : Exception(what)
+{
+    public bool IsDamage { get; } = isDamage;
+
+    public bool IsWholeModel { get; } = isWholeModel;
+
+    public static PickleException Damaged(string what) => new(what, isDamage: true);
+}

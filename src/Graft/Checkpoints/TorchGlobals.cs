@@ -1,0 +1,150 @@
+namespace Graft.Checkpoints;
+
+/// <summary>The globals that building tensors needs: the only ones that a pickle may name.</summary>
+internal static class TorchGlobals
+{
+    private const int RankLimit = 64;
+
+    private static readonly Dictionary<string, TensorType> StorageTypes = new()
+    {
+        ["torch.BoolStorage"] = TensorType.Boolean,
+        ["torch.ByteStorage"] = TensorType.UInt8,
+        ["torch.CharStorage"] = TensorType.Int8,
+        ["torch.ShortStorage"] = TensorType.Int16,
+        ["torch.IntStorage"] = TensorType.Int32,
+        ["torch.LongStorage"] = TensorType.Int64,
+        ["torch.HalfStorage"] = TensorType.Float16,
+        ["torch.BFloat16Storage"] = TensorType.BFloat16,
+        ["torch.FloatStorage"] = TensorType.Float32,
+        ["torch.DoubleStorage"] = TensorType.Float64,
+    };
+
+    private static readonly Dictionary<string, PickleGlobal> Known = new PickleGlobal[]
+    {
+        new("collections.OrderedDict", OrderedDictionary),
+        new("torch._utils._rebuild_tensor", Tensor),
+        new("torch._utils._rebuild_tensor_v2", Tensor),
+        new("torch._utils._rebuild_parameter", Parameter),
+        new("torch.Size", arguments => arguments is [PickleTuple sizes] ? sizes : throw Unexpected("torch.Size")),
+        new("torch.device", _ => null),
+    }.Concat(StorageTypes.Keys.Select(name => new PickleGlobal(name, null))).ToDictionary(known => known.Name);
+
+    /// <exception cref="PickleException">Tensor building does not need it.</exception>
+    public static PickleGlobal Resolve(string module, string name) =>
+        Known.TryGetValue($"{module}.{name}", out var known) ? known : throw Refusal(module, name);
+
+    public static TensorType? StorageType(PickleGlobal global) =>
+        StorageTypes.TryGetValue(global.Name, out var type) ? type : null;
+
+    public static PickleException Refusal(string module, string name)
+    {
+        var full = new string([.. $"{module}.{name}".Take(120).Select(c => c is >= ' ' and <= '~' ? c : '?')]);
+        return new($"'{full}'", isWholeModel: full.StartsWith("torch.nn.", StringComparison.Ordinal));
+    }
+
+    private static PickleDictionary OrderedDictionary(IReadOnlyList<object?> arguments)
+    {
+        var dictionary = new PickleDictionary();
+        if (arguments is []) return dictionary;
+        if (arguments is not [List<object?> pairs]) throw Unexpected("collections.OrderedDict");
+        foreach (var pair in pairs)
+        {
+            switch (pair)
+            {
+                case PickleTuple { Items: [var key, var value] }: dictionary.Set(key, value); break;
+                case List<object?> and [var key, var value]: dictionary.Set(key, value); break;
+                default: throw Unexpected("collections.OrderedDict");
+            }
+        }
+        return dictionary;
+    }
+
+    /// <summary>Arguments: storage, offset, size, stride, then flags that do not matter here.</summary>
+    private static TorchTensor Tensor(IReadOnlyList<object?> arguments)
+    {
+        if (arguments is not [TorchStorage storage, long offset, PickleTuple size, PickleTuple stride, ..])
+            throw Unexpected("torch._utils._rebuild_tensor_v2");
+        var tensor = new TorchTensor(storage, offset, Numbers(size), Numbers(stride));
+        if (!tensor.LiesInStorage)
+        {
+            throw PickleException.Damaged(
+                $"a tensor of shape [{string.Join(", ", tensor.Shape)}], strides [{string.Join(", ", tensor.Strides)}] and " +
+                $"offset {offset} reaches outside its {storage.ElementCount} stored elements");
+        }
+        return tensor;
+    }
+
+    private static TorchTensor Parameter(IReadOnlyList<object?> arguments) =>
+        arguments is [TorchTensor tensor, ..] ? tensor : throw Unexpected("torch._utils._rebuild_parameter");
+
+    private static long[] Numbers(PickleTuple tuple) => tuple.Items.Count <= RankLimit
+        ? [.. tuple.Items.Select(item => item is long number ? number : throw PickleException.Damaged("a size that is no number"))]
+        : throw PickleException.Damaged($"a tensor of {tuple.Items.Count} dimensions");
+
+    private static PickleException Unexpected(string name) => PickleException.Damaged($"{name} has unexpected arguments");
+}
+
+/// <summary>Elements in the file; <see cref="Position"/> is known when the whole file is.</summary>
+internal sealed class TorchStorage(string key, TensorType type, long elementCount)
+{
+    public string Key { get; } = key;
+
+    public TensorType Type { get; } = type;
+
+    public long ElementCount { get; } = elementCount;
+
+    /// <summary>Byte offset in the file, or -1.</summary>
+    public long Position { get; set; } = -1;
+
+    /// <summary>The storage that this one is a part of, and where (PyTorch before 0.4).</summary>
+    public (string RootKey, long Offset)? View { get; init; }
+}
+
+/// <summary>A strided view of a storage.</summary>
+internal sealed class TorchTensor(TorchStorage storage, long offset, long[] shape, long[] strides)
+{
+    public TorchStorage Storage { get; } = storage;
+
+    /// <summary>In elements, as the strides.</summary>
+    public long Offset { get; } = offset;
+
+    public long[] Shape { get; } = shape;
+
+    public long[] Strides { get; } = strides;
+
+    /// <summary>Elements from the first that is used to the last, both included; 0 for an empty tensor.</summary>
+    public long Extent { get; } = ExtentOf(shape, strides);
+
+    public bool LiesInStorage => Extent >= 0 && Offset >= 0 && Offset <= Storage.ElementCount - Extent;
+
+    /// <summary>Whether elements lie one after the other, last axis fastest.</summary>
+    public bool IsContiguous
+    {
+        get
+        {
+            var expected = 1L;
+            for (var axis = Shape.Length - 1; axis >= 0; axis--)
+            {
+                if (Shape[axis] != 1 && Strides[axis] != expected) return false;
+                expected *= Shape[axis];
+            }
+            return true;
+        }
+    }
+
+    /// <summary>-1 for sizes that make no sense.</summary>
+    private static long ExtentOf(long[] shape, long[] strides)
+    {
+        if (shape.Length != strides.Length) return -1;
+        if (shape.Concat(strides).Any(number => number < 0)) return -1;
+        if (shape.Contains(0)) return 0;
+        Int128 last = 0, count = 1;
+        for (var axis = 0; axis < shape.Length; axis++)
+        {
+            last += (Int128)(shape[axis] - 1) * strides[axis];
+            count *= shape[axis];
+            if (last >= long.MaxValue || count > long.MaxValue) return -1;
+        }
+        return (long)last + 1;
+    }
+}
