@@ -1,0 +1,162 @@
+namespace Graft.Data;
+
+internal enum DataPart { Train, Validation, Test }
+
+/// <summary>
+/// What reading a source has turned up so far: images with the names of their classes, and everything worth telling.
+/// <see cref="ToLabeledImages"/> judges the whole, so that all problems are reported together.
+/// </summary>
+internal sealed class DataFindings(string source, LabeledImagesOptions options)
+{
+    private const double StrongImbalance = 10;
+    private const int NamedAtMost = 10;
+
+    private readonly string root = Directory.Exists(source) ? source : Path.Join(Path.GetDirectoryName(source), ".");
+    private readonly List<(DataPart Part, string Class, string Path)> images = [];
+    private readonly HashSet<string> classFolders = new(StringComparer.Ordinal);
+    private readonly List<SkippedFile> skipped = [];
+    private readonly List<string> problems = [];
+    private readonly List<string> notes = [];
+
+    public string Source => source;
+
+    public LabeledImagesOptions Options => options;
+
+    public bool HasProblems => problems.Count > 0;
+
+    public void Add(DataPart part, string @class, string path) => images.Add((part, @class, path));
+
+    /// <summary>A training class that exists even if no image turns up for it.</summary>
+    public void ExpectClass(string @class) => classFolders.Add(@class);
+
+    public void Skip(string path, string reason) => skipped.Add(new(path, reason));
+
+    public void Problem(string problem) => problems.Add(problem);
+
+    public void Note(string note) => notes.Add(note);
+
+    /// <summary>'a', 'b' and 7 more.</summary>
+    public static string Named(IEnumerable<string?> names) => Some([.. names.Select(name => $"'{name}'")]);
+
+    /// <summary>At most ten of the items and the number of the others.</summary>
+    public static string Some(IReadOnlyCollection<string> items)
+    {
+        var named = string.Join(", ", items.Take(NamedAtMost));
+        return items.Count > NamedAtMost ? $"{named} and {items.Count - NamedAtMost} more" : named;
+    }
+
+    public static string Layouts(string source) => $"""
+        Expected a folder per class:     {source}/cat/1.jpg   {source}/dog/2.jpg   (also inside train/, val/ and test/)
+            or names that say the class: {source}/cat.1.jpg   {source}/dog.2.jpg
+            or a CSV file with the columns path,label
+        """;
+
+    public LabeledImages ToLabeledImages()
+    {
+        var training = Names(DataPart.Train);
+        var classes = options.Classes ?? [.. training.Union(classFolders).Order(StringComparer.Ordinal)];
+        if (images.Count == 0) ReportNoImages();
+        else if (options.Classes is null) CheckTrainingClasses(classes, training);
+        CheckKnown(classes);
+        if (HasProblems) throw new DataException(source, problems);
+
+        var indices = classes.Select((name, index) => (name, index)).ToDictionary(StringComparer.Ordinal);
+        var train = Part(DataPart.Train, indices);
+        var validation = Part(DataPart.Validation, indices);
+        var test = Part(DataPart.Test, indices);
+        var split = validation.Length == 0 && options.ValidationFraction > 0;
+        if (split) (train, validation) = SplitOff(train);
+        NoteAbsent(classes, validation, "validation");
+        NoteAbsent(classes, test, "test");
+        NoteImbalance(classes, train);
+        NoteCaseTwins(classes);
+        skipped.Sort((a, b) => string.CompareOrdinal(SortKey(a.Path), SortKey(b.Path)));
+        return new(source, classes, train, validation, test, skipped, notes, split);
+    }
+
+    private HashSet<string> Names(DataPart part) =>
+        images.Where(image => image.Part == part).Select(image => image.Class).ToHashSet(StringComparer.Ordinal);
+
+    private void ReportNoImages()
+    {
+        var others = skipped.Count == 0
+            ? ""
+            : $" ({skipped.Count} files are unusable: {Named(skipped.Select(file => Path.GetFileName(file.Path)))})";
+        Problem($"There are no images in '{source}'{others}. {Layouts(source)}");
+    }
+
+    private void CheckTrainingClasses(IReadOnlyList<string> classes, HashSet<string> training)
+    {
+        var sizes = images.Where(image => image.Part == DataPart.Train)
+            .CountBy(image => image.Class, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
+        if (classes.Count == 1)
+            Problem($"'{source}' holds a single class, '{classes[0]}'; expected at least two.{WrapperRemedy(classes[0])}");
+        if (sizes.Values.Sum() is var count && count < classes.Count)
+            Problem($"There are fewer training images ({count}) than classes ({classes.Count}).");
+        foreach (var empty in classes.Where(name => !sizes.ContainsKey(name)))
+            Problem($"The class '{empty}' has no images. Add some, or remove its folder.");
+        if (images.Exists(image => image.Part == DataPart.Validation) || options.ValidationFraction == 0) return;
+        foreach (var single in classes.Where(name => sizes.GetValueOrDefault(name) == 1))
+            Problem($"The class '{single}' has a single image; it needs two, one to train on and one to validate.");
+    }
+
+    // An archive often unpacks into a folder of its own inside the folder that was made for it.
+    private string WrapperRemedy(string onlyClass)
+    {
+        var inner = Path.Join(source, onlyClass);
+        return Directory.Exists(inner) && Directory.EnumerateDirectories(inner).Skip(1).Any()
+            ? $" Did you mean '{inner}'?"
+            : "";
+    }
+
+    private void CheckKnown(IReadOnlyList<string> classes)
+    {
+        var known = classes.ToHashSet(StringComparer.Ordinal);
+        foreach (var part in Enum.GetValues<DataPart>())
+        {
+            var unknown = Names(part).Where(name => !known.Contains(name)).Order(StringComparer.Ordinal).ToArray();
+            if (unknown.Length == 0) continue;
+            var place = part.ToString().ToLowerInvariant();
+            Problem(options.Classes is null
+                ? $"The {place} images have classes that training lacks: {Named(unknown)}. Training has {Named(classes)}."
+                : $"The {place} images have classes that the model does not know: {Named(unknown)}. It knows {Named(classes)}.");
+        }
+    }
+
+    private LabeledImage[] Part(DataPart part, Dictionary<string, int> indices) =>
+        [.. images.Where(image => image.Part == part).OrderBy(image => SortKey(image.Path), StringComparer.Ordinal)
+            .Select(image => new LabeledImage(image.Path, indices[image.Class]))];
+
+    /// <summary>The same wherever the source lies and whatever separates folders there.</summary>
+    private string SortKey(string path) => Path.GetRelativePath(root, path).Replace(Path.DirectorySeparatorChar, '/');
+
+    private (LabeledImage[] Train, LabeledImage[] Validation) SplitOff(LabeledImage[] all)
+    {
+        var (kept, heldOut) = StratifiedSplit.Of(
+            [.. all.Select(image => image.Class)], options.ValidationFraction, options.Seed);
+        return ([.. kept.Select(index => all[index])], [.. heldOut.Select(index => all[index])]);
+    }
+
+    private void NoteAbsent(IReadOnlyList<string> classes, LabeledImage[] part, string name)
+    {
+        if (part.Length == 0) return;
+        var absent = classes.Where((_, index) => !part.Any(image => image.Class == index)).ToArray();
+        if (absent.Length > 0) Note($"No {name} images for {Named(absent)}: the {name} figures say nothing about it.");
+    }
+
+    private void NoteImbalance(IReadOnlyList<string> classes, LabeledImage[] train)
+    {
+        if (train.Length == 0) return;
+        var sizes = train.CountBy(image => image.Class).ToArray();
+        var (most, least) = (sizes.MaxBy(size => size.Value), sizes.MinBy(size => size.Value));
+        if (most.Value > StrongImbalance * least.Value)
+            Note($"The classes are unbalanced: '{classes[most.Key]}' has {most.Value} training images, " +
+                $"'{classes[least.Key]}' {least.Value}. Judge by macro F1 rather than accuracy.");
+    }
+
+    private void NoteCaseTwins(IReadOnlyList<string> classes)
+    {
+        foreach (var twins in classes.GroupBy(name => name, StringComparer.OrdinalIgnoreCase).Where(group => group.Count() > 1))
+            Note($"{Named(twins)} differ only in case and are taken for different classes.");
+    }
+}

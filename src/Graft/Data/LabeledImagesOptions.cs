@@ -1,0 +1,58 @@
+using System.Text.RegularExpressions;
+
+namespace Graft.Data;
+
+/// <summary>How a data set is read. The defaults suit training.</summary>
+public sealed record LabeledImagesOptions
+{
+    /// <summary>
+    /// The share of the training images that validates where the source has no validation images: at least 0 and below
+    /// 1, default 0.2. With 0 nothing is split off and <see cref="LabeledImages.Validation"/> may be empty.
+    /// </summary>
+    public double ValidationFraction { get; init; } = 0.2;
+
+    /// <summary>Decides which images validate; the same seed gives the same split everywhere. Default 1.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>
+    /// A regular expression for file names that carry their class, in its group <c>class</c> or its first group, such as
+    /// <c>^(\w+)-</c>. Default null: the class is what stands before the number at the end, as in cat.0.jpg or
+    /// golden_retriever_12.png.
+    /// </summary>
+    public string? FileNamePattern { get; init; }
+
+    /// <summary>
+    /// The classes of a trained model, in its order. Labels then index into these; a class that the model does not know
+    /// is an error, and any of them may be without images. Default null: the classes found, sorted ordinally.
+    /// </summary>
+    public IReadOnlyList<string>? Classes { get; init; }
+
+    /// <summary>For images that a trained model is tried on: its classes, and nothing is split off.</summary>
+    public static LabeledImagesOptions ForEvaluation(IReadOnlyList<string> classes) =>
+        new() { Classes = classes, ValidationFraction = 0 };
+
+    internal void Validate()
+    {
+        var problems = new List<string>();
+        if (ValidationFraction is not (>= 0 and < 1))
+            problems.Add($"The validation fraction is {ValidationFraction}; expected at least 0 and below 1.");
+        if (Classes is { } classes && (classes.Count == 0 || classes.Distinct(StringComparer.Ordinal).Count() < classes.Count))
+            problems.Add("The given classes are empty or hold a name twice.");
+        if (FileNamePattern is { } pattern && PatternProblem(pattern) is { } problem) problems.Add(problem);
+        if (problems.Count > 0) throw new DataException("the options", problems);
+    }
+
+    private static string? PatternProblem(string pattern)
+    {
+        try
+        {
+            return new Regex(pattern).GetGroupNumbers().Length > 1
+                ? null
+                : $"The file name pattern '{pattern}' has no group that holds the class. Put parentheses round it: ^(\\w+)-";
+        }
+        catch (ArgumentException broken)
+        {
+            return $"The file name pattern is not a regular expression: {broken.Message}";
+        }
+    }
+}
