@@ -1,0 +1,52 @@
+using SkiaSharp;
+
+namespace Graft.Cli.Demo;
+
+/// <summary>One lamp for the whole scene: it models the subject, casts its shadow and falls off across the picture.</summary>
+internal sealed class Light(Random random, int sizePixels)
+{
+    private readonly float _azimuth = random.Angle();
+    private readonly float _height = random.Between(0.5f, 2f);
+    private readonly float _softness = random.Between(0.01f, 0.05f);
+
+    private SKPoint Away => new(-MathF.Cos(_azimuth), -MathF.Sin(_azimuth));
+
+    /// <summary>Draws the subject over its shadow, rounded as if its outline were puffed up.</summary>
+    public void DrawSubject(SKCanvas canvas, SKImage subject)
+    {
+        CastShadow(canvas, subject);
+        var towards = new SKPoint3(MathF.Cos(_azimuth), MathF.Sin(_azimuth), _height);
+        var flat = _height / MathF.Sqrt(1 + _height * _height);
+        using var relief = SKImageFilter.CreateBlur(sizePixels * 0.02f, sizePixels * 0.02f);
+        using var diffuse = SKImageFilter.CreateDistantLitDiffuse(
+            towards, SKColors.White, sizePixels * random.Between(0.02f, 0.06f), random.Between(0.8f, 1.1f) / flat, relief);
+        using var lit = SKImageFilter.CreateBlendMode(SKBlendMode.Multiply, null, diffuse);
+        using var inside = SKImageFilter.CreateBlendMode(SKBlendMode.DstIn, lit, null);
+        using var paint = new SKPaint { ImageFilter = inside };
+        canvas.DrawImage(subject, 0, 0, SKSamplingOptions.Default, paint);
+    }
+
+    /// <summary>The lamp's fall-off over the whole scene, sometimes broken by the shadow of leaves or bars.</summary>
+    public void DrawOver(SKCanvas canvas)
+    {
+        var middle = new SKPoint(sizePixels / 2f, sizePixels / 2f);
+        var reach = new SKPoint(Away.X * sizePixels * 0.6f, Away.Y * sizePixels * 0.6f);
+        using var gradient = SKShader.CreateLinearGradient(
+            middle - reach, middle + reach,
+            [SKColors.Transparent, SKColors.Black.WithAlpha((byte)random.Between(0, 170))], SKShaderTileMode.Clamp);
+        using var paint = new SKPaint { Shader = gradient };
+        canvas.DrawPaint(paint);
+        if (random.Chance(0.3f))
+            Texture.Overlay(canvas, random, sizePixels * random.Between(0.15f, 0.4f), 1, random.Between(1.5f, 4f), SKBlendMode.SoftLight);
+    }
+
+    private void CastShadow(SKCanvas canvas, SKImage subject)
+    {
+        var length = sizePixels * random.Between(0.02f, 0.07f);
+        using var shadow = SKImageFilter.CreateDropShadowOnly(
+            Away.X * length, Away.Y * length, sizePixels * _softness, sizePixels * _softness,
+            SKColors.Black.WithAlpha((byte)random.Between(60, 190)));
+        using var paint = new SKPaint { ImageFilter = shadow };
+        canvas.DrawImage(subject, 0, 0, SKSamplingOptions.Default, paint);
+    }
+}

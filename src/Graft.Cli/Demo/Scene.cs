@@ -1,0 +1,47 @@
+using SkiaSharp;
+
+namespace Graft.Cli.Demo;
+
+/// <summary>One subject in one place under one light.</summary>
+internal static class Scene
+{
+    public static SKImage Compose(Action<Sketch> drawSubject, Random random, int sizePixels)
+    {
+        using var scene = Blank(sizePixels);
+        using var subject = Subject(drawSubject, random, sizePixels);
+        var light = new Light(random, sizePixels);
+        Background.Draw(scene.Canvas, random, sizePixels);
+        light.DrawSubject(scene.Canvas, subject);
+        Background.DrawInFront(scene.Canvas, random, sizePixels);
+        light.DrawOver(scene.Canvas);
+        return scene.Snapshot();
+    }
+
+    /// <summary>The subject alone, posed, on a transparent ground.</summary>
+    private static SKImage Subject(Action<Sketch> draw, Random random, int sizePixels)
+    {
+        using var flat = Blank(sizePixels);
+        flat.Canvas.Translate(sizePixels / 2f, sizePixels / 2f);
+        flat.Canvas.Scale(sizePixels / 2.1f);
+        draw(new Sketch(flat.Canvas, Palette.Sample(random), random));
+        Grain(flat, random, sizePixels);
+        using var drawing = flat.Snapshot();
+
+        using var posed = Blank(sizePixels);
+        Pose.Draw(posed.Canvas, drawing, random, sizePixels);
+        return posed.Snapshot();
+    }
+
+    private static void Grain(SKSurface flat, Random random, int sizePixels)
+    {
+        using var smooth = flat.Snapshot();
+        using var inside = new SKPaint { BlendMode = SKBlendMode.DstIn };
+        flat.Canvas.ResetMatrix();
+        Texture.Overlay(
+            flat.Canvas, random, sizePixels * random.Between(0.02f, 0.1f), random.Between(1f, 3f), random.Between(0.2f, 1f));
+        flat.Canvas.DrawImage(smooth, 0, 0, SKSamplingOptions.Default, inside);
+    }
+
+    private static SKSurface Blank(int sizePixels) =>
+        SKSurface.Create(new SKImageInfo(sizePixels, sizePixels, SKColorType.Rgba8888, SKAlphaType.Premul));
+}

@@ -1,0 +1,32 @@
+using SkiaSharp;
+
+namespace Graft.Cli.Demo;
+
+/// <summary>Fractal noise (Perlin's) laid over what is already drawn.</summary>
+internal static class Texture
+{
+    /// <summary>Grain in shades of grey around the middle; <paramref name="featurePixels"/> is the size of its coarsest features.</summary>
+    public static void Overlay(
+        SKCanvas canvas, Random random, float featurePixels, float stretch, float contrast, SKBlendMode mode = SKBlendMode.Overlay)
+    {
+        using var noise = SKShader.CreatePerlinNoiseFractalNoise(
+            1 / (featurePixels * stretch), 1 / featurePixels, 3, random.Next(1, 1 << 15));
+        using var turned = noise.WithLocalMatrix(SKMatrix.CreateRotation(random.Angle()));
+        using var grey = Grey(contrast);
+        using var paint = new SKPaint { Shader = turned, ColorFilter = grey, BlendMode = mode };
+        canvas.DrawPaint(paint);
+    }
+
+    /// <summary>The noise's first channel as an opaque grey, stretched about the middle.</summary>
+    private static SKColorFilter Grey(float contrast)
+    {
+        var offset = 0.5f - contrast / 2;
+        return SKColorFilter.CreateColorMatrix(
+        [
+            contrast, 0, 0, 0, offset,
+            contrast, 0, 0, 0, offset,
+            contrast, 0, 0, 0, offset,
+            0, 0, 0, 0, 1,
+        ]);
+    }
+}
