@@ -17,7 +17,7 @@ internal static class Background
     /// <summary>Twigs, blades or scraps over the subject's edge; they hide a part of it, never its middle.</summary>
     public static void DrawInFront(SKCanvas canvas, Random random, int sizePixels)
     {
-        for (var thing = random.Between(0, 3); thing > 0; thing--)
+        for (var thing = random.Between(0, 1); thing > 0; thing--)
         {
             var (y, x) = MathF.SinCos(random.Angle());
             var far = random.Between(0.28f, 0.45f);

@@ -26,10 +26,10 @@ internal static class Camera
 
     private static void Sensor(Span<byte> rgba, Random random)
     {
-        var exposure = MathF.Pow(2, random.Between(-0.9f, 0.5f));
+        var exposure = MathF.Pow(2, random.Between(-0.3f, 0.5f));
         var warmth = random.Between(-0.2f, 0.2f);
         Span<float> gains = [exposure * (1 + warmth), exposure * (1 + random.Between(-0.06f, 0.06f)), exposure * (1 - warmth)];
-        var (readNoise, shotNoise) = (random.Between(0f, 8f), random.Between(0f, 0.9f));
+        var (readNoise, shotNoise) = (random.Between(0f, 4f), random.Between(0f, 0.4f));
         for (var index = 0; index < rgba.Length; index++)
         {
             if (index % 4 == 3)

@@ -26,16 +26,16 @@ internal static class Pose
     private static SKMatrix Placement(Random random, int sizePixels)
     {
         var half = sizePixels / 2f;
-        var scale = half * random.Between(0.5f, 0.9f);
+        var scale = half * random.Between(0.75f, 1f);
         var slant = SKMatrix.Identity;
         slant.Persp0 = random.Between(-0.25f, 0.25f);
         slant.Persp1 = random.Between(-0.25f, 0.25f);
         var view = SKMatrix.CreateTranslation(
-            half + half * random.Between(-0.2f, 0.2f), half + half * random.Between(-0.2f, 0.2f));
+            half + half * random.Between(-0.12f, 0.12f), half + half * random.Between(-0.12f, 0.12f));
         view = view.PreConcat(SKMatrix.CreateScale(scale * random.Sign(), scale * random.Between(0.75f, 1f)));
         view = view.PreConcat(SKMatrix.CreateSkew(random.Between(-0.25f, 0.25f), 0));
         view = view.PreConcat(slant);
-        return view.PreConcat(SKMatrix.CreateRotation(0.6f * random.Normal()));
+        return view.PreConcat(SKMatrix.CreateRotation(0.25f * random.Normal()));
     }
 
     private static ushort[] Triangles()
