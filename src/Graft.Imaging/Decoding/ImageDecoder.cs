@@ -6,7 +6,7 @@ namespace Graft.Imaging;
 /// Decodes JPEG, PNG, BMP, GIF, WebP and TIFF to upright RGB, as Pillow's <c>exif_transpose</c> and
 /// <c>convert("RGB")</c> do: EXIF orientation applied, grey repeated, alpha dropped without blending, CMYK by the plain
 /// formula, raw values without colour management, the first frame or page only. One difference is meant: 16-bit samples
-/// are scaled to 8 bits, where Pillow clips them to 255. A truncated or damaged picture is an error, never half a
+/// are scaled to 8 bits (their high byte stays), where Pillow clips them to 255. A truncated or damaged picture is an error, never half a
 /// picture. Safe to call from many threads.
 /// </summary>
 public static class ImageDecoder

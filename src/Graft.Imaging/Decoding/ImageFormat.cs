@@ -17,6 +17,9 @@ internal static class ImageSignature
     /// <summary>The longest signature: RIFF, a size, WEBP.</summary>
     public const int Length = 12;
 
+    public static string Name(this ImageFormat format) =>
+        format == ImageFormat.WebP ? "WebP" : format.ToString().ToUpperInvariant();
+
     public static ImageFormat Recognize(ReadOnlySpan<byte> start) => start switch
     {
         [0xFF, 0xD8, 0xFF, ..] => ImageFormat.Jpeg,

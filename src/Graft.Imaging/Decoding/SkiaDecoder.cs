@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using SkiaSharp;
 
@@ -8,6 +9,7 @@ internal static class SkiaDecoder
 {
     public static unsafe RgbImage Decode(ReadOnlyMemory<byte> file, ImageFormat format, DecodingOptions options)
     {
+        if (format == ImageFormat.Bmp) CheckClaim(file.Span, options);
         if (format == ImageFormat.Gif) file = GifTransparency.Without(file);
         using var pin = file.Pin();
         using var data = SKData.Create((nint)pin.Pointer, file.Length);
@@ -16,20 +18,17 @@ internal static class SkiaDecoder
             ?? throw new UnreadableImageException(Reason(format, opened, "its header cannot be read"));
         var (width, height) = (codec.Info.Width, codec.Info.Height);
         options.CheckPixels(width, height);
+        Completeness.Check(file.Span, format);
 
-        var deep = format == ImageFormat.Png && file.Length > 24 && file.Span[24] == 16;
-        var info = new SKImageInfo(
-            width, height, deep ? SKColorType.RgbaF16 : SKColorType.Rgba8888, SKAlphaType.Unpremul, colorspace: null);
+        var info = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul, colorspace: null);
         var buffer = NativeMemory.Alloc((nuint)info.BytesSize64);
         try
         {
             var decoded = codec.GetPixels(info, (nint)buffer, info.RowBytes, SKCodecOptions.Default);
             if (decoded != SKCodecResult.Success)
                 throw new UnreadableImageException(Reason(format, decoded, "its pixels cannot be decoded"));
-            var samples = width * height * 4;
-            if (deep) Narrow(new ReadOnlySpan<Half>(buffer, samples), new Span<byte>(buffer, samples));
-            return Orientation.Upright(
-                (int)codec.EncodedOrigin, new ReadOnlySpan<byte>(buffer, samples), width, height, bytesPerPixel: 4);
+            var stored = new ReadOnlySpan<byte>(buffer, info.BytesSize);
+            return Orientation.Upright((int)codec.EncodedOrigin, stored, width, height, bytesPerPixel: 4);
         }
         finally
         {
@@ -37,21 +36,20 @@ internal static class SkiaDecoder
         }
     }
 
-    /// <summary>16-bit samples, which Skia hands out as halves from 0 to 1, to the nearest of 8 bits; in place, front to back.</summary>
-    private static void Narrow(ReadOnlySpan<Half> deep, Span<byte> shallow)
+    /// <summary>Skia refuses a BMP of impossible size without saying why. Offset 18: width and height (negative if top-down).</summary>
+    private static void CheckClaim(ReadOnlySpan<byte> bmp, DecodingOptions options)
     {
-        for (var i = 0; i < shallow.Length; i++) shallow[i] = (byte)Math.Clamp((float)deep[i] * 255 + 0.5f, 0, 255);
+        if (bmp.Length < 26) throw new UnreadableImageException(Completeness.Truncated(ImageFormat.Bmp));
+        if (BinaryPrimitives.ReadUInt32LittleEndian(bmp[14..]) < 16) return;
+        options.CheckPixels(
+            BinaryPrimitives.ReadInt32LittleEndian(bmp[18..]), Math.Abs((long)BinaryPrimitives.ReadInt32LittleEndian(bmp[22..])));
     }
 
-    private static string Reason(ImageFormat format, SKCodecResult result, string otherwise)
+    private static string Reason(ImageFormat format, SKCodecResult result, string problem) => result switch
     {
-        var name = format == ImageFormat.WebP ? "WebP" : format.ToString().ToUpperInvariant();
-        return result switch
-        {
-            SKCodecResult.IncompleteInput => $"truncated {name}: the file ends before the picture does",
-            SKCodecResult.ErrorInInput => $"damaged {name}: {otherwise}",
-            SKCodecResult.Unimplemented => $"{name} of a kind that is not decoded: {otherwise}",
-            _ => $"broken {name}: {otherwise}",
-        };
-    }
+        SKCodecResult.IncompleteInput => Completeness.Truncated(format),
+        SKCodecResult.ErrorInInput => $"damaged {format.Name()}: {problem}",
+        SKCodecResult.Unimplemented => $"{format.Name()} of a kind that is not decoded: {problem}",
+        _ => $"broken {format.Name()}: {problem}",
+    };
 }

@@ -15,7 +15,10 @@ internal static class TiffDecoder
         {
             TiffHeader.Check(file.Span, options);
             using var tiff = source.Open() ?? throw new UnreadableImageException("damaged TIFF: its directory cannot be read");
-            return Page(tiff, options);
+            var image = Page(tiff, file.Length, options);
+            // Not fatal to libtiff, but a JPEG strip without its tables still decodes, to noise.
+            if (source.Complaint is not null) throw new UnreadableImageException("damaged TIFF");
+            return image;
         }
         catch (UnreadableImageException unreadable) when (source.Complaint is { } complaint)
         {
@@ -29,9 +32,10 @@ internal static class TiffDecoder
         }
     }
 
-    private static RgbImage Page(Tiff tiff, DecodingOptions options)
+    private static RgbImage Page(Tiff tiff, long fileBytes, DecodingOptions options)
     {
         var layout = TiffLayout.Of(tiff, options);
+        CheckBlocks(tiff, layout, fileBytes);
         var image = RgbImage.Uninitialized(layout.Width, layout.Height);
         var converter = new TiffSamples(tiff, layout);
         var planes = new byte[layout.Separate ? layout.Samples : 1][];
@@ -45,7 +49,7 @@ internal static class TiffDecoder
                 var rows = Math.Min(layout.BlockHeight, layout.Height - top);
                 var columns = Math.Min(layout.BlockWidth, layout.Width - left);
                 for (var plane = 0; plane < planes.Length; plane++)
-                    ReadBlock(tiff, layout, block + plane * perPlane, rows, planes[plane]);
+                    ReadBlock(tiff, layout, block + plane * perPlane, rows, planes[plane], options);
                 for (var y = 0; y < rows; y++)
                     converter.Convert(planes, y * layout.RowBytes, image.Row(top + y).Slice(left * 3, columns * 3));
             }
@@ -53,8 +57,53 @@ internal static class TiffDecoder
         return Orientation.Upright(layout.Orientation, image.Pixels, image.Width, image.Height, bytesPerPixel: 3);
     }
 
-    private static void ReadBlock(Tiff tiff, TiffLayout layout, int block, int rows, byte[] buffer)
+    /// <summary>
+    /// Each strip or tile lies in the file, or libtiff's JPEG decoder would invent the rest; and together they are not
+    /// larger than the file, or a small one could be read a million times over.
+    /// </summary>
+    private static void CheckBlocks(Tiff tiff, TiffLayout layout, long fileBytes)
     {
+        var offsets = Numbers(tiff, layout.Tiled ? TiffTag.TILEOFFSETS : TiffTag.STRIPOFFSETS);
+        var sizes = Numbers(tiff, layout.Tiled ? TiffTag.TILEBYTECOUNTS : TiffTag.STRIPBYTECOUNTS);
+        var blocks = layout.BlocksAcross * layout.BlocksDown * (layout.Separate ? layout.Samples : 1);
+        if (offsets.Length < blocks || sizes.Length < blocks)
+            throw new UnreadableImageException($"damaged TIFF: {offsets.Length} of its {blocks} strips or tiles are there");
+        var compressed = layout.Compression != Compression.NONE;
+        long total = 0;
+        for (var i = 0; i < blocks; i++)
+        {
+            var end = offsets[i] + (compressed ? sizes[i] : Math.Min(sizes[i], layout.BlockBytes));
+            if (offsets[i] < 0 || sizes[i] < 0 || (end > fileBytes && (compressed || i < blocks - 1)))
+                throw new UnreadableImageException(Completeness.Truncated(ImageFormat.Tiff));
+            total += sizes[i];
+        }
+        if (total > 2 * fileBytes + 65536) throw new UnreadableImageException("damaged TIFF: its strips or tiles overlap");
+    }
+
+    private static long[] Numbers(Tiff tiff, TiffTag tag) => tiff.GetField(tag) is [{ Value: { } values }, ..]
+        ? values switch
+        {
+            long[] wide => wide,
+            ulong[] unsigned => Array.ConvertAll(unsigned, value => value > long.MaxValue ? -1 : (long)value),
+            uint[] narrow => Array.ConvertAll(narrow, value => (long)value),
+            int[] narrow => Array.ConvertAll(narrow, value => (long)(uint)value),
+            _ => [],
+        }
+        : [];
+
+    private static void ReadBlock(
+        Tiff tiff, TiffLayout layout, int block, int rows, byte[] buffer, DecodingOptions options)
+    {
+        if (layout.Compression == TiffLayout.WebP)
+        {
+            var raw = new byte[checked((int)tiff.RawStripSize(block))];
+            tiff.ReadRawStrip(block, raw, 0, raw.Length);
+            var picture = SkiaDecoder.Decode(raw, ImageFormat.WebP, options);
+            if (picture.Width != layout.BlockWidth || picture.Height < rows || picture.Height > layout.BlockHeight)
+                throw new UnreadableImageException("damaged TIFF: its WebP strips are of another size");
+            picture.Pixels.CopyTo(buffer, 0);
+            return;
+        }
         var wanted = layout.Tiled ? layout.BlockBytes : rows * layout.RowBytes;
         var read = layout.Tiled
             ? tiff.ReadEncodedTile(block, buffer, 0, wanted)

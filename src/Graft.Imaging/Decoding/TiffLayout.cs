@@ -5,6 +5,9 @@ namespace Graft.Imaging;
 /// <summary>What the tags of a TIFF page say of its pixels; checked, so that no later step trusts a lying tag.</summary>
 internal sealed record TiffLayout
 {
+    /// <summary>Each strip or tile is a WebP picture. LibTiff.NET does not know it; Skia does.</summary>
+    public const Compression WebP = (Compression)50001;
+
     public required int Width { get; init; }
     public required int Height { get; init; }
     public required int Bits { get; init; }
@@ -12,6 +15,7 @@ internal sealed record TiffLayout
     public required SampleFormat Format { get; init; }
     public required Photometric Photometric { get; init; }
     public required bool Separate { get; init; }
+    public required Compression Compression { get; init; }
     public required bool PremultipliedAlpha { get; init; }
     public required int Orientation { get; init; }
     public required bool Tiled { get; init; }
@@ -60,6 +64,7 @@ internal sealed record TiffLayout
             Format = (SampleFormat)Number(tiff, TiffTag.SAMPLEFORMAT, (int)SampleFormat.UINT),
             Photometric = photometric,
             Separate = Number(tiff, TiffTag.PLANARCONFIG, (int)PlanarConfig.CONTIG) == (int)PlanarConfig.SEPARATE,
+            Compression = compression,
             PremultipliedAlpha = extra is not null && extra[0].ToInt() > 0 &&
                 extra[1].ToByteArray()[0] == (byte)ExtraSample.ASSOCALPHA,
             Orientation = Number(tiff, TiffTag.ORIENTATION, 1),
@@ -91,6 +96,8 @@ internal sealed record TiffLayout
         {
             throw Unusual($"{Photometric} colours");
         }
+        if (Compression == WebP && (Photometric != Photometric.RGB || Samples != 3 || Bits != 8 || Separate))
+            throw Unusual("WebP with other than three 8-bit samples");
         if ((long)RowBytes * BlockHeight > 8 * options.MaxPixels) throw Unusual("blocks of impossible size");
     }
 

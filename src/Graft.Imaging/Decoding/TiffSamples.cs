@@ -31,7 +31,8 @@ internal sealed class TiffSamples
             for (var plane = 0; plane < planes.Length; plane++)
                 Widen(planes[plane].AsSpan(offset, _layout.RowBytes), pixels, _samples.AsSpan(plane), samples);
         }
-        for (var x = 0; x < pixels; x++) Colour(_samples.AsSpan(x * samples, samples), rgb.Slice(x * 3, 3));
+        if (_layout is { Photometric: Photometric.RGB, Samples: 3 }) _samples.AsSpan(0, rgb.Length).CopyTo(rgb);
+        else for (var x = 0; x < pixels; x++) Colour(_samples.AsSpan(x * samples, samples), rgb.Slice(x * 3, 3));
     }
 
     private void Colour(ReadOnlySpan<byte> from, Span<byte> to)
@@ -77,12 +78,12 @@ internal sealed class TiffSamples
                 row[..count].CopyTo(to);
                 break;
             case (8, _):
-                for (var i = 0; i < count; i++) to[i * stride] = Signed ? (byte)(Math.Max((sbyte)row[i], (sbyte)0) * 255 / 127) : row[i];
+                for (var i = 0; i < count; i++) to[i * stride] = Signed ? (byte)(Math.Max((sbyte)row[i], (sbyte)0) << 1) : row[i];
                 break;
             case (16, _):
                 var words = MemoryMarshal.Cast<byte, ushort>(row);
                 for (var i = 0; i < count; i++)
-                    to[i * stride] = (byte)((Signed ? Math.Max((short)words[i], (short)0) * 2 : words[i]) * 255L / 65535.0 + 0.5);
+                    to[i * stride] = (byte)(Signed ? Math.Max((short)words[i], (short)0) >> 7 : words[i] >> 8);
                 break;
             case (32, SampleFormat.IEEEFP):
                 var floats = MemoryMarshal.Cast<byte, float>(row);
@@ -96,6 +97,9 @@ internal sealed class TiffSamples
                 var integers = MemoryMarshal.Cast<byte, int>(row);
                 for (var i = 0; i < count; i++)
                     to[i * stride] = (byte)(Signed ? Math.Clamp(integers[i], 0, 255) : (int)Math.Min((uint)integers[i], 255));
+                break;
+            case (1, _) when _layout.Photometric != Photometric.PALETTE:
+                for (var i = 0; i < count; i++) to[i * stride] = (byte)-(row[i >> 3] >> (7 - (i & 7)) & 1);
                 break;
             default:
                 var largest = _layout.Photometric == Photometric.PALETTE ? 255 : (1 << _layout.Bits) - 1;

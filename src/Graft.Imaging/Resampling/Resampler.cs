@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Graft.Imaging;
@@ -8,6 +10,9 @@ namespace Graft.Imaging;
 /// </summary>
 public static class Resampler
 {
+    /// <summary>Rounds when the fraction is cut off.</summary>
+    private const int Half = 1 << (FilterTaps.FractionBits - 1);
+
     /// <summary>Stretches the whole image to width × height pixels; the aspect ratio is the caller's affair.</summary>
     public static RgbImage Resize(RgbImage image, int width, int height, Interpolation interpolation) =>
         Resize(image, width, height, interpolation, 0, 0, width, height);
@@ -37,7 +42,8 @@ public static class Resampler
             {
                 var target = narrowed.AsSpan((y - rows.From) * windowWidth * 3, windowWidth * 3);
                 if (width == image.Width) image.Row(y).Slice(left * 3, target.Length).CopyTo(target);
-                else WeighColumns(image.Row(y), columns, target);
+                else if (y < image.Height - 1) WeighColumns(image.Pixels.AsSpan(y * image.Width * 3), columns, target);
+                else WeighColumns([.. image.Row(y), 0], columns, target);
             }
             for (var y = 0; y < windowHeight; y++)
             {
@@ -76,30 +82,31 @@ public static class Resampler
         return indices;
     }
 
+    /// <param name="source">The row, and at least one more byte: pixels are read four bytes at a time.</param>
+    /// <param name="columns">What is taken of which pixels.</param>
+    /// <param name="target">[columns.Count, 3].</param>
     private static void WeighColumns(ReadOnlySpan<byte> source, FilterTaps columns, Span<byte> target)
     {
-        const int Half = 1 << (FilterTaps.FractionBits - 1);
         for (var x = 0; x < columns.Count; x++)
         {
             var weights = columns.Weights(x);
-            var at = columns.Start(x) * 3;
-            var (red, green, blue) = (Half, Half, Half);
-            foreach (var weight in weights)
+            var window = source.Slice(columns.Start(x) * 3, weights.Length * 3 + 1);
+            ref var pixel = ref MemoryMarshal.GetReference(window);
+            var sum = Vector128.Create(Half);
+            for (var k = 0; k < weights.Length; k++)
             {
-                red += source[at] * weight;
-                green += source[at + 1] * weight;
-                blue += source[at + 2] * weight;
-                at += 3;
+                var samples = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref pixel, k * 3))).AsByte();
+                sum += Vector128.WidenLower(Vector128.WidenLower(samples)).AsInt32() * Vector128.Create(weights[k]);
             }
-            target[x * 3] = Clip(red);
-            target[x * 3 + 1] = Clip(green);
-            target[x * 3 + 2] = Clip(blue);
+            var colour = Clip(sum);
+            target[x * 3 + 2] = (byte)colour[2];
+            target[x * 3 + 1] = (byte)colour[1];
+            target[x * 3] = (byte)colour[0];
         }
     }
 
     private static void WeighRows(ReadOnlySpan<byte> source, int stride, ReadOnlySpan<int> weights, Span<byte> target)
     {
-        const int Half = 1 << (FilterTaps.FractionBits - 1);
         var x = 0;
         for (; x + Vector128<byte>.Count <= stride; x += Vector128<byte>.Count)
         {
