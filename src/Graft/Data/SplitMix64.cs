@@ -27,6 +27,12 @@ internal struct SplitMix64(ulong seed)
         return (int)(drawn % range);
     }
 
+    /// <summary>Uniform in [0, 1).</summary>
+    public double NextDouble() => (Next() >> 11) * (1.0 / (1UL << 53));
+
+    /// <summary>Standard normal, by Box and Muller.</summary>
+    public double NextGaussian() => Math.Sqrt(-2 * Math.Log(1 - NextDouble())) * Math.Cos(2 * Math.PI * NextDouble());
+
     /// <summary>Fisher–Yates, from the last element down.</summary>
     public void Shuffle(Span<int> values)
     {

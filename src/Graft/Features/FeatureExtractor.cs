@@ -1,10 +1,8 @@
-using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Graft.Backbones;
 using Graft.Data;
-using Graft.Imaging;
 using Graft.Networks;
 using static TorchSharp.torch;
 

@@ -52,7 +52,7 @@ internal static class LibtorchLoader
     {
         const uint versionRequirements = 0x6ffffffe; // SHT_GNU_verneed
         const ushort weak = 2; // VER_FLG_WEAK
-        if (elf.Length < 64 || !elf.AsSpan(0, 6).SequenceEqual("\x7fELF\x02\x01"u8)) return null;
+        if (elf.Length < 64 || !elf.AsSpan(0, 6).SequenceEqual("\u007fELF\u0002\u0001"u8)) return null;
         var sectionTable = (int)U64(0x28);
         var sectionSize = U16(0x3a);
         for (var section = sectionTable; section < sectionTable + sectionSize * U16(0x3c); section += sectionSize)

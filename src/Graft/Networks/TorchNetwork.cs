@@ -24,7 +24,6 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         _lastUse = new int[network.Layers.Count];
         for (var index = 0; index < network.Layers.Count; index++)
             foreach (var input in network.Layers[index].Inputs) _lastUse[_indices[input]] = index;
-        _lastUse[^1] = int.MaxValue;
 
         foreach (var parameter in network.Parameters)
         {
@@ -48,14 +47,13 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     public Network Network { get; }
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input) => Activations(input, keep: null)[^1]!;
+    public override Tensor forward(Tensor input) => Run(input, Network.Layers.Count - 1);
 
     /// <summary>The output of a layer (or a block's last layer), for images [N, channels, height, width].</summary>
     public Tensor Activation(Tensor input, string layerOrBlock)
     {
-        var index = _indices[Network.Find(layerOrBlock).Name];
         using var scope = NewDisposeScope();
-        return Activations(input, keep: index)[index]!.MoveToOuterDisposeScope();
+        return Run(input, _indices[Network.Find(layerOrBlock).Name]).MoveToOuterDisposeScope();
     }
 
     /// <summary>Copies a parameter's present values.</summary>
@@ -81,26 +79,26 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     internal static unsafe Span<float> Values(Tensor tensor) =>
         MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
-    private Tensor?[] Activations(Tensor input, int? keep)
+    /// <summary>Runs the layers up to and with number <paramref name="last"/>.</summary>
+    private Tensor Run(Tensor input, int last)
     {
-        var outputs = new Tensor?[Network.Layers.Count];
-        // In inference an activation is freed after its last use; autograd would keep it alive anyway.
+        var outputs = new Tensor[last + 1];
+        // In inference an activation is freed after its last use; in training autograd keeps what it needs.
         var free = !is_grad_enabled();
         outputs[0] = input;
-        for (var index = 1; index < outputs.Length; index++)
+        for (var index = 1; index <= last; index++)
         {
             var layer = Network.Layers[index];
-            outputs[index] = Apply(layer, [.. layer.Inputs.Select(name => outputs[_indices[name]]!)]);
+            outputs[index] = Apply(layer, [.. layer.Inputs.Select(name => outputs[_indices[name]])]);
             if (!free) continue;
-            foreach (var name in layer.Inputs)
+            foreach (var name in layer.Inputs.Where(name => _lastUse[_indices[name]] == index))
             {
-                var used = _indices[name];
-                if (used == 0 || used == keep || _lastUse[used] != index) continue;
-                // An operation that does nothing in inference hands its input on.
-                if (!ReferenceEquals(outputs[used], outputs[index]) && !ReferenceEquals(outputs[used], input)) outputs[used]!.Dispose();
+                var used = outputs[_indices[name]];
+                // A layer that does nothing in inference hands its input on.
+                if (!ReferenceEquals(used, outputs[index]) && !ReferenceEquals(used, input)) used.Dispose();
             }
         }
-        return outputs;
+        return outputs[last];
     }
 
     private Tensor Apply(Layer layer, Tensor[] inputs)

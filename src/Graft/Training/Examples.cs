@@ -1,5 +1,3 @@
-using Graft.Networks;
-
 namespace Graft.Training;
 
 /// <summary>Labelled inputs of a network, by number.</summary>

@@ -133,16 +133,21 @@ public static class Trainer
 
     private static optim.Optimizer CreateOptimizer(TorchNetwork network, TrainingOptions options)
     {
-        var byDecay = network.named_parameters()
-            .ToLookup(pair => pair.parameter.dim() > 1, pair => pair.parameter);
+        var byDecay = network.named_parameters().ToLookup(pair => pair.parameter.dim() > 1, pair => pair.parameter);
+        var (decaying, free, decay) = (byDecay[true], byDecay[false], options.WeightDecay);
         return options.Optimizer switch
         {
             OptimizerKind.Sgd => optim.SGD(
-                [Group(true), Group(false)], options.LearningRate, options.Momentum, nesterov: options.Momentum > 0),
-            _ => throw new NotSupportedException(),
+                [new SGD.ParamGroup(decaying, new() { weight_decay = decay }), new SGD.ParamGroup(free, new())],
+                options.LearningRate, options.Momentum, nesterov: options.Momentum > 0),
+            OptimizerKind.RmsProp => optim.RMSProp(
+                [new RMSProp.ParamGroup(decaying, new() { weight_decay = decay }), new RMSProp.ParamGroup(free, new())],
+                options.LearningRate),
+            OptimizerKind.Adam => optim.Adam(
+                [new Adam.ParamGroup(decaying, new() { weight_decay = decay }), new Adam.ParamGroup(free, new())],
+                options.LearningRate),
+            _ => throw new ArgumentOutOfRangeException(nameof(options), options.Optimizer, null),
         };
-
-        SGD.ParamGroup Group(bool decays) => new(byDecay[decays], new() { weight_decay = decays ? options.WeightDecay : 0 });
     }
 
     /// <summary>A copy of a network's tensors, to come back to.</summary>

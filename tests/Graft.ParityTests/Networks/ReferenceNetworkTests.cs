@@ -1,0 +1,104 @@
+using System.Text.Json;
+using Graft.Backbones;
+using Graft.Checkpoints;
+using Graft.Networks;
+using Graft.Testing;
+using static TorchSharp.torch;
+
+namespace Graft.ParityTests.Networks;
+
+/// <summary>Networks with formula weights against the float64 results of their own frameworks' definitions.</summary>
+public class ReferenceNetworkTests
+{
+    /// <summary>
+    /// Of the expected array's standard deviation: 25 times float32's own rounding and 40 times below what a wrong epsilon
+    /// or padding would do (../shared/reference/README.md).
+    /// </summary>
+    private const double Tolerance = 1e-3;
+
+    public static TheoryData<string, string> References => new()
+    {
+        { "keras/mobilenet", "mobilenet_v1.keras" },
+        { "keras/resnet50", "resnet50.keras" },
+        { "torchvision/mobilenet_v2", "mobilenet_v2.torchvision" },
+        { "torchvision/squeezenet1_1", "squeezenet1_1.torchvision" },
+    };
+
+    [SharedTheory("reference/networks")]
+    [MemberData(nameof(References))]
+    public void Network_has_the_reference_parameters_in_order(string reference, string backbone)
+    {
+        using var description = Description(reference);
+        var network = BackboneCatalog.Find(backbone).Build();
+        var isKeras = reference.StartsWith("keras", StringComparison.Ordinal);
+        var expected = description.RootElement.GetProperty("params").EnumerateArray()
+            .Select(parameter => (
+                Name: parameter.GetProperty("name").GetString()!,
+                Shape: string.Join(',', parameter.GetProperty("shape").EnumerateArray())))
+            .Where(parameter => !parameter.Name.EndsWith("num_batches_tracked", StringComparison.Ordinal));
+
+        Assert.Equal(expected, network.Parameters.Select(parameter => isKeras
+            ? ($"{parameter.Layer}/{KerasLayout.Name(parameter.Role)}", string.Join(',', KerasLayout.Shape(parameter)))
+            : (parameter.Key, string.Join(',', parameter.Shape))));
+        var table = LayerTable.Of(network);
+        Assert.Equal(
+            description.RootElement.GetProperty("total_params").GetInt64(),
+            table.Parameters + (isKeras ? table.Statistics : 0));
+        Assert.Equal(description.RootElement.GetProperty("total_params").GetInt64(), BackboneCatalog.Find(backbone).PublishedParameters);
+    }
+
+    [SharedTheory("reference/networks")]
+    [MemberData(nameof(References))]
+    public void Activations_features_and_logits_agree(string reference, string backbone)
+    {
+        using var description = Description(reference);
+        var isKeras = reference.StartsWith("keras", StringComparison.Ordinal);
+        var definition = BackboneCatalog.Find(backbone);
+        var network = definition.Build();
+        if (network.Output.Operation is Activation { Function: ActivationFunction.Softmax }) network = network.CutBefore(network.Output.Name);
+        using var module = new TorchNetwork(
+            network, new FormulaWeights(isKeras, description.RootElement.GetProperty("gain").GetDouble()));
+        using var scope = NewDisposeScope();
+        using var inference = inference_mode();
+        var (channels, height, width) = (network.InputShape.Channels, network.InputShape.Height, network.InputShape.Width);
+        var input = isKeras
+            ? tensor(FormulaWeights.Input(2 * network.InputShape.ElementCount)).reshape(2, height, width, channels).permute(0, 3, 1, 2).contiguous()
+            : tensor(FormulaWeights.Input(2 * network.InputShape.ElementCount)).reshape(2, channels, height, width);
+
+        foreach (var activation in description.RootElement.GetProperty("activations").EnumerateArray())
+        {
+            var name = activation.GetProperty("name").GetString()!;
+            var map = module.Activation(input, name);
+            Assert.Equal(activation.GetProperty("shape_nchw").EnumerateArray().Select(size => size.GetInt64()), map.shape);
+            var deviation = activation.GetProperty("std").GetDouble();
+            var first = (isKeras ? map.permute(0, 2, 3, 1) : map).contiguous().data<float>().Take(16).ToArray();
+            AssertClose(name, activation.GetProperty("first16").EnumerateArray().Select(value => value.GetSingle()).ToArray(), first, deviation);
+            Assert.Equal(activation.GetProperty("mean").GetDouble(), map.mean().item<float>(), Tolerance * deviation);
+        }
+
+        AssertEqualsFile("pooled", module.Activation(input, network.CutBefore(definition.Head).Output.Name).mean([2, 3]));
+        AssertEqualsFile("logits", module.call(input));
+
+        void AssertEqualsFile(string what, Tensor actual)
+        {
+            var expected = NumpyFile.Load<float>(SharedFolder.Path($"reference/networks/{reference}_{what}.npy"));
+            Assert.Equal(expected.Shape.Select(size => (long)size), actual.shape);
+            AssertClose(what, expected.Values, actual.contiguous().data<float>().ToArray(), StandardDeviation(expected.Values));
+        }
+    }
+
+    private static void AssertClose(string what, float[] expected, float[] actual, double deviation)
+    {
+        var worst = expected.Zip(actual, (e, a) => Math.Abs((double)e - a)).Max();
+        Assert.True(worst <= Tolerance * deviation, $"{what}: off by {worst / deviation:G3} standard deviations");
+    }
+
+    private static double StandardDeviation(float[] values)
+    {
+        var mean = values.Average(value => (double)value);
+        return Math.Sqrt(values.Average(value => (value - mean) * (value - mean)));
+    }
+
+    private static JsonDocument Description(string reference) =>
+        JsonDocument.Parse(File.ReadAllText(SharedFolder.Path($"reference/networks/{reference}.json")));
+}
