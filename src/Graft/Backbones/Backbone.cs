@@ -75,6 +75,10 @@ public sealed class Backbone : IDisposable
             definition.FullName, whole, new RandomWeights(seed), preprocessing, definition.Head, ClassesOf(whole, definition.Weights[0]), file: null);
     }
 
+    /// <summary>A network with weights of any origin, to compute features with. What the weights come from stays the caller's.</summary>
+    public static Backbone Of(string name, Network network, IWeights weights, Preprocessing preprocessing) =>
+        new(name, network, weights, preprocessing, head: null, classes: null, file: null);
+
     /// <summary>The network up to a layer (or a block's last layer).</summary>
     public Backbone CutAfter(string layerOrBlock) => Cut(Network.CutAfter(layerOrBlock));
 

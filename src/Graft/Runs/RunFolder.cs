@@ -1,0 +1,147 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Graft.Data;
+using Graft.Evaluation;
+
+namespace Graft.Runs;
+
+/// <summary>A folder that holds a training run: the model, its results for a person and for a program, and its course.</summary>
+public sealed class RunFolder
+{
+    internal static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        WriteIndented = true,
+    };
+
+    private RunFolder(string path) => FullName = path;
+
+    public string FullName { get; }
+
+    /// <summary>
+    /// A new, empty folder: <paramref name="path"/> or, if none is given, <c>runs/NAME</c>, with a number where that name is
+    /// taken. Nothing that is there already is ever written over.
+    /// </summary>
+    /// <exception cref="GraftException">The folder exists and is not empty, or cannot be written.</exception>
+    public static RunFolder Create(string? path, string name)
+    {
+        var folder = path ?? Enumerable.Range(1, int.MaxValue)
+            .Select(number => Path.Combine("runs", number == 1 ? name : $"{name}-{number}"))
+            .First(candidate => !Path.Exists(candidate));
+        try
+        {
+            if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
+                throw new GraftException($"The folder {folder} is not empty; a run never writes over files. Name another one with --out.");
+            Directory.CreateDirectory(folder);
+            // Better to learn now than after the training that nothing can be written here.
+            var probe = Path.Combine(folder, ".writable");
+            File.WriteAllBytes(probe, []);
+            File.Delete(probe);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new GraftException($"The run folder {folder} cannot be written: {problem.Message} Name another one with --out.", problem);
+        }
+        return new(folder);
+    }
+
+    /// <summary>Writes <c>model.safetensors</c>, <c>result.json</c>, <c>history.csv</c>, <c>report.txt</c> and, where files were skipped,
+    /// <c>skipped.csv</c>.</summary>
+    /// <exception cref="GraftException">The disk is full or fails.</exception>
+    public void Save(TrainingRun run)
+    {
+        try
+        {
+            run.Model.Save(Path.Combine(FullName, "model.safetensors"));
+            File.WriteAllText(Path.Combine(FullName, "history.csv"), History(run));
+            File.WriteAllText(Path.Combine(FullName, "report.txt"), Report(run));
+            if (run.Photos.Skipped.Count > 0) File.WriteAllText(Path.Combine(FullName, "skipped.csv"), Skipped(run.Photos.Skipped));
+            // Last, so that a result.json means a complete run.
+            File.WriteAllText(Path.Combine(FullName, "result.json"), Result(run) + "\n");
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new GraftException(
+                $"The run cannot be saved in {FullName}: {problem.Message} Free some space and repeat the command; the features are kept.", problem);
+        }
+    }
+
+    /// <summary>Removes the folder if nothing came to be written in it.</summary>
+    public void DeleteIfEmpty()
+    {
+        if (Directory.Exists(FullName) && !Directory.EnumerateFileSystemEntries(FullName).Any()) Directory.Delete(FullName);
+    }
+
+    /// <summary>The machine-readable account of a run, as <c>result.json</c> has it.</summary>
+    public static string Result(TrainingRun run) => JsonSerializer.Serialize(
+        new
+        {
+            Backbone = run.Model.BackboneName,
+            Strategy = "features",
+            Classifier = "softmax",
+            run.Photos.Classes,
+            run.Seed,
+            Images = new
+            {
+                Train = run.Photos.Train.Count,
+                Validation = run.Photos.Validation.Count,
+                Test = run.Photos.Test.Count,
+                Skipped = run.Photos.Skipped.Count,
+            },
+            Validation = Scores(run.Validation),
+            Test = run.Test is null ? null : Scores(run.Test),
+            Epochs = new { Trained = run.History.Epochs.Count, Best = run.History.BestEpoch },
+            Seconds = new
+            {
+                Features = Math.Round(run.Seconds.Features, 2),
+                Training = Math.Round(run.Seconds.Training, 2),
+                Total = Math.Round(run.Seconds.Total, 2),
+            },
+            Cache = new { Hits = run.CacheHits, Misses = run.CacheMisses },
+            Model = "model.safetensors",
+        },
+        Json);
+
+    /// <summary>The account of a run for a person, as <c>report.txt</c> has it.</summary>
+    public static string Report(TrainingRun run)
+    {
+        var text = new StringBuilder();
+        var best = run.History.Epochs[run.History.BestEpoch - 1];
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"Trained a softmax head on {run.Model.BackboneName}: {run.History.Epochs.Count} epochs, the best was {best.Epoch}.");
+        Append(text, "Validation", run.Validation);
+        if (run.Test is not null) Append(text, "Test", run.Test);
+        return text.ToString();
+    }
+
+    /// <summary>Accuracy, macro F1 and the table of classes.</summary>
+    public static void Append(StringBuilder text, string title, EvaluationResult result)
+    {
+        text.AppendLine();
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"{title}: accuracy {100 * result.Accuracy:0.0} %, macro F1 {result.MacroF1:0.000}, loss {result.Loss:0.000} on {result.Count:N0} images");
+        text.AppendLine();
+        text.AppendLine(result.Report.ToText(digits: 3).TrimEnd());
+    }
+
+    internal static object Scores(EvaluationResult result) => new { result.Accuracy, MacroF1 = result.MacroF1, result.Loss };
+
+    private static string History(TrainingRun run)
+    {
+        var text = new StringBuilder("epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n");
+        foreach (var epoch in run.History.Epochs)
+        {
+            text.Append(CultureInfo.InvariantCulture,
+                $"{epoch.Epoch},{epoch.Loss:R},{epoch.Accuracy:R},{epoch.ValidationLoss:R},{epoch.ValidationAccuracy:R},{epoch.LearningRate:R},{epoch.Seconds:0.000}\n");
+        }
+        return text.ToString();
+    }
+
+    private static string Skipped(IEnumerable<SkippedFile> files) =>
+        "path,reason\n" + string.Concat(files.Select(file => $"{Quoted(file.Path)},{Quoted(file.Reason)}\n"));
+
+    private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+}
