@@ -1,1 +1,24 @@
-Console.WriteLine("graft");
+using System.CommandLine;
+using Graft.Cli;
+using Graft.Cli.Verbs;
+
+var root = new RootCommand(
+    """
+    Transfer learning for photographs: take a network pretrained on ImageNet, graft a new head on it,
+    and have a classifier of your own pictures.
+
+    Start here:  graft demo
+    """)
+{
+    DemoVerb.Create(),
+    TrainVerb.Create(),
+    EvaluateVerb.Create(),
+    PredictVerb.Create(),
+    ModelsVerb.Create(),
+};
+root.Add(Terminal.Verbose);
+
+var parsed = root.Parse(args);
+return parsed.Errors.Count > 0
+    ? Terminal.WrongUsage(string.Join(" ", parsed.Errors.Select(error => error.Message)), parsed.CommandResult.Command.Name)
+    : await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false });

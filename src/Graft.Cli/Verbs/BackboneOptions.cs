@@ -1,0 +1,78 @@
+using System.CommandLine;
+using Graft.Backbones;
+using Graft.Classifiers;
+using Graft.Imaging;
+
+namespace Graft.Cli.Verbs;
+
+/// <summary>The options that say which pretrained network is meant and how photos are fed to it.</summary>
+internal sealed class BackboneOptions
+{
+    private static readonly Dictionary<string, Func<int, Interpolation, Preprocessing>> Modes = new(StringComparer.Ordinal)
+    {
+        ["tf"] = Preprocessing.KerasTf,
+        ["caffe"] = Preprocessing.KerasCaffe,
+        ["torch"] = Preprocessing.KerasTorch,
+        ["torchvision"] = (size, interpolation) => Preprocessing.Torchvision(size, (int)Math.Round(size / 0.875), interpolation),
+        ["unit"] = Preprocessing.UnitRange,
+    };
+
+    private readonly Option<FileInfo?> _weights = new("--weights")
+    {
+        Description = "Pretrained weights of that network: a .safetensors, .pth or Keras .h5 file",
+        HelpName = "FILE",
+    };
+
+    private readonly Option<int?> _size = new("--size") { Description = "Input size in pixels, if not the network's usual one", HelpName = "PIXELS" };
+
+    private readonly Option<string?> _preprocessing = new("--preprocessing")
+    {
+        Description = "How the weights' network was fed, if not as the catalogue says: tf, caffe, torch, torchvision or unit",
+        HelpName = "MODE",
+    };
+
+    public void AddTo(Command command)
+    {
+        _preprocessing.AcceptOnlyFromAmong([.. Modes.Keys]);
+        command.Add(_weights);
+        command.Add(_size);
+        command.Add(_preprocessing);
+    }
+
+    /// <summary>Loads a catalogue network as these options say, fetching its published weights if they are not here yet.</summary>
+    public async Task<Backbone> LoadAsync(string name, ParseResult parsed, CancellationToken cancellation)
+    {
+        var definition = BackboneCatalog.Find(name);
+        var file = parsed.GetValue(_weights);
+        if (file is { Exists: false }) throw new UsageException($"There is no weights file {file}.");
+        if (parsed.GetValue(_size) is < 8 or > 4096) throw new UsageException("Expected --size from 8 to 4096 pixels.");
+        var usual = definition.Weights[0].Preprocessing;
+        var size = parsed.GetValue(_size) ?? usual.InputWidth;
+        var preprocessing = parsed.GetValue(_preprocessing) is { } mode
+            ? Modes[mode](size, Interpolation.Bilinear)
+            : usual.WithInputSize(size, size);
+        if (file is null) await PublishedWeights.EnsureAsync(definition, cancellation);
+        return Backbone.Load(name, file?.FullName, preprocessing);
+    }
+
+    /// <summary>A trained model (a file or a run folder), or a catalogue network with its original head.</summary>
+    public async Task<ImageClassifier> OpenAsync(string model, ParseResult parsed, CancellationToken cancellation)
+    {
+        if (Path.Exists(model)) return ImageClassifier.Open(model);
+        if (!BackboneCatalog.Contains(model))
+        {
+            throw new UsageException(
+                $"There is no model '{model}': no such file or run folder, and no network of that name (`graft models` lists them).");
+        }
+        var backbone = await LoadAsync(model, parsed, cancellation);
+        try
+        {
+            return ImageClassifier.Of(backbone);
+        }
+        catch
+        {
+            backbone.Dispose();
+            throw;
+        }
+    }
+}

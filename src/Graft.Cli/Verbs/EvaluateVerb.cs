@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+using Graft.Data;
+using Graft.Evaluation;
+using Graft.Runs;
+
+namespace Graft.Cli.Verbs;
+
+internal static class EvaluateVerb
+{
+    public static Command Create()
+    {
+        var model = new Argument<string>("MODEL") { Description = "A trained model, a run folder, or a network of the catalogue" };
+        var data = new Argument<string>("DIR") { Description = "Labelled photos: a folder per class, with or without a test/ folder; or a CSV" };
+        var output = new Option<string?>("--out") { Description = "A new folder for report.txt and predictions.csv", HelpName = "FOLDER" };
+        var pretrained = new BackboneOptions();
+        var json = Terminal.Json();
+        var command = new Command(
+            "evaluate",
+            """
+            Measure a model on labelled photos: on their test/ folder if they have one, else on all of them.
+
+            Example:
+              graft evaluate runs/flowers-mobilenet_v2 new-flowers
+            """) { model, data, output, json };
+        pretrained.AddTo(command);
+        command.SetWork(async (parsed, cancellation) =>
+        {
+            using var classifier = await pretrained.OpenAsync(parsed.GetRequiredValue(model), parsed, cancellation);
+            var source = parsed.GetRequiredValue(data);
+            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var photos = LabeledImages.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes));
+            foreach (var note in photos.Notes) Terminal.Warn(note);
+            var images = photos.Test.Count > 0 ? photos.Test : [.. photos.All];
+            var folder = parsed.GetValue(output) is { } path ? RunFolder.Create(path, "") : null;
+
+            using var cache = TrainVerb.OpenCache();
+            var predictions = Terminal.WithProgress(progress => classifier.Predict(
+                [.. images.Select(image => image.Path)], classifier.FeatureLayer is null ? null : cache, Terminal.Warn, progress, cancellation));
+            SkippedFiles.Say([.. photos.Skipped, .. predictions.Broken]);
+            if (predictions.Read.Count == 0) throw new GraftException($"None of the images in {source} can be read.");
+
+            var labels = images.ToLookup(image => image.Path, image => image.Class);
+            var truth = predictions.Read.Select(prediction => labels[prediction.Path].First()).ToList();
+            var result = EvaluationResult.Of(classifier.Classes, truth, [.. predictions.Read.Select(prediction => prediction.Probabilities)]);
+            var text = new StringBuilder();
+            RunFolder.Append(text, photos.Test.Count > 0 ? $"{source}, test" : source, result);
+            if (parsed.GetValue(json))
+            {
+                Console.Out.WriteLine(JsonSerializer.Serialize(
+                    new
+                    {
+                        Model = parsed.GetRequiredValue(model),
+                        Data = source,
+                        Images = predictions.Read.Count,
+                        Skipped = photos.Skipped.Count + predictions.Broken.Count,
+                        result.Accuracy,
+                        result.MacroF1,
+                        result.Loss,
+                        PerClass = result.Report.Classes,
+                        Confusion = result.Confusion.ToRows(),
+                        Cache = new { Hits = predictions.CacheHits, Misses = predictions.CacheMisses },
+                    },
+                    JsonOutput.Options));
+            }
+            else
+            {
+                Console.Out.Write(text.ToString().TrimStart('\n'));
+            }
+            if (folder is not null)
+            {
+                File.WriteAllText(Path.Combine(folder.FullName, "report.txt"), text.ToString().TrimStart('\n'));
+                File.WriteAllLines(
+                    Path.Combine(folder.FullName, "predictions.csv"),
+                    predictions.Read.Zip(truth, (prediction, label) =>
+                        $"\"{prediction.Path.Replace("\"", "\"\"", StringComparison.Ordinal)}\",{classifier.Classes[label]},{prediction.Class},{prediction.Probability:R}")
+                    .Prepend("path,label,predicted,probability"));
+                Terminal.Say($"Written to {folder.FullName}.");
+            }
+            return Terminal.Done;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,140 @@
+using System.CommandLine;
+using System.Text.Json;
+using Graft.Backbones;
+using Graft.Checkpoints.Store;
+using Graft.Networks;
+
+namespace Graft.Cli.Verbs;
+
+internal static class ModelsVerb
+{
+    public static Command Create()
+    {
+        var json = Terminal.Json();
+        var command = new Command(
+            "models",
+            """
+            List the pretrained networks, or show one.
+
+            Examples:
+              graft models
+              graft models show mobilenet_v2
+            """) { Show(), json };
+        command.SetWork((parsed, _) =>
+        {
+            var rows = BackboneCatalog.All.Select(entry => (Entry: entry, Network: entry.Build(), Table: LayerTable.Of(entry.Build()))).ToList();
+            if (parsed.GetValue(json))
+            {
+                Console.Out.WriteLine(JsonSerializer.Serialize(
+                    rows.Select(row => new
+                    {
+                        row.Entry.Name,
+                        row.Entry.Source,
+                        Default = BackboneCatalog.Find(row.Entry.Name) == row.Entry,
+                        row.Entry.Paper,
+                        InputSize = row.Network.InputShape.Width,
+                        Features = Features(row.Entry, row.Network),
+                        Parameters = row.Entry.PublishedParameters,
+                        row.Table.MultiplyAdds,
+                        row.Entry.Weights[0].Top1,
+                        row.Entry.Weights[0].Licence,
+                        File = row.Entry.Weights[0].File?.FileName,
+                        Url = row.Entry.Weights[0].File?.Url,
+                        Here = IsHere(row.Entry),
+                    }),
+                    JsonOutput.Options));
+                return Terminal.Done;
+            }
+            Console.Out.WriteLine(Terminal.Table(
+                ["name", "source", "input", "features", "parameters", "mult-adds", "top-1", "weights"],
+                [false, false, true, true, true, true, true, false],
+                rows.Select(row => (string[])
+                [
+                    row.Entry.Name, row.Entry.Source, $"{row.Network.InputShape.Width}", $"{Features(row.Entry, row.Network):N0}",
+                    $"{row.Entry.PublishedParameters:N0}", $"{row.Table.MultiplyAdds / 1e6:N0} M",
+                    row.Entry.Weights[0].Top1 is { } top1 ? $"{top1:0.0} %" : "–",
+                    row.Entry.Weights[0].File is null ? "part of Graft" : IsHere(row.Entry) ? "here" : "to be fetched",
+                ])));
+            Terminal.Say($"""
+
+                The default is {BackboneCatalog.Default}. Of networks with one name, the first is what the plain name means; NAME.SOURCE names another
+                (resnet50.keras). Top-1 is the published accuracy on ImageNet's validation photos.
+                """);
+            return Terminal.Done;
+        });
+        return command;
+    }
+
+    private static Command Show()
+    {
+        var name = new Argument<string>("NAME") { Description = "A network of the catalogue, or NAME.SOURCE" };
+        var size = new Option<int?>("--size") { Description = "Input size in pixels, if not the usual one", HelpName = "PIXELS" };
+        var json = Terminal.Json();
+        var command = new Command(
+            "show",
+            """
+            Show a network's layers: index, name, kind, output shape, parameters and multiply-adds.
+
+            Example:
+              graft models show mobilenet_v2 --size 160
+            """) { name, size, json };
+        command.SetWork((parsed, _) =>
+        {
+            var definition = BackboneCatalog.Find(parsed.GetRequiredValue(name));
+            var network = definition.Build();
+            if (parsed.GetValue(size) is { } pixels)
+            {
+                if (pixels < 1) throw new UsageException("Expected --size of at least 1 pixel.");
+                network = network.WithInputSize(pixels, pixels);
+            }
+            var table = LayerTable.Of(network);
+            var head = network.CutBefore(definition.Head).Output.Name;
+            if (parsed.GetValue(json))
+            {
+                Console.Out.WriteLine(JsonSerializer.Serialize(
+                    new
+                    {
+                        Name = definition.FullName,
+                        definition.Paper,
+                        FeaturesAfter = head,
+                        Layers = table.Rows.Select(row => new
+                        {
+                            row.Index,
+                            row.Name,
+                            row.Kind,
+                            OutputShape = row.OutputShape.Sizes,
+                            row.Parameters,
+                            row.Statistics,
+                            row.MultiplyAdds,
+                        }),
+                        table.Parameters,
+                        table.Statistics,
+                        table.MultiplyAdds,
+                    },
+                    JsonOutput.Options));
+                return Terminal.Done;
+            }
+            Console.Out.WriteLine(Terminal.Table(
+                ["index", "name", "kind", "output", "parameters", "mult-adds"],
+                [true, false, false, true, true, true],
+                table.Rows.Select(row => (string[])
+                [
+                    $"{row.Index}", row.Name, row.Kind, $"{row.OutputShape}", $"{row.Parameters + row.Statistics:N0}",
+                    row.MultiplyAdds == 0 ? "" : $"{row.MultiplyAdds / 1e6:N2} M",
+                ])));
+            Console.Out.WriteLine($"""
+
+                {definition.FullName}: {definition.Paper}
+                {table.Parameters:N0} parameters + {table.Statistics:N0} batch-norm statistics = {table.Parameters + table.Statistics:N0}; {table.MultiplyAdds / 1e6:N0} million multiply-adds
+                Transfer takes the features after '{head}'.
+                """);
+            return Terminal.Done;
+        });
+        return command;
+    }
+
+    private static int Features(BackboneDefinition entry, Network network) => network.CutBefore(entry.Head).OutputShape.Channels;
+
+    private static bool IsHere(BackboneDefinition entry) =>
+        entry.Weights[0].File is not { } file || WeightStore.Default.Find(file) is not null;
+}

@@ -1,0 +1,17 @@
+using Graft.Data;
+
+namespace Graft.Cli.Verbs;
+
+internal static class SkippedFiles
+{
+    private const int Shown = 20;
+
+    /// <summary>Names the files that were left out, with the reason; a long list is cut, with the place of the whole one.</summary>
+    public static void Say(IReadOnlyList<SkippedFile> files, string? wholeList = null)
+    {
+        if (files.Count == 0) return;
+        Terminal.Say($"Skipped {files.Count:N0} file{(files.Count == 1 ? "" : "s")}:");
+        foreach (var file in wholeList is null ? files : files.Take(Shown)) Terminal.Say($"  {file.Path}: {file.Reason}");
+        if (wholeList is not null && files.Count > Shown) Terminal.Say($"  … and {files.Count - Shown:N0} more, all in {wholeList}");
+    }
+}

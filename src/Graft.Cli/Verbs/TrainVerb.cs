@@ -1,0 +1,141 @@
+using System.CommandLine;
+using Graft.Backbones;
+using Graft.Data;
+using Graft.Features;
+using Graft.Networks;
+using Graft.Runs;
+using Graft.Training;
+
+namespace Graft.Cli.Verbs;
+
+internal static class TrainVerb
+{
+    public static Command Create()
+    {
+        var data = new Argument<string>("DIR") { Description = "A folder per class; or train/, val/ and test/ folders of such; or a CSV of path,label" };
+        var backbone = new Option<string>("--backbone")
+        {
+            Description = "The pretrained network (`graft models` lists them)",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => BackboneCatalog.Default,
+        };
+        var pretrained = new BackboneOptions();
+        var layer = new Option<string?>("--layer") { Description = "Take the features after this layer or block, not before the head", HelpName = "NAME" };
+        var output = new Option<string?>("--out") { Description = "The run folder to create (default: runs/DATA-BACKBONE)", HelpName = "RUN" };
+        var hidden = new Option<int[]>("--hidden")
+        {
+            Description = "Units of a hidden dense layer of the head; repeat for several (the classic recipe: 1024)",
+            HelpName = "UNITS",
+        };
+        var dropout = new Option<double>("--dropout") { Description = "Share of values dropped before the last layer", DefaultValueFactory = _ => 0 };
+        var noBatchNorm = new Option<bool>("--no-batch-norm") { Description = "Do not standardise the features first" };
+        var defaults = new TrainingOptions();
+        var optimizer = new Option<OptimizerKind>("--optimizer") { Description = "The optimizer", DefaultValueFactory = _ => defaults.Optimizer };
+        var rate = new Option<double>("--learning-rate") { Description = "The learning rate", DefaultValueFactory = _ => defaults.LearningRate };
+        var decay = new Option<double>("--weight-decay") { Description = "Pull of weights towards zero", DefaultValueFactory = _ => defaults.WeightDecay };
+        var batch = new Option<int>("--batch-size") { Description = "Images per step", DefaultValueFactory = _ => defaults.BatchSize };
+        var epochs = new Option<int>("--epochs") { Description = "The most passes over the images", DefaultValueFactory = _ => defaults.Epochs };
+        var patience = new Option<int>("--patience")
+        {
+            Description = "Epochs without a lower validation loss before stopping; 0 never stops early",
+            DefaultValueFactory = _ => defaults.Patience,
+        };
+        var seed = new Option<int>("--seed") { Description = "Decides split, initial weights and order", DefaultValueFactory = _ => defaults.Seed };
+        var noCache = new Option<bool>("--no-cache") { Description = "Neither use nor fill the feature cache" };
+        var json = Terminal.Json();
+
+        var command = new Command(
+            "train",
+            """
+            Train a classifier of your own photos on the features of a pretrained network.
+
+            Example:
+              graft train flowers --backbone mobilenet_v2 --hidden 1024 --dropout 0.5
+            """) { data, backbone };
+        pretrained.AddTo(command);
+        foreach (Option option in (Option[])[
+            layer, output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, noCache, json]) command.Add(option);
+
+        command.SetWork(async (parsed, cancellation) =>
+        {
+            var options = new TrainingRunOptions
+            {
+                Head = new()
+                {
+                    HiddenUnits = parsed.GetValue(hidden) ?? [],
+                    Dropout = parsed.GetValue(dropout),
+                    BatchNorm = !parsed.GetValue(noBatchNorm),
+                },
+                Training = new()
+                {
+                    Optimizer = parsed.GetValue(optimizer),
+                    LearningRate = parsed.GetValue(rate),
+                    WeightDecay = parsed.GetValue(decay),
+                    BatchSize = parsed.GetValue(batch),
+                    Epochs = parsed.GetValue(epochs),
+                    Patience = parsed.GetValue(patience),
+                    Seed = parsed.GetValue(seed),
+                },
+                Warn = Terminal.Warn,
+            };
+            if (options.Head.Problems().Concat(options.Training.Problems()).ToList() is { Count: > 0 } problems)
+                throw new UsageException(string.Join(" ", problems));
+            var source = parsed.GetRequiredValue(data);
+            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var photos = LabeledImages.Load(source, new() { Seed = options.Training.Seed });
+            foreach (var note in photos.Notes) Terminal.Warn(note);
+
+            using var whole = await pretrained.LoadAsync(parsed.GetRequiredValue(backbone), parsed, cancellation);
+            var features = parsed.GetValue(layer) is { } cut ? whole.CutAfter(cut).Pooled() : whole.Features();
+            var run = RunFolder.Create(parsed.GetValue(output), $"{SourceName(source)}-{whole.Name.Split('.')[0]}");
+            try
+            {
+                Terminal.Say($"{source}: {photos.Classes.Count} classes, {photos.Train.Count:N0} images to train on, "
+                    + $"{photos.Validation.Count:N0} to validate{(photos.ValidationWasSplit ? " (split off)" : "")}, {photos.Test.Count:N0} to test");
+                Terminal.Say(Layers(features, options.Head, photos.Classes.Count));
+                using var cache = parsed.GetValue(noCache) ? null : OpenCache();
+                using var result = Terminal.WithProgress(progress =>
+                    TrainingRun.Execute(photos, features, cache, options with { Progress = progress }, cancellation));
+                run.Save(result);
+                SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
+                Console.Out.Write(parsed.GetValue(json) ? RunFolder.Result(result) + "\n" : RunFolder.Report(result));
+                Terminal.Say($"""
+
+                    Features: {result.CacheHits:N0} from the cache, {result.CacheMisses:N0} computed, {result.Seconds.Features:0.0} s. Training: {result.Seconds.Training:0.0} s.
+                    The run is in {run.FullName}. Next: graft predict {run.FullName} PHOTO.jpg
+                    """);
+                return Terminal.Done;
+            }
+            finally
+            {
+                run.DeleteIfEmpty();
+            }
+        });
+        return command;
+    }
+
+    /// <summary>The cache, or none, with a warning, where it cannot be had.</summary>
+    internal static FeatureCache? OpenCache()
+    {
+        try
+        {
+            return FeatureCache.Open();
+        }
+        catch (FeatureCacheException problem)
+        {
+            Terminal.Warn($"{problem.Message} This run goes on without the cache.");
+            return null;
+        }
+    }
+
+    private static string Layers(Backbone features, Head head, int classes)
+    {
+        var whole = LayerTable.Of(features.Network.Append(output => head.Build(output, classes)));
+        var frozen = LayerTable.Of(features.Network);
+        return $"{features.Name}, {features.Network.OutputShape.ElementCount:N0} features: "
+            + $"frozen {frozen.Parameters + frozen.Statistics:N0} · trainable {whole.Parameters - frozen.Parameters:N0} parameters";
+    }
+
+    private static string SourceName(string source) =>
+        Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source))) is { Length: > 0 } name ? name : "photos";
+}
