@@ -28,7 +28,10 @@ internal static class SkiaDecoder
             if (decoded != SKCodecResult.Success)
                 throw new UnreadableImageException(Reason(format, decoded, "its pixels cannot be decoded"));
             var stored = new ReadOnlySpan<byte>(buffer, info.BytesSize);
-            return Orientation.Upright((int)codec.EncodedOrigin, stored, width, height, bytesPerPixel: 4);
+            var orientation = format is ImageFormat.Png or ImageFormat.WebP
+                ? ExifOrientation.Of(file.Span, format)
+                : (int)codec.EncodedOrigin;
+            return Orientation.Upright(orientation, stored, width, height, bytesPerPixel: 4);
         }
         finally
         {

@@ -15,8 +15,7 @@ internal static class TiffDecoder
         {
             TiffHeader.Check(file.Span, options);
             using var tiff = source.Open() ?? throw new UnreadableImageException("damaged TIFF: its directory cannot be read");
-            var image = Page(tiff, file.Length, options);
-            // Not fatal to libtiff, but a JPEG strip without its tables still decodes, to noise.
+            var image = Page(tiff, source, options);
             if (source.Complaint is not null) throw new UnreadableImageException("damaged TIFF");
             return image;
         }
@@ -32,10 +31,12 @@ internal static class TiffDecoder
         }
     }
 
-    private static RgbImage Page(Tiff tiff, long fileBytes, DecodingOptions options)
+    private static RgbImage Page(Tiff tiff, TiffSource source, DecodingOptions options)
     {
         var layout = TiffLayout.Of(tiff, options);
-        CheckBlocks(tiff, layout, fileBytes);
+        CheckBlocks(tiff, layout, source.Length);
+        // What is wrong with a directory seldom matters; but JPEG without the tables in it decodes to noise.
+        if (layout.Compression != Compression.JPEG) source.Forgive();
         var image = RgbImage.Uninitialized(layout.Width, layout.Height);
         var converter = new TiffSamples(tiff, layout);
         var planes = new byte[layout.Separate ? layout.Samples : 1][];

@@ -10,8 +10,12 @@ internal sealed class TiffSource(ReadOnlyMemory<byte> file) : TiffStream
 
     public string? Complaint { get; private set; }
 
+    public void Forgive() => Complaint = null;
+
     // One handler for the process, which by default would print; each message finds its file through the client data.
     static TiffSource() => Tiff.SetErrorHandler(new ComplaintHandler());
+
+    public long Length => file.Length;
 
     public Tiff? Open() => Tiff.ClientOpen("TIFF", "r", this, this);
 

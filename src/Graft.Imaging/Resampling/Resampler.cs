@@ -41,15 +41,13 @@ public static class Resampler
             for (var y = rows.From; y < rows.To; y++)
             {
                 var target = narrowed.AsSpan((y - rows.From) * windowWidth * 3, windowWidth * 3);
-                if (width == image.Width) image.Row(y).Slice(left * 3, target.Length).CopyTo(target);
-                else if (y < image.Height - 1) WeighColumns(image.Pixels.AsSpan(y * image.Width * 3), columns, target);
+                if (y < image.Height - 1) WeighColumns(image.Pixels.AsSpan(y * image.Width * 3), columns, target);
                 else WeighColumns([.. image.Row(y), 0], columns, target);
             }
             for (var y = 0; y < windowHeight; y++)
             {
                 var source = narrowed.AsSpan((rows.Start(y) - rows.From) * windowWidth * 3);
-                if (height == image.Height) source[..(windowWidth * 3)].CopyTo(result.Row(y));
-                else WeighRows(source, windowWidth * 3, rows.Weights(y), result.Row(y));
+                WeighRows(source, windowWidth * 3, rows.Weights(y), result.Row(y));
             }
         }
         finally

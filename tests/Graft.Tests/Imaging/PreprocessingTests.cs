@@ -1,0 +1,118 @@
+using System.Text.Json;
+using Graft.Imaging;
+
+namespace Graft.Tests.Imaging;
+
+public class PreprocessingTests
+{
+    /// <summary>One pixel of red 255, green 51, blue 0.</summary>
+    private static readonly RgbImage Pixel = new(1, 1, [255, 51, 0]);
+
+    public static TheoryData<string, float[]> Modes => new()
+    {
+        { "tf", [1, -0.6f, -1] },
+        { "caffe", [-103.939f, -65.779f, 131.32f] },
+        { "torch", [(1 - 0.485f) / 0.229f, (0.2f - 0.456f) / 0.224f, -0.406f / 0.225f] },
+        { "torchvision", [(1 - 0.485f) / 0.229f, (0.2f - 0.456f) / 0.224f, -0.406f / 0.225f] },
+        { "unit", [1, 0.2f, 0] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Modes))]
+    public void A_mode_turns_samples_into_its_range(string mode, float[] expected)
+    {
+        var values = new float[3];
+        Mode(mode, 1).Apply(Pixel, values);
+        for (var i = 0; i < 3; i++) Assert.Equal(expected[i], values[i], 1e-6f * Math.Max(1, Math.Abs(expected[i])));
+    }
+
+    [Fact]
+    public void Planes_follow_each_other_row_by_row()
+    {
+        var image = new RgbImage(2, 2, [1, 5, 9, 2, 6, 10, 3, 7, 11, 4, 8, 12]);
+        var values = new float[12];
+        var raw = Preprocessing.UnitRange(2) with { Scale = 1 };
+        raw.Apply(image, values);
+        Assert.Equal(Enumerable.Range(1, 12).Select(i => (float)i), values);
+        (raw with { ChannelOrder = ChannelOrder.Bgr }).Apply(image, values);
+        Assert.Equal([9, 10, 11, 12, 5, 6, 7, 8, 1, 2, 3, 4], values);
+    }
+
+    [Theory]
+    [MemberData(nameof(Modes))]
+    public void A_record_survives_JSON(string mode, float[] _)
+    {
+        var record = Mode(mode, 160).WithInputSize(192, 160);
+        var copy = JsonSerializer.Deserialize<Preprocessing>(JsonSerializer.Serialize(record));
+        Assert.Equal(record, copy);
+        Assert.Equal(record.GetHashCode(), copy!.GetHashCode());
+        Assert.NotEqual(record, copy with { Mean = new(1, 2, 3) });
+    }
+
+    /// <summary>Model files hold these names: changing one makes every older model unreadable.</summary>
+    [Fact]
+    public void The_JSON_is_what_model_files_hold()
+    {
+        const string Expected = """
+            {"input_width":224,"input_height":224,"resize":{"rule":"shorter_side_then_crop","pixels":256},"interpolation":"bicubic","channel_order":"rgb","scale":0.5,"mean":[0.485,0.456,0.406],"standard_deviation":[0.229,0.224,0.225]}
+            """;
+        Assert.Equal(Expected, JsonSerializer.Serialize(Preprocessing.Torchvision(interpolation: Interpolation.Bicubic) with { Scale = 0.5 }));
+        Assert.Contains("""{"rule":"stretch"}""", JsonSerializer.Serialize(Preprocessing.KerasTf()), StringComparison.Ordinal);
+        Assert.Contains("\"nearest\",\"channel_order\":\"bgr\"", JsonSerializer.Serialize(Preprocessing.KerasCaffe()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_broken_record_is_refused_with_all_its_problems()
+    {
+        var broken = Preprocessing.Torchvision(224, 200) with { Scale = 0, StandardDeviation = new(1, 0, 1) };
+        var refused = Assert.Throws<InvalidOperationException>(broken.Validate);
+        Assert.Contains("shorter side", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("scale", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("channel 1", refused.Message, StringComparison.Ordinal);
+        var json = JsonSerializer.Serialize(broken);
+        Assert.Contains("scale", Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Preprocessing>(json)).Message, StringComparison.Ordinal);
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Preprocessing>(json.Replace("[0.485,", "[", StringComparison.Ordinal)));
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Preprocessing>("{}"));
+    }
+
+    [Fact]
+    public void A_crop_keeps_its_share_at_another_size()
+    {
+        Assert.Equal(new ResizeRule.ShorterSideThenCrop(342), Preprocessing.Torchvision(224, 256).WithInputSize(299, 299).ResizeRule);
+        Assert.Equal(new ResizeRule.Stretch(), Preprocessing.KerasTf().WithInputSize(160, 128).ResizeRule);
+    }
+
+    [Theory]
+    [InlineData(40, 30)]
+    [InlineData(30, 41)]
+    [InlineData(7, 300)]
+    public void A_crop_is_the_middle_of_the_resized_picture(int width, int height)
+    {
+        var image = TestImages.Noise(width, height, seed: 8);
+        var cropped = Preprocessing.Torchvision(crop: 20, resize: 24).Resize(image);
+        var (toWidth, toHeight) = width < height ? (24, 24 * height / width) : (24 * width / height, 24);
+        var whole = Resampler.Resize(image, toWidth, toHeight, Interpolation.Bilinear);
+        // Halves go to the even neighbour, as in Python.
+        var (left, top) = ((int)Math.Round((toWidth - 20) / 2.0), (int)Math.Round((toHeight - 20) / 2.0));
+        Assert.Equal((20, 20), (cropped.Width, cropped.Height));
+        for (var y = 0; y < 20; y++) Assert.Equal(whole.Row(top + y).Slice(3 * left, 60), cropped.Row(y));
+    }
+
+    [Fact]
+    public void A_picture_of_another_size_is_not_applied_silently()
+    {
+        var record = Preprocessing.KerasTf(32);
+        var refused = Assert.Throws<ArgumentException>(() => record.Apply(Pixel, new float[record.InputLength]));
+        Assert.Contains("32 × 32", refused.Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => record.Apply(record.Resize(Pixel), new float[5]));
+    }
+
+    private static Preprocessing Mode(string name, int size) => name switch
+    {
+        "tf" => Preprocessing.KerasTf(size),
+        "caffe" => Preprocessing.KerasCaffe(size),
+        "torch" => Preprocessing.KerasTorch(size),
+        "torchvision" => Preprocessing.Torchvision(size, size),
+        _ => Preprocessing.UnitRange(size),
+    };
+}
