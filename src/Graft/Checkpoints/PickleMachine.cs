@@ -8,13 +8,14 @@ namespace Graft.Checkpoints;
 /// <summary>
 /// Reads the pickles that <c>torch.save</c> writes, and nothing more: the opcodes that build numbers, text, lists and
 /// dictionaries, and the globals of <see cref="TorchGlobals"/>. Any other global or opcode ends the reading by name, before
-/// its arguments mean anything; there is no way from a pickle to code. Memory is bounded by the pickle's length.
+/// its arguments mean anything; there is no way from a pickle to code. Time and memory are bounded.
 /// </summary>
 internal sealed class PickleMachine
 {
-    /// <summary>A state dictionary of a thousand tensors takes a tenth of a megabyte.</summary>
-    private const long LengthLimitBytes = 64 << 20;
-    private const int TextLimitBytes = 16 << 20;
+    /// <summary>A state dictionary of a thousand tensors takes a tenth of a megabyte and 40,000 values.</summary>
+    private const long LengthLimitBytes = 16 << 20;
+    private const int ValueLimit = 2_000_000;
+    private const int TextLimitBytes = 1 << 20;
     private const int LongLimitBytes = 32;
     private const int NameLimitBytes = 512;
 
@@ -26,6 +27,7 @@ internal sealed class PickleMachine
     private readonly List<object?> _stack = [];
     private readonly List<int> _marks = [];
     private readonly Dictionary<uint, object?> _memo = [];
+    private int _values;
 
     private PickleMachine(Stream stream, Func<PickleTuple, object> resolvePersistentId)
     {
@@ -88,12 +90,12 @@ internal sealed class PickleMachine
                 case '\u0087': PushTuple(3); break;
                 case ']': Push(new List<object?>()); break;
                 case 'l': Push(new List<object?>(PopToMark())); break;
-                case 'a': { var item = Pop(); Peek<List<object?>>().Add(item); break; }
-                case 'e': { var items = PopToMark(); Peek<List<object?>>().AddRange(items); break; }
+                case 'a': Append([Pop()]); break;
+                case 'e': Append(PopToMark()); break;
                 case '}': Push(new PickleDictionary()); break;
-                case 'd': { var items = PopToMark(); Push(Fill(new(), items)); break; }
-                case 's': { var value = Pop(); var key = Pop(); Fill(Peek<PickleDictionary>(), [key, value]); break; }
-                case 'u': { var items = PopToMark(); Fill(Peek<PickleDictionary>(), items); break; }
+                case 'd': Push(Fill(PopToMark(), new())); break;
+                case 's': SetItem(value: Pop(), key: Pop()); break;
+                case 'u': Fill(PopToMark(), Peek<PickleDictionary>()); break;
 
                 case 'p': _memo[ReadIndex()] = Peek(); break;
                 case 'q': _memo[ReadByte()] = Peek(); break;
@@ -103,23 +105,15 @@ internal sealed class PickleMachine
                 case 'h': Push(Recall(ReadByte())); break;
                 case 'j': Push(Recall(ReadUInt32())); break;
 
-                case 'c': { var module = ReadLine(); Push(TorchGlobals.Resolve(module, ReadLine())); break; }
-                case '\u0093': { var name = Pop<string>(); Push(TorchGlobals.Resolve(Pop<string>(), name)); break; }
-                case 'R':
-                {
-                    var arguments = Pop<PickleTuple>();
-                    Push(Pop<PickleGlobal>().Call(arguments));
-                    break;
-                }
-                case 'b':
-                    Pop();
-                    // state_dict() hangs its version numbers on the dictionary: nothing that a tensor needs.
-                    Peek<PickleDictionary>();
-                    break;
+                case 'c': Push(TorchGlobals.Resolve(module: ReadLine(), name: ReadLine())); break;
+                case '\u0093': Push(TorchGlobals.Resolve(name: Pop<string>(), module: Pop<string>())); break;
+                case 'R': Call(arguments: Pop<PickleTuple>(), Pop<PickleGlobal>()); break;
+                // state_dict() hangs its version numbers on the dictionary: nothing that a tensor needs.
+                case 'b': Pop(); Peek<PickleDictionary>(); break;
                 case 'Q': Push(_resolvePersistentId(Pop<PickleTuple>())); break;
+                // Names a class in the stream and builds it: never written by torch.save, liked by attackers.
+                case 'i': throw TorchGlobals.Refusal(module: ReadLine(), name: ReadLine());
 
-                // INST names a class in the stream and calls it: never written by torch.save, liked by attackers.
-                case 'i': { var module = ReadLine(); throw TorchGlobals.Refusal(module, ReadLine()); }
                 default:
                     throw new PickleException(opcode is > 0x20 and < 0x7F
                         ? $"the pickle instruction '{(char)opcode}', which builds no tensor"
@@ -128,14 +122,34 @@ internal sealed class PickleMachine
         }
     }
 
-    private static PickleDictionary Fill(PickleDictionary dictionary, object?[] items)
+    private void Call(PickleTuple arguments, PickleGlobal function)
+    {
+        foreach (var list in arguments.Items.OfType<List<object?>>()) Charge(list.Count);
+        Push(function.Call(arguments));
+    }
+
+    private void Append(object?[] items) => Peek<List<object?>>().AddRange(items);
+
+    private void SetItem(object? value, object? key) => Peek<PickleDictionary>().Set(key, value);
+
+    private static PickleDictionary Fill(object?[] items, PickleDictionary dictionary)
     {
         if (items.Length % 2 != 0) throw PickleException.Damaged("a key without a value");
         for (var i = 0; i < items.Length; i += 2) dictionary.Set(items[i], items[i + 1]);
         return dictionary;
     }
 
-    private void Push(object? value) => _stack.Add(value);
+    private void Push(object? value)
+    {
+        Charge(1);
+        _stack.Add(value);
+    }
+
+    private void Charge(int values)
+    {
+        _values += values;
+        if (_values > ValueLimit) throw PickleException.Damaged($"its pickle builds over {ValueLimit} values");
+    }
 
     private void PushTuple(int count)
     {
@@ -147,7 +161,7 @@ internal sealed class PickleMachine
     private void PushLong(byte[] littleEndian)
     {
         var value = new BigInteger(littleEndian);
-        Push(value >= long.MinValue && value <= long.MaxValue ? (long)value : value);
+        Push(value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value);
     }
 
     private void PushNumber(string digits) => Push(digits switch

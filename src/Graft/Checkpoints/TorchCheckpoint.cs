@@ -76,7 +76,7 @@ public sealed class TorchCheckpoint : Checkpoint
         }
 
         var storages = new Dictionary<string, TorchStorage>();
-        return PickleMachine.Load(new MemoryStream(Content(pickle, limit: 64 << 20)), id =>
+        return PickleMachine.Load(new MemoryStream(Content(pickle, limit: 16 << 20)), id =>
         {
             var storage = Storage(id, storages);
             if (storage.Position >= 0) return storage;

@@ -1,0 +1,147 @@
+using Graft.Checkpoints;
+using Graft.Testing;
+using PureHDF;
+
+namespace Graft.Tests.Checkpoints;
+
+public sealed class KerasCheckpointTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private static readonly (string Layer, (string Weight, float[] Values)[] Weights)[] Network =
+    [
+        ("input_1", []),
+        ("conv1", [("conv1_3/kernel:0", [1, 2]), ("conv1_3/bias:0", [3])]),
+        ("dense", [("dense_W_1:0", [4]), ("dense_b_1:0", [5])]),
+        ("inner", [("a/kernel:0", [6]), ("b/kernel:0", [7])]),
+    ];
+
+    private static H5Group Group(H5Group group, bool split)
+    {
+        Set(group, "layer_names", Network.Select(layer => layer.Layer), split);
+        foreach (var (name, weights) in Network)
+        {
+            var layer = new H5Group();
+            group[name] = layer;
+            if (weights.Length > 0) Set(layer, "weight_names", weights.Select(weight => weight.Weight), split);
+            else layer.Attributes["weight_names"] = Array.Empty<double>();
+            foreach (var (weight, values) in weights)
+            {
+                var parts = weight.Split('/');
+                var holder = layer;
+                foreach (var part in parts[..^1])
+                {
+                    if (!holder.ContainsKey(part)) holder[part] = new H5Group();
+                    holder = (H5Group)holder[part];
+                }
+                holder[parts[^1]] = values;
+            }
+        }
+        return group;
+    }
+
+    private static void Set(H5Group group, string name, IEnumerable<string> values, bool split)
+    {
+        if (!split) group.Attributes[name] = values.ToArray();
+        else foreach (var (part, value) in values.Index()) group.Attributes[$"{name}{part}"] = new[] { value };
+    }
+
+    private byte[] Bytes(H5File file)
+    {
+        var path = _folder.File("written.h5");
+        file.Write(path);
+        return File.ReadAllBytes(path);
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void Reads_layers_in_order_and_names_their_weights(bool split, bool wholeModel)
+    {
+        var file = new H5File();
+        file.Attributes["keras_version"] = "2.4.0";
+        if (wholeModel) file["model_weights"] = Group(new H5Group(), split);
+        else Group(file, split);
+
+        using var checkpoint = Assert.IsType<KerasCheckpoint>(_folder.Open(Bytes(file)));
+
+        Assert.Equal("2.4.0", checkpoint.Metadata["keras_version"]);
+        Assert.Equal(["input_1", "conv1", "dense", "inner"], checkpoint.Layers.Select(layer => layer.Name));
+        Assert.Empty(checkpoint.Layers[0].TensorNames);
+        Assert.Equal(["conv1/kernel", "conv1/bias"], checkpoint.Layers[1].TensorNames);
+        Assert.Equal(["dense/dense_W_1", "dense/dense_b_1"], checkpoint.Layers[2].TensorNames);
+        Assert.Equal(["inner/a/kernel", "inner/b/kernel"], checkpoint.Layers[3].TensorNames);
+        Assert.Equal(checkpoint.Layers.SelectMany(layer => layer.TensorNames), checkpoint.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal([1, 2, 3, 4, 5, 6, 7], checkpoint.Tensors.SelectMany(tensor => checkpoint.Values(tensor.Name)));
+    }
+
+    [Fact]
+    public void Converts_other_types_to_float32()
+    {
+        var file = new H5File();
+        file.Attributes["layer_names"] = new[] { "l" };
+        var layer = new H5Group { ["d"] = new[] { 0.1, -2 }, ["i"] = new long[] { 3 }, ["b"] = new byte[] { 200 }, ["m"] = new float[,] { { 1, 2, 3 }, { 4, 5, 6 } } };
+        layer.Attributes["weight_names"] = new[] { "d", "i", "b", "m" };
+        file["l"] = layer;
+
+        using var checkpoint = _folder.Open(Bytes(file));
+
+        Assert.Equal([0.1f, -2], checkpoint.Values("l/d"));
+        Assert.Equal([3f], checkpoint.Values("l/i"));
+        Assert.Equal([200f], checkpoint.Values("l/b"));
+        Assert.Equal([2L, 3L], checkpoint.Find("l/m")!.Shape);
+        Assert.Equal([1, 2, 3, 4, 5, 6], checkpoint.Values("l/m"));
+    }
+
+    [Fact]
+    public void Other_layouts_say_what_to_do()
+    {
+        Assert.Contains("model.save('model.h5')", _folder.OpenFails(Bytes(new() { ["layers"] = new H5Group() })), StringComparison.Ordinal);
+        Assert.Contains("layer_names", _folder.OpenFails(Bytes(new() { ["x"] = new[] { 1f } })), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_layer_or_weight_that_is_named_but_absent_is_an_error()
+    {
+        var file = new H5File();
+        file.Attributes["layer_names"] = new[] { "conv1" };
+        Assert.Contains("the group of layer 'conv1'", _folder.OpenFails(Bytes(file)), StringComparison.Ordinal);
+        var layer = new H5Group();
+        layer.Attributes["weight_names"] = new[] { "conv1/kernel:0" };
+        file["conv1"] = layer;
+        Assert.Contains("'conv1/kernel:0'", _folder.OpenFails(Bytes(file)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_cut_short_anywhere_fails_clearly()
+    {
+        var file = new H5File();
+        Group(file, split: false);
+        _folder.EveryPrefixFails(Bytes(file));
+    }
+
+    [Fact]
+    public void Damage_anywhere_reads_or_fails_clearly()
+    {
+        var file = new H5File();
+        Group(file, split: false);
+        var sound = Bytes(file);
+        for (var at = 0; at < sound.Length; at += 41)
+        {
+            byte[] damaged = [.. sound];
+            damaged[at] ^= 0xFF;
+            try
+            {
+                using var checkpoint = _folder.Open(damaged);
+                foreach (var tensor in checkpoint.Tensors.Where(tensor => tensor.ElementCount < 1000)) checkpoint.Values(tensor.Name);
+            }
+            catch (CheckpointException)
+            {
+                // Clear enough: what must not happen is any other exception.
+            }
+        }
+    }
+}
