@@ -104,7 +104,7 @@ public sealed class SafetensorsTests : IDisposable
         Assert.Contains(expected, _folder.OpenFails([.. BitConverter.GetBytes(length), .. "{}"u8]), StringComparison.Ordinal);
 
     [Fact]
-    public void A_file_cut_short_anywhere_fails_clearly() => 
+    public void A_file_cut_short_anywhere_fails_clearly() =>
         _folder.EveryPrefixFails(File(Header("a F32 [2] [0,8]; b U8 [3] [8,11]"), new byte[11]));
 
     [Fact]
