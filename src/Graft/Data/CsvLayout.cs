@@ -43,7 +43,7 @@ internal static class CsvLayout
         if (pathColumn < 0 || labelColumn < 0)
         {
             findings.Problem($"The first line of '{table}' should name a column for the image ({string.Join(", ", PathNames)}) " +
-                $"and one for its class ({string.Join(", ", LabelNames)}); found {DataFindings.Named(header)}.");
+                $"and one for its class ({string.Join(", ", LabelNames)}); found {(header.Length > 0 ? DataFindings.Named(header) : "nothing")}.");
             return;
         }
 

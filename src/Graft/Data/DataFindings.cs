@@ -29,6 +29,10 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
     /// <summary>A training class that exists even if no image turns up for it.</summary>
     public void ExpectClass(string @class) => classFolders.Add(@class);
 
+    /// <summary>Whether these are some of the training classes read so far, or of the model's.</summary>
+    public bool Know(IReadOnlySet<string> classes) =>
+        classes.Count > 0 && classes.IsSubsetOf(options.Classes ?? (IEnumerable<string>)Names(DataPart.Train));
+
     public void Skip(string path, string reason) => skipped.Add(new(path, reason));
 
     public void Problem(string problem) => problems.Add(problem);

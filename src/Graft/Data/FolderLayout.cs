@@ -45,7 +45,7 @@ internal static class FolderLayout
         var others = folders.Where(folder => PartOf(folder) is null).ToArray();
         if (others.Length > 0)
             findings.Note($"Ignored beside the train folder: {DataFindings.Named(others.Select(Path.GetFileName))}.");
-        foreach (var folder in folders)
+        foreach (var folder in folders.OrderBy(PartOf)) // training first: it says which classes there are
             if (PartOf(folder) is { } part) ReadPart(folder, part, findings);
     }
 
@@ -57,7 +57,7 @@ internal static class FolderLayout
             ReadClasses(listing.Folders, part, findings);
             SkipOutside(listing.Images, findings);
         }
-        else if (part == DataPart.Train || FileNameLayout.Fits(listing.Images, findings))
+        else if (part == DataPart.Train || findings.Know(FileNameLayout.Classes(listing.Images, findings.Options)))
             FileNameLayout.Read(folder, listing.Images, part, findings);
         else if (listing.Images.Count > 0)
             findings.Note($"The {listing.Images.Count} images directly in '{folder}' have no class and are ignored.");

@@ -108,9 +108,11 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
     private static long? LinkedLength(string path) =>
         new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true } target ? target.Length : null;
 
-    private static bool Contains(string folder, string path) =>
-        (path + Path.DirectorySeparatorChar).StartsWith(
-            Path.TrimEndingDirectorySeparator(folder) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    private static bool Contains(string folder, string path)
+    {
+        var start = Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar; // "/" ends in one
+        return (path + Path.DirectorySeparatorChar).StartsWith(start, StringComparison.Ordinal);
+    }
 
     private static string RealPath(string folder)
     {
