@@ -76,7 +76,7 @@ internal sealed class Download(
 
     private async Task PullFromAsync(Uri source, CancellationToken cancellation)
     {
-        while (true)
+        for (var mayStartAfresh = true; ; mayStartAfresh = false)
         {
             bool wasPatchwork;
             FileHash? found;
@@ -93,7 +93,7 @@ internal sealed class Download(
                 }
                 partial.Restart(null);
             }
-            if (!wasPatchwork)
+            if (!wasPatchwork || !mayStartAfresh)
                 throw new SourceFault(
                     $"a wrong file: its hash is {found}, expected {expected.Hash}. It was deleted. If the publisher has "
                     + "replaced the file and you trust the new one, pin its hash");
@@ -163,7 +163,7 @@ internal sealed class Download(
             var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
             await using var _ = body.ConfigureAwait(false);
             var chunk = new byte[ChunkBytes];
-            while (await ReadAsync(body, chunk, stall).ConfigureAwait(false) is > 0 and var count)
+            while (await ReadAsync(body, chunk).ConfigureAwait(false) is > 0 and var count)
             {
                 if (partial.Length + count > (expected.Bytes ?? long.MaxValue))
                 {
@@ -173,9 +173,29 @@ internal sealed class Download(
                 partial.Append(chunk.AsSpan(0, count));
                 Report(DownloadState.Downloading, partial.Length, source, total: total, always: partial.Length == total);
             }
-            if (partial.Length < (total ?? expected.Bytes))
-                throw new SourceFault(
-                    $"the connection ended after {partial.Length:N0} of {total ?? expected.Bytes:N0} bytes", isTransient: true);
+            // A body of no stated length looks whole when it is cut.
+            if (partial.Length < expected.Bytes) throw Cut(null);
+
+            async ValueTask<int> ReadAsync(Stream body, Memory<byte> chunk)
+            {
+                stall.CancelAfter(options.StallTimeout);
+                try
+                {
+                    return await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
+                }
+                catch (IOException cut)
+                {
+                    throw Cut(cut);
+                }
+            }
+
+            SourceFault Cut(Exception? cause)
+            {
+                var whole = total ?? expected.Bytes;
+                return new(
+                    $"the connection was cut after {partial.Length:N0}{(whole is null ? "" : $" of {whole:N0}")} bytes",
+                    isTransient: true, cause);
+            }
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -184,19 +204,6 @@ internal sealed class Download(
         catch (HttpRequestException error)
         {
             throw Fault(error, hasBegun: partial.Length > 0);
-        }
-    }
-
-    private async ValueTask<int> ReadAsync(Stream body, Memory<byte> chunk, CancellationTokenSource stall)
-    {
-        stall.CancelAfter(options.StallTimeout);
-        try
-        {
-            return await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
-        }
-        catch (IOException cut)
-        {
-            throw new SourceFault($"the connection was cut ({cut.Message})", isTransient: true, cut);
         }
     }
 

@@ -28,7 +28,7 @@ internal sealed class PartialFile : IDisposable
             partial.Record = Slot.Read<PartialRecord>(slot.PartialRecordPath);
             partial.Length = partial.stream.Length;
             partial.IsPatchwork = partial.Length > 0;
-            partial.digest.AppendRest(partial.stream, cancellation);
+            if (partial.Length > 0) partial.digest.AppendRest(partial.stream, cancellation);
             return partial;
         }
         catch
@@ -47,7 +47,7 @@ internal sealed class PartialFile : IDisposable
 
     public void Restart(PartialRecord? record)
     {
-        stream.SetLength(0);
+        if (stream.Length > 0) stream.SetLength(0);
         digest.Finish();
         Length = 0;
         IsPatchwork = false;

@@ -1,0 +1,225 @@
+using Graft.Checkpoints.Store;
+
+namespace Graft.Tests.Store;
+
+public class PullTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Pulled_file_is_found_without_the_network()
+    {
+        using var scene = new StoreScene();
+        Assert.Null(scene.Store.Find(scene.Published));
+        Assert.Equal(scene.FinalPath, await scene.PullAsync());
+        scene.AssertStored();
+        scene.Options = scene.Options with { Offline = true };
+        Assert.Equal(scene.FinalPath, await scene.PullAsync());
+        Assert.Single(scene.Server.Requests);
+    }
+
+    [Fact]
+    public async Task Every_kind_of_hash_is_checked()
+    {
+        using var scene = new StoreScene();
+        var sha256 = StoreScene.Sha256(scene.Content);
+#pragma warning disable CA5351 // Keras publishes MD5.
+        var md5 = Convert.ToHexStringLower(System.Security.Cryptography.MD5.HashData(scene.Content));
+#pragma warning restore CA5351
+        foreach (var hash in new[] { FileHash.Md5(md5), FileHash.Sha256Prefix(sha256[..8]), FileHash.Sha256(sha256.ToUpperInvariant()) })
+        {
+            scene.Store.Remove(StoreScene.FileName);
+            scene.Published = scene.Published with { Hash = hash };
+            await scene.PullAsync();
+            scene.AssertStored();
+        }
+        var off = md5[0] == '0' ? '1' : '0';
+        foreach (var hash in new[] { FileHash.Md5(off + md5[1..]), FileHash.Sha256Prefix(sha256[..7] + (sha256[7] == '0' ? '1' : '0')) })
+        {
+            scene.Store.Remove(StoreScene.FileName);
+            scene.Published = scene.Published with { Hash = hash };
+            var error = await scene.PullFailsAsync();
+            Assert.Contains(hash.ToString(), error.Message, StringComparison.Ordinal);
+            scene.AssertNothingStored();
+        }
+    }
+
+    [Fact]
+    public async Task Cancelled_pull_leaves_a_part_that_the_next_one_finishes()
+    {
+        using var scene = new StoreScene();
+        await scene.InterruptAfterAsync(130_000);
+        scene.AssertNothingStored();
+        await scene.PullAsync();
+        scene.AssertStored();
+        Assert.Equal(scene.Content.Length, scene.Server.BodyBytes);
+    }
+
+    [Fact]
+    public async Task Finished_part_is_not_asked_for_again()
+    {
+        using var scene = new StoreScene();
+        await scene.InterruptAfterAsync(150_000);
+        await File.AppendAllBytesAsync(scene.PartialPath, scene.Content[150_000..], Cancellation);
+        await scene.PullAsync();
+        scene.AssertStored();
+        Assert.Single(scene.Server.Requests);
+    }
+
+    [Fact]
+    public async Task Progress_counts_what_an_earlier_pull_has_brought()
+    {
+        using var scene = new StoreScene();
+        await scene.InterruptAfterAsync(130_000);
+        var log = new ProgressLog();
+        await scene.PullAsync(log);
+        Assert.True(log.Entries[0].Received > 130_000);
+        Assert.Equal(new(StoreScene.FileName, DownloadState.Downloading, 200_000, 200_000, scene.Published.Url), log.Entries[^1]);
+    }
+
+    [Fact]
+    public async Task Offline_names_the_address_the_file_the_folder_and_the_command_and_asks_nobody()
+    {
+        using var scene = new StoreScene();
+        scene.Options = scene.Options with { Offline = true };
+        scene.Published = scene.Published with { Url = scene.Server.Address("a/model.safetensors"), Bytes = 200_000 };
+        var error = await scene.PullFailsAsync();
+        Assert.Empty(scene.Server.Requests);
+        Assert.Contains(scene.Published.Url.ToString(), error.Message, StringComparison.Ordinal);
+        Assert.Contains("200,000 bytes, " + scene.Published.Hash, error.Message, StringComparison.Ordinal);
+        Assert.Contains("graft models import model.safetensors", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"into the folder {scene.Options.Folder} under the name {StoreScene.FileName}", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Failure_names_every_source_and_the_way_by_hand()
+    {
+        using var scene = new StoreScene();
+        using var mirror = new HostileServer(scene.Content);
+        mirror.ThenStatus("404 Not Found");
+        scene.Server.ThenStatus("403 Forbidden");
+        scene.Options = scene.Options with { Mirror = mirror.Address() };
+        var error = await scene.PullFailsAsync();
+        Assert.Contains($"{mirror.Address(StoreScene.FileName)}: status 404 Not Found", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"{scene.Published.Url}: status 403 Forbidden", error.Message, StringComparison.Ordinal);
+        Assert.Contains("graft models import", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task File_put_into_the_folder_by_hand_is_verified_and_taken()
+    {
+        using var scene = new StoreScene();
+        Directory.CreateDirectory(scene.Options.Folder);
+        await File.WriteAllBytesAsync(scene.FinalPath, scene.Content, Cancellation);
+        scene.Options = scene.Options with { Offline = true };
+        Assert.Equal(scene.FinalPath, await scene.PullAsync());
+    }
+
+    [Fact]
+    public async Task Wrong_file_put_into_the_folder_is_told_offline_and_replaced_online()
+    {
+        using var scene = new StoreScene();
+        Directory.CreateDirectory(scene.Options.Folder);
+        var wrong = StoreScene.Bytes(200_000, seed: 2);
+        await File.WriteAllBytesAsync(scene.FinalPath, wrong, Cancellation);
+        Assert.Null(scene.Store.Find(scene.Published));
+        var offline = new WeightStore(scene.Options with { Offline = true });
+        var error = await Assert.ThrowsAsync<WeightStoreException>(() => offline.PullAsync(scene.Published, null, Cancellation));
+        Assert.Contains(StoreScene.Sha256(wrong), error.Message, StringComparison.Ordinal);
+        await scene.PullAsync();
+        scene.AssertStored();
+    }
+
+    [Fact]
+    public async Task File_without_a_published_hash_must_stay_what_it_was_at_first()
+    {
+        using var scene = new StoreScene();
+        scene.Published = scene.Published with { Hash = null };
+        await scene.PullAsync();
+        scene.AssertStored();
+        File.Delete(scene.FinalPath);
+        scene.Server.File = StoreScene.Bytes(200_000, seed: 2);
+        var error = await scene.PullFailsAsync();
+        Assert.Contains(StoreScene.Sha256(scene.Content), error.Message, StringComparison.Ordinal);
+        Assert.Contains(StoreScene.Sha256(scene.Server.File), error.Message, StringComparison.Ordinal);
+
+        scene.Store.Remove(StoreScene.FileName);
+        await scene.PullAsync();
+        scene.AssertStored(scene.Server.File);
+    }
+
+    [Fact]
+    public async Task Part_without_hash_or_validator_is_not_trusted()
+    {
+        using var scene = new StoreScene();
+        scene.Published = scene.Published with { Hash = null };
+        scene.Server.ETag = null;
+        await scene.InterruptAfterAsync(100_000);
+        await scene.PullAsync();
+        scene.AssertStored();
+        Assert.Null(scene.Server.Requests[1].From);
+    }
+
+    [Fact]
+    public async Task Pinned_hash_takes_the_place_of_the_published_one()
+    {
+        using var scene = new StoreScene();
+        var replaced = StoreScene.Bytes(190_000, seed: 2);
+        scene.Published = scene.Published with { Bytes = 200_000 };
+        scene.Server.File = replaced;
+        await scene.PullFailsAsync();
+        scene.Store.Pin(scene.Published, FileHash.Sha256(StoreScene.Sha256(replaced)));
+        await scene.PullAsync();
+        scene.AssertStored(replaced);
+        Assert.All(scene.Store.Verify([scene.Published]), check => Assert.Equal(FileCondition.Ok, check.Condition));
+        scene.Store.Remove(StoreScene.FileName);
+        await scene.PullFailsAsync();
+    }
+
+    [Fact]
+    public async Task Full_disk_is_told_as_such()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "/dev/full is a Linux device");
+        using var scene = new StoreScene();
+        Directory.CreateDirectory(scene.Options.Folder);
+        File.CreateSymbolicLink(scene.PartialPath, "/dev/full");
+        var error = await scene.PullFailsAsync();
+        Assert.Contains($"The disk that holds {scene.Options.Folder} is full", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Folder_that_cannot_be_made_is_told_as_such()
+    {
+        using var scene = new StoreScene();
+        scene.Options = scene.Options with { Folder = Path.Combine(scene.Outside("file", []), "weights") };
+        var error = await scene.PullFailsAsync();
+        Assert.Contains($"cannot write to its weights folder {scene.Options.Folder}", error.Message, StringComparison.Ordinal);
+        Assert.Contains("GRAFT_HOME", error.Message, StringComparison.Ordinal);
+        Assert.Empty(scene.Server.Requests);
+    }
+
+    [Fact]
+    public async Task Read_only_folder_still_gives_what_it_has()
+    {
+        if (OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess)
+        {
+            Assert.Skip("no permission stops this user");
+            return;
+        }
+        using var scene = new StoreScene();
+        await scene.PullAsync();
+        File.Delete(scene.FinalPath + ".json");
+        File.SetUnixFileMode(scene.Options.Folder, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        try
+        {
+            Assert.Equal(scene.FinalPath, await scene.PullAsync());
+            var other = scene.Published with { FileName = "other.bin" };
+            var error = await Assert.ThrowsAsync<WeightStoreException>(() => scene.Store.PullAsync(other, null, Cancellation));
+            Assert.Contains("cannot write to its weights folder", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.SetUnixFileMode(scene.Options.Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+    }
+}
