@@ -74,8 +74,8 @@ public class FaultyServerTests
     public async Task Slow_connection_that_keeps_moving_is_not_given_up()
     {
         using var scene = new StoreScene();
-        scene.Options = scene.Options with { StallTimeout = TimeSpan.FromMilliseconds(400) };
-        scene.Server.Then(request => scene.Server.Honest(request) with { Pause = TimeSpan.FromMilliseconds(60) });
+        scene.Options = scene.Options with { StallTimeout = TimeSpan.FromSeconds(1) };
+        scene.Server.Then(request => scene.Server.Honest(request) with { Pause = TimeSpan.FromMilliseconds(100) });
         await scene.PullAsync();
         Assert.Single(scene.Server.Requests);
     }
@@ -364,6 +364,35 @@ public class FaultyServerTests
         await scene.PullAsync();
         scene.AssertStored();
         Assert.Equal([null, 70_000, null], scene.Server.Requests.Select(request => request.From));
+    }
+
+    [Fact]
+    public async Task Range_sent_in_pieces_is_put_together()
+    {
+        using var scene = new StoreScene();
+        scene.Published = scene.Published with { Hash = null };
+        scene.Server.ThenCut(70_000).Then(_ => new("206 Partial Content")
+        {
+            Body = scene.Content[70_000..100_000],
+            Headers = ["ETag: \"v1\"", "Content-Range: bytes 70000-99999/200000"],
+        });
+        await scene.PullAsync();
+        scene.AssertStored();
+        Assert.Equal([null, 70_000, 100_000], scene.Server.Requests.Select(request => request.From));
+    }
+
+    [Theory]
+    [InlineData("Content-Type: text/html; charset=utf-8", "a web page (text/html)")]
+    [InlineData("Content-Encoding: gzip", "compressed (gzip)")]
+    public async Task Answer_that_cannot_be_the_file_is_not_taken_on_trust(string header, string reason)
+    {
+        using var scene = new StoreScene();
+        scene.Published = scene.Published with { Hash = null };
+        scene.Server.ThenStatus("200 OK", header);
+        var error = await scene.PullFailsAsync();
+        scene.AssertNothingStored();
+        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+        Assert.Single(scene.Server.Requests);
     }
 
     [Fact]

@@ -1,15 +1,9 @@
-using System.Diagnostics;
-using System.Globalization;
 using Graft.Checkpoints.Store;
 
 namespace Graft.Tests.Store;
 
 public class SharedStoreTests
 {
-    private const string AddressVariable = "GRAFT_TEST_PULL_ADDRESS";
-    private const string FolderVariable = "GRAFT_TEST_PULL_FOLDER";
-    private const string HashVariable = "GRAFT_TEST_PULL_SHA256";
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -39,8 +33,8 @@ public class SharedStoreTests
     {
         using var scene = new StoreScene(bytes: 1 << 20);
         scene.Server.Then(request => scene.Server.Honest(request) with { Pause = TimeSpan.FromMilliseconds(20) });
-        using var first = StartPull(scene);
-        using var second = StartPull(scene);
+        using var first = OtherProcess.StartPull(scene);
+        using var second = OtherProcess.StartPull(scene);
         await first.WaitForExitAsync(Cancellation);
         await second.WaitForExitAsync(Cancellation);
         Assert.Equal((0, 0), (first.ExitCode, second.ExitCode));
@@ -54,7 +48,7 @@ public class SharedStoreTests
         using var scene = new StoreScene(bytes: 1 << 20);
         var cut = new Random().Next(1, 1 << 20);
         scene.Server.Then(request => scene.Server.Honest(request) with { StallAfter = cut });
-        using (var killed = StartPull(scene))
+        using (var killed = OtherProcess.StartPull(scene))
         {
             while (!File.Exists(scene.PartialPath) || new FileInfo(scene.PartialPath).Length < cut)
             {
@@ -67,42 +61,11 @@ public class SharedStoreTests
         scene.AssertNothingStored();
         Assert.Equal(cut, new FileInfo(scene.PartialPath).Length);
 
-        using var next = StartPull(scene);
+        using var next = OtherProcess.StartPull(scene);
         await next.WaitForExitAsync(Cancellation);
         Assert.Equal(0, next.ExitCode);
         scene.AssertStored();
         Assert.Equal(scene.Content.Length, scene.Server.BodyBytes);
         Assert.Equal([null, cut], scene.Server.Requests.Select(request => request.From));
-    }
-
-    /// <summary>What the other processes of these tests run.</summary>
-    [Fact(Explicit = true)]
-    public async Task Pull_in_another_process()
-    {
-        static string Variable(string name) => Environment.GetEnvironmentVariable(name)!;
-        using var handler = new SocketsHttpHandler { UseProxy = false };
-        var store = new WeightStore(new() { Folder = Variable(FolderVariable), Handler = handler });
-        await store.PullAsync(
-            new() { FileName = StoreScene.FileName, Url = new(Variable(AddressVariable)), Hash = FileHash.Sha256(Variable(HashVariable)) },
-            null, Cancellation);
-    }
-
-    private static Process StartPull(StoreScene scene)
-    {
-        var start = new ProcessStartInfo(
-            Path.Combine(AppContext.BaseDirectory, "Graft.Tests" + (OperatingSystem.IsWindows() ? ".exe" : "")),
-            ["-explicit", "only", "-method", $"{typeof(SharedStoreTests).FullName}.{nameof(Pull_in_another_process)}"])
-        {
-            RedirectStandardOutput = true,
-        };
-        foreach (var name in start.Environment.Keys.Where(IsTestRunners).ToArray()) start.Environment.Remove(name);
-        start.Environment[AddressVariable] = scene.Published.Url.ToString();
-        start.Environment[FolderVariable] = scene.Options.Folder;
-        start.Environment[HashVariable] = scene.Published.Hash!.Value;
-        return Process.Start(start)!;
-
-        static bool IsTestRunners(string variable) =>
-            variable.StartsWith("TESTINGPLATFORM", true, CultureInfo.InvariantCulture)
-            || variable.StartsWith("DOTNET_CLI_TEST", true, CultureInfo.InvariantCulture);
     }
 }

@@ -173,8 +173,8 @@ internal sealed class Download(
                 partial.Append(chunk.AsSpan(0, count));
                 Report(DownloadState.Downloading, partial.Length, source, total: total, always: partial.Length == total);
             }
-            // A body of no stated length looks whole when it is cut.
-            if (partial.Length < expected.Bytes) throw Cut(null);
+            // A body of no stated length looks whole when it is cut, and some servers send a range in pieces.
+            if (partial.Length < (total ?? expected.Bytes)) throw Cut(null);
 
             async ValueTask<int> ReadAsync(Stream body, Memory<byte> chunk)
             {
@@ -230,13 +230,13 @@ internal sealed class Download(
             {
                 case HttpStatusCode.OK:
                     var offered = RecordOf(response, source, response.Content.Headers.ContentLength);
-                    RefuseWrongLength(offered.Total);
+                    RefuseAnotherFile(response, offered.Total);
                     partial.Restart(offered);
                     return response;
 
                 case HttpStatusCode.PartialContent when range?.From == partial.Length && IsSameFile(response, range.Length, known):
                     var total = range.Length ?? range.To + 1;
-                    RefuseWrongLength(total);
+                    RefuseAnotherFile(response, total);
                     partial.GoOn(known is null ? RecordOf(response, source, total) : known with { Total = known.Total ?? total });
                     return response;
 
@@ -260,8 +260,14 @@ internal sealed class Download(
         }
     }
 
-    private void RefuseWrongLength(long? offered)
+    /// <summary>Tells what no hash is needed to tell: a wrong length, or the login page of some network.</summary>
+    private void RefuseAnotherFile(HttpResponseMessage response, long? offered)
     {
+        var content = response.Content.Headers;
+        if (content.ContentEncoding.FirstOrDefault(encoding => encoding != "identity") is { } encoding)
+            throw new SourceFault($"sends the file compressed ({encoding}) though asked not to");
+        if (expected.Hash is null && content.ContentType?.MediaType == "text/html")
+            throw new SourceFault("sends a web page (text/html) in the file's place");
         if (offered is not null && expected.Bytes is not null && offered != expected.Bytes)
             throw new SourceFault($"offers {offered:N0} bytes, expected {expected.Bytes:N0}", isTransient: true);
     }

@@ -81,8 +81,16 @@ internal sealed class Slot(string folder, string fileName)
     public static void Write<T>(string path, T record)
     {
         var unfinished = Path.Combine(Path.GetDirectoryName(path)!, "." + Path.GetRandomFileName());
-        File.WriteAllText(unfinished, JsonSerializer.Serialize(record, Json));
-        File.Move(unfinished, path, overwrite: true);
+        try
+        {
+            File.WriteAllText(unfinished, JsonSerializer.Serialize(record, Json));
+            File.Move(unfinished, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(unfinished);
+            throw;
+        }
     }
 
     /// <summary>
