@@ -11,7 +11,7 @@ internal static class Background
         Action<SKCanvas, Random, int>[] clutters = [Blades, Pebbles, Planks, Blurred, Scraps];
         for (var layer = random.Between(1, 2); layer > 0; layer--)
             clutters[random.Next(clutters.Length)](canvas, random, sizePixels);
-        Texture.Overlay(canvas, random, sizePixels * random.Between(0.02f, 0.3f), random.Between(1f, 4f), random.Between(0.5f, 2f));
+        Texture.Overlay(canvas, random, sizePixels * random.Between(0.02f, 0.3f), random.Between(1f, 4f), random.Between(0.2f, 0.7f));
     }
 
     /// <summary>Twigs, blades or scraps over the subject's edge; they hide a part of it, never its middle.</summary>

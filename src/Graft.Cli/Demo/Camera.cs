@@ -29,7 +29,7 @@ internal static class Camera
         var exposure = MathF.Pow(2, random.Between(-0.3f, 0.5f));
         var warmth = random.Between(-0.2f, 0.2f);
         Span<float> gains = [exposure * (1 + warmth), exposure * (1 + random.Between(-0.06f, 0.06f)), exposure * (1 - warmth)];
-        var (readNoise, shotNoise) = (random.Between(0f, 4f), random.Between(0f, 0.4f));
+        var (readNoise, shotNoise) = (random.Between(0f, 3f), random.Between(0f, 0.3f));
         for (var index = 0; index < rgba.Length; index++)
         {
             if (index % 4 == 3)

@@ -14,8 +14,8 @@ internal sealed record Palette(SKColor Main, SKColor Accent, SKColor Line)
         var accentValue = (value + random.Between(30f, 60f)) % 100;
         var lineValue = value > 50 ? value - random.Between(25f, 45f) : value + random.Between(25f, 45f);
         return new Palette(
-            SKColor.FromHsv(hue, random.Between(5f, 85f), value),
-            SKColor.FromHsv((hue + random.Between(20f, 340f)) % 360, random.Between(5f, 85f), accentValue),
+            SKColor.FromHsv(hue, random.Between(5f, 60f), value),
+            SKColor.FromHsv((hue + random.Between(20f, 340f)) % 360, random.Between(5f, 60f), accentValue),
             SKColor.FromHsv((hue + random.Between(0f, 40f)) % 360, random.Between(5f, 60f), lineValue));
     }
 }

@@ -11,7 +11,7 @@ internal static class Pose
     public static void Draw(SKCanvas canvas, SKImage drawing, Random random, int sizePixels)
     {
         var place = Placement(random, sizePixels);
-        var (bend, wave) = (random.Between(0f, 0.09f), (random.Angle(), random.Angle()));
+        var (bend, wave) = (random.Between(0f, 0.05f), (random.Angle(), random.Angle()));
         var nodes = Enumerable.Range(0, (Cells + 1) * (Cells + 1)).Select(node => new SKPoint(
             2f * (node % (Cells + 1)) / Cells - 1, 2f * (node / (Cells + 1)) / Cells - 1)).ToArray();
         var from = nodes.Select(node => new SKPoint((node.X + 1) * drawing.Width / 2, (node.Y + 1) * drawing.Height / 2));
@@ -26,16 +26,16 @@ internal static class Pose
     private static SKMatrix Placement(Random random, int sizePixels)
     {
         var half = sizePixels / 2f;
-        var scale = half * random.Between(0.75f, 1f);
+        var scale = half * random.Between(0.85f, 1.1f);
         var slant = SKMatrix.Identity;
-        slant.Persp0 = random.Between(-0.25f, 0.25f);
-        slant.Persp1 = random.Between(-0.25f, 0.25f);
+        slant.Persp0 = random.Between(-0.1f, 0.1f);
+        slant.Persp1 = random.Between(-0.1f, 0.1f);
         var view = SKMatrix.CreateTranslation(
             half + half * random.Between(-0.12f, 0.12f), half + half * random.Between(-0.12f, 0.12f));
-        view = view.PreConcat(SKMatrix.CreateScale(scale * random.Sign(), scale * random.Between(0.75f, 1f)));
-        view = view.PreConcat(SKMatrix.CreateSkew(random.Between(-0.25f, 0.25f), 0));
+        view = view.PreConcat(SKMatrix.CreateScale(scale * random.Sign(), scale * random.Between(0.85f, 1f)));
+        view = view.PreConcat(SKMatrix.CreateSkew(random.Between(-0.1f, 0.1f), 0));
         view = view.PreConcat(slant);
-        return view.PreConcat(SKMatrix.CreateRotation(0.25f * random.Normal()));
+        return view.PreConcat(SKMatrix.CreateRotation(0.15f * random.Normal()));
     }
 
     private static ushort[] Triangles()

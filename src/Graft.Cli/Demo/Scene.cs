@@ -39,14 +39,14 @@ internal static class Scene
         using var inside = new SKPaint { BlendMode = SKBlendMode.DstIn };
         flat.Canvas.ResetMatrix();
         Texture.Overlay(
-            flat.Canvas, random, sizePixels * random.Between(0.02f, 0.1f), random.Between(1f, 3f), random.Between(0.1f, 0.5f));
+            flat.Canvas, random, sizePixels * random.Between(0.02f, 0.1f), random.Between(1f, 3f), random.Between(0.1f, 0.3f));
         flat.Canvas.DrawImage(smooth, 0, 0, SKSamplingOptions.Default, inside);
     }
 
     private static void Defocus(SKSurface scene, Random random, int sizePixels)
     {
         using var sharp = scene.Snapshot();
-        var depth = sizePixels * random.Between(0.01f, 0.05f);
+        var depth = sizePixels * random.Between(0.04f, 0.1f);
         using var blur = SKImageFilter.CreateBlur(depth, depth, SKShaderTileMode.Clamp);
         using var paint = new SKPaint { ImageFilter = blur };
         scene.Canvas.DrawImage(sharp, 0, 0, SKSamplingOptions.Default, paint);
