@@ -4,15 +4,18 @@ namespace Graft;
 
 /// <summary>
 /// The folder of what Graft keeps for a user from run to run (pretrained weights, cached features). <c>GRAFT_HOME</c>
-/// names it; otherwise it is <c>$XDG_CACHE_HOME/graft</c> or <c>~/.cache/graft</c> on Linux, <c>~/Library/Caches/graft</c>
-/// on macOS and <c>%LOCALAPPDATA%\graft</c> on Windows. It can be deleted at any time: everything in it can be had again.
+/// names it; otherwise it is <c>$XDG_CACHE_HOME/graft</c> or <c>~/.cache/graft</c> on Linux,
+/// <c>~/Library/Caches/graft</c> on macOS and <c>%LOCALAPPDATA%\graft</c> on Windows. It can be deleted at any time:
+/// everything in it can be had again.
 /// </summary>
 public static class GraftHome
 {
     /// <summary>The full path, read from the environment at each call; the folder need not exist yet.</summary>
     public static string Folder => Locate(
         Environment.GetEnvironmentVariable,
-        OperatingSystem.IsWindows() ? OSPlatform.Windows : OperatingSystem.IsMacOS() ? OSPlatform.OSX : OSPlatform.Linux);
+        OperatingSystem.IsWindows() ? OSPlatform.Windows
+        : OperatingSystem.IsMacOS() ? OSPlatform.OSX
+        : OSPlatform.Linux);
 
     public static string Subfolder(string name) => Path.Combine(Folder, name);
 

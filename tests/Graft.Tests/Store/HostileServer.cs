@@ -41,8 +41,8 @@ internal sealed record WebAnswer(string Status)
 }
 
 /// <summary>
-/// A web server on loopback that serves one file with ranges, ETag and Last-Modified as it should, unless the next of its
-/// scripted faults says otherwise. It speaks HTTP on raw sockets, so that it can lie.
+/// A web server on loopback that serves one file with ranges, ETag and Last-Modified as it should, unless the next of
+/// its scripted faults says otherwise. It speaks HTTP on raw sockets, so that it can lie.
 /// </summary>
 internal sealed class HostileServer : IDisposable
 {
@@ -51,6 +51,7 @@ internal sealed class HostileServer : IDisposable
     private readonly ConcurrentQueue<Func<WebRequest, WebAnswer>> script = new();
     private readonly ConcurrentQueue<WebRequest> requests = new();
     private readonly X509Certificate2? certificate;
+    private readonly int port;
     private long bodyBytes;
     private bool isDisposed;
 
@@ -59,6 +60,7 @@ internal sealed class HostileServer : IDisposable
         File = file;
         certificate = tls ? SelfSigned() : null;
         listener.Start();
+        port = ((IPEndPoint)listener.LocalEndpoint).Port;
         _ = AcceptAsync();
     }
 
@@ -78,7 +80,7 @@ internal sealed class HostileServer : IDisposable
     public long BodyBytes => Interlocked.Read(ref bodyBytes);
 
     public Uri Address(string path = "") =>
-        new($"{(certificate is null ? "http" : "https")}://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/{path}");
+        new($"{(certificate is null ? "http" : "https")}://127.0.0.1:{port}/{path}");
 
     /// <summary>Answers the next request so.</summary>
     public HostileServer Then(Func<WebRequest, WebAnswer> answer)
@@ -98,7 +100,7 @@ internal sealed class HostileServer : IDisposable
         if (ETag is not null) headers.Add($"ETag: {ETag}");
         if (LastModified is not null) headers.Add($"Last-Modified: {LastModified:R}");
         if (!KnowsRanges || request.From is not { } from) return new("200 OK") { Body = File, Headers = headers };
-        if (request.Header("If-Range") is { } condition && condition != ETag && condition != LastModified?.ToString("R"))
+        if (request.Header("If-Range") is { } known && known != ETag && known != LastModified?.ToString("R"))
             return new("200 OK") { Body = File, Headers = headers };
         return from >= File.Length
             ? new("416 Range Not Satisfiable") { Headers = [.. headers, $"Content-Range: bytes */{File.Length}"] }
@@ -143,7 +145,8 @@ internal sealed class HostileServer : IDisposable
             if (stream is SslStream secure) await secure.ShutdownAsync();
             client.Client.Shutdown(SocketShutdown.Send);
         }
-        catch (Exception end) when (end is IOException or OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception end)
+            when (end is IOException or OperationCanceledException or SocketException or ObjectDisposedException)
         {
         }
     }
@@ -169,8 +172,8 @@ internal sealed class HostileServer : IDisposable
     {
         var head = new StringBuilder($"HTTP/1.1 {answer.Status}\r\nConnection: close\r\n");
         foreach (var header in answer.Headers) head.Append(CultureInfo.InvariantCulture, $"{header}\r\n");
-        if (answer.ClaimedLength != -1)
-            head.Append(CultureInfo.InvariantCulture, $"Content-Length: {answer.ClaimedLength ?? answer.Body.Length}\r\n");
+        var length = answer.ClaimedLength ?? answer.Body.Length;
+        if (length >= 0) head.Append(CultureInfo.InvariantCulture, $"Content-Length: {length}\r\n");
         await stream.WriteAsync(Encoding.ASCII.GetBytes(head.Append("\r\n").ToString()), stopped.Token);
         var end = Math.Min(answer.Body.Length, answer.CutAfter ?? answer.StallAfter ?? int.MaxValue);
         for (var sent = 0; sent < end;)
@@ -188,7 +191,8 @@ internal sealed class HostileServer : IDisposable
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
-        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        var now = DateTimeOffset.UtcNow;
+        using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
         return X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null);
     }
 }

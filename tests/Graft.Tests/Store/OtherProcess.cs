@@ -4,7 +4,7 @@ using Graft.Checkpoints.Store;
 
 namespace Graft.Tests.Store;
 
-/// <summary>This program, started again to pull a file instead of running tests: a process that can be killed.</summary>
+/// <summary>This program, started again to pull a file instead of running tests: one that can be killed.</summary>
 internal static class OtherProcess
 {
     private const string AddressVariable = "GRAFT_TEST_PULL_ADDRESS";
@@ -13,7 +13,8 @@ internal static class OtherProcess
 
     public static Process StartPull(StoreScene scene)
     {
-        var program = Path.Combine(AppContext.BaseDirectory, "Graft.Tests" + (OperatingSystem.IsWindows() ? ".exe" : ""));
+        var program = Path.Combine(
+            AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "Graft.Tests.exe" : "Graft.Tests");
         var start = new ProcessStartInfo(program);
         start.Environment[AddressVariable] = scene.Published.Url.ToString();
         start.Environment[FolderVariable] = scene.Options.Folder;

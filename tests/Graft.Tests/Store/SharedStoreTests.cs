@@ -24,7 +24,8 @@ public class SharedStoreTests
         using var scene = new StoreScene();
         using var hold = new Slot(scene.Options.Folder, StoreScene.FileName).TryLock();
         using var giveUp = new CancellationTokenSource(TimeSpan.FromMilliseconds(150));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => scene.Store.PullAsync(scene.Published, null, giveUp.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => scene.Store.PullAsync(scene.Published, null, giveUp.Token));
         Assert.Throws<WeightStoreException>(() => scene.Store.Remove(StoreScene.FileName));
     }
 

@@ -4,7 +4,7 @@ using Graft.Testing;
 
 namespace Graft.Tests.Store;
 
-/// <summary>A file of random bytes, a server that has it, and an empty store that wants it and does not wait long.</summary>
+/// <summary>A file of random bytes, a server that has it, and an empty store that does not wait long for it.</summary>
 internal sealed class StoreScene : IDisposable
 {
     public const string FileName = "net-weights.bin";
@@ -102,6 +102,14 @@ internal sealed class StoreScene : IDisposable
         Server.Dispose();
         handler.Dispose();
         folder.Dispose();
+    }
+}
+
+internal static class ErrorAssertions
+{
+    public static void AssertSays(this Exception error, params ReadOnlySpan<string> parts)
+    {
+        foreach (var part in parts) Assert.Contains(part, error.Message, StringComparison.Ordinal);
     }
 }
 

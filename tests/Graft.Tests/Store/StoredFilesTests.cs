@@ -61,7 +61,8 @@ public class StoredFilesTests
         using (var file = File.OpenWrite(scene.FinalPath)) file.SetLength(scene.Content.Length + difference);
         Assert.Null(scene.Store.Find(scene.Published));
         var check = Assert.Single(scene.Store.Verify([scene.Published]));
-        Assert.Equal((condition, 200_000L, 200_000L + difference), (check.Condition, check.ExpectedBytes, check.FoundBytes));
+        Assert.Equal(
+            (condition, 200_000L, 200_000L + difference), (check.Condition, check.ExpectedBytes, check.FoundBytes));
     }
 
     [Fact]
@@ -131,9 +132,9 @@ public class StoredFilesTests
     {
         using var scene = new StoreScene();
         scene.Published = scene.Published with { Bytes = 200_000 };
-        var wrong = StoreScene.Bytes(bytes, seed: 2);
-        var error = Assert.Throws<WeightStoreException>(() => scene.Store.Import(scene.Outside("wrong", wrong), scene.Published));
-        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+        var wrong = scene.Outside("wrong", StoreScene.Bytes(bytes, seed: 2));
+        var error = Assert.Throws<WeightStoreException>(() => scene.Store.Import(wrong, scene.Published));
+        error.AssertSays(reason);
         scene.AssertNothingStored();
         Assert.Empty(Directory.GetFiles(scene.Options.Folder));
     }
@@ -153,7 +154,7 @@ public class StoredFilesTests
     {
         using var scene = new StoreScene();
         var error = Assert.Throws<WeightStoreException>(() => scene.Store.Import("/nowhere/net.bin", scene.Published));
-        Assert.Contains("/nowhere/net.bin", error.Message, StringComparison.Ordinal);
+        error.AssertSays("/nowhere/net.bin");
     }
 
     [Fact]

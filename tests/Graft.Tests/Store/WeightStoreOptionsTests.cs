@@ -14,14 +14,14 @@ public class WeightStoreOptionsTests
     [Fact]
     public void Mirror_comes_before_the_hugging_face_endpoint()
     {
-        var options = From(("GRAFT_MIRROR", "https://mirror.example/graft"), ("HF_ENDPOINT", "https://hf.example/sub/"));
+        var options = From(("GRAFT_MIRROR", "https://mirror.example/m"), ("HF_ENDPOINT", "https://hf.example/sub/"));
         Assert.Equal(
             [
-                "https://mirror.example/graft/resnet18.a1_in1k.safetensors",
+                "https://mirror.example/m/resnet18.a1_in1k.safetensors",
                 "https://hf.example/sub/timm/resnet18.a1_in1k/resolve/main/model.safetensors?download=true",
             ],
             options.Sources(HuggingFaceFile).Select(source => source.AbsoluteUri));
-        var elsewhere = new PublishedFile { FileName = "a.pth", Url = new("https://download.pytorch.org/models/a.pth") };
+        var elsewhere = new PublishedFile { FileName = "a.pth", Url = new("https://download.pytorch.org/a.pth") };
         Assert.Equal(elsewhere.Url, options.Sources(elsewhere)[^1]);
         Assert.Equal([HuggingFaceFile.Url], From().Sources(HuggingFaceFile));
     }
@@ -42,8 +42,8 @@ public class WeightStoreOptionsTests
     public void Address_that_is_none_is_named(string variable, string value)
     {
         var error = Assert.Throws<WeightStoreException>(() => From((variable, value)));
-        Assert.Contains($"{variable} must be an http or https address", error.Message, StringComparison.Ordinal);
-        Assert.Contains(value, error.Message, StringComparison.Ordinal);
+        error.AssertSays($"{variable} must be an http or https address");
+        error.AssertSays(value);
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public class WeightStoreOptionsTests
         {
             Folder = " ", Retries = -1, StallTimeout = TimeSpan.Zero, Mirror = new("ftp://x"),
         }));
-        Assert.All(["Folder", "Retries", "StallTimeout", "Mirror"], name => Assert.Contains(name, error.Message, StringComparison.Ordinal));
+        error.AssertSays("Folder", "Retries", "StallTimeout", "Mirror");
     }
 
     [Theory]
@@ -64,7 +64,7 @@ public class WeightStoreOptionsTests
     [InlineData("weights.JSON")]
     [InlineData("")]
     public void File_name_that_could_do_harm_is_refused(string name) =>
-        Assert.Throws<ArgumentException>(() => new PublishedFile { FileName = name, Url = new("https://example.org/a") });
+        Assert.Throws<ArgumentException>(() => new PublishedFile { FileName = name, Url = new("https://a.org/") });
 
     [Theory]
     [InlineData("md5:64373286793e3c8b2b4e3219cbf3544b", FileHashAlgorithm.Md5)]
@@ -90,11 +90,11 @@ public class WeightStoreOptionsTests
     {
         Assert.Equal("/home/u/.cache/graft", Home(OSPlatform.Linux, ("HOME", "/home/u")));
         Assert.Equal("/c/graft", Home(OSPlatform.Linux, ("HOME", "/home/u"), ("XDG_CACHE_HOME", "/c")));
-        Assert.Equal("/home/u/.cache/graft", Home(OSPlatform.Linux, ("HOME", "/home/u"), ("XDG_CACHE_HOME", "relative")));
-        Assert.Equal("/Users/u/Library/Caches/graft", Home(OSPlatform.OSX, ("HOME", "/Users/u"), ("XDG_CACHE_HOME", "/c")));
+        Assert.Equal("/home/u/.cache/graft", Home(OSPlatform.Linux, ("HOME", "/home/u"), ("XDG_CACHE_HOME", "c")));
+        Assert.Equal("/u/Library/Caches/graft", Home(OSPlatform.OSX, ("HOME", "/u"), ("XDG_CACHE_HOME", "/c")));
         Assert.Equal("/local/graft", Home(OSPlatform.Windows, ("LOCALAPPDATA", "/local")));
         foreach (var platform in new[] { OSPlatform.Linux, OSPlatform.OSX, OSPlatform.Windows })
-            Assert.Equal(Path.GetFullPath("/mine"), Home(platform, ("GRAFT_HOME", "/mine"), ("XDG_CACHE_HOME", "/c"), ("HOME", "/h")));
+            Assert.EndsWith("/mine", Home(platform, ("GRAFT_HOME", "/mine"), ("XDG_CACHE_HOME", "/c"), ("HOME", "/h")));
 
         static string Home(OSPlatform platform, params (string Name, string Value)[] variables) =>
             GraftHome.Locate(name => variables.FirstOrDefault(variable => variable.Name == name).Value, platform)
@@ -102,5 +102,5 @@ public class WeightStoreOptionsTests
     }
 
     private static WeightStoreOptions From(params (string Name, string? Value)[] variables) =>
-        WeightStoreOptions.FromEnvironment("/weights", name => variables.FirstOrDefault(variable => variable.Name == name).Value);
+        WeightStoreOptions.FromEnvironment("/w", name => variables.FirstOrDefault(set => set.Name == name).Value);
 }

@@ -68,8 +68,8 @@ internal sealed class Download(
         if (new FileInfo(slot.PartialPath) is { Exists: true, Length: > 0 and var bytes })
             yield return $"{bytes:N0} bytes have come already; the next pull goes on from there.";
         var origin = options.Sources(file)[^1];
-        var facts = Expectation.Of(file, slot.ReadRecord()).ToString();
-        yield return $"To bring it by hand, fetch {origin}{(facts.Length > 0 ? $" ({facts})" : "")} on another machine and here run";
+        var facts = Expectation.Of(file, slot.ReadRecord()).ToString() is { Length: > 0 } known ? $" ({known})" : "";
+        yield return $"To bring it by hand, fetch {origin}{facts} on another machine and here run";
         yield return $"  graft models import {Path.GetFileName(origin.LocalPath)}";
         yield return $"or put it into the folder {slot.Folder} under the name {file.FileName}.";
     }
@@ -95,8 +95,8 @@ internal sealed class Download(
             }
             if (!wasPatchwork || !mayStartAfresh)
                 throw new SourceFault(
-                    $"a wrong file: its hash is {found}, expected {expected.Hash}. It was deleted. If the publisher has "
-                    + "replaced the file and you trust the new one, pin its hash");
+                    $"a wrong file: its hash is {found}, expected {expected.Hash}. It was deleted. If the publisher "
+                    + "has replaced the file and you trust the new one, pin its hash");
             Report(DownloadState.Retrying, 0, source, "the pieces do not fit together; starting afresh", always: true);
         }
     }
@@ -147,7 +147,7 @@ internal sealed class Download(
             },
         }).Build();
 
-    /// <summary>A hash tells in the end whether the pieces fit; without one the server has to vouch for the rest.</summary>
+    /// <summary>A hash tells in the end whether the pieces fit; without one the server vouches for them.</summary>
     private bool MayGoOn(PartialFile partial, Uri source) =>
         partial.Length <= (expected.Bytes ?? long.MaxValue)
         && (expected.Hash is not null || (partial.Record is { HasValidator: true } record && record.Source == source));
@@ -171,7 +171,8 @@ internal sealed class Download(
                     throw new SourceFault($"more than the {expected.Bytes:N0} bytes expected");
                 }
                 partial.Append(chunk.AsSpan(0, count));
-                Report(DownloadState.Downloading, partial.Length, source, total: total, always: partial.Length == total);
+                var isLast = partial.Length == total;
+                Report(DownloadState.Downloading, partial.Length, source, total: total, always: isLast);
             }
             // A body of no stated length looks whole when it is cut, and some servers send a range in pieces.
             if (partial.Length < (total ?? expected.Bytes)) throw Cut(null);
@@ -211,7 +212,8 @@ internal sealed class Download(
     /// Asks for what is missing. The answer's body is what belongs at the partial file's end, which is its beginning if
     /// the server has another file by now or knows no ranges. Null if nothing is missing.
     /// </summary>
-    private async Task<HttpResponseMessage?> RequestAsync(PartialFile partial, Uri source, CancellationTokenSource stall)
+    private async Task<HttpResponseMessage?> RequestAsync(
+        PartialFile partial, Uri source, CancellationTokenSource stall)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, source);
         var known = partial.Record?.Source == source ? partial.Record : null;
@@ -222,7 +224,8 @@ internal sealed class Download(
             else if (known?.LastModified is { } modified) request.Headers.IfRange = new(modified);
         }
         stall.CancelAfter(options.StallTimeout);
-        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
+        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token)
+            .ConfigureAwait(false);
         try
         {
             var range = response.Content.Headers.ContentRange;
@@ -234,17 +237,20 @@ internal sealed class Download(
                     partial.Restart(offered);
                     return response;
 
-                case HttpStatusCode.PartialContent when range?.From == partial.Length && IsSameFile(response, range.Length, known):
+                case HttpStatusCode.PartialContent
+                    when range?.From == partial.Length && IsSameFile(response, range.Length, known):
                     var total = range.Length ?? range.To + 1;
                     RefuseAnotherFile(response, total);
-                    partial.GoOn(known is null ? RecordOf(response, source, total) : known with { Total = known.Total ?? total });
+                    partial.GoOn(known is { Total: not null } ? known : RecordOf(response, source, total));
                     return response;
 
-                case HttpStatusCode.RequestedRangeNotSatisfiable when partial.Length > 0 && range?.Length == partial.Length:
+                case HttpStatusCode.RequestedRangeNotSatisfiable
+                    when partial.Length > 0 && range?.Length == partial.Length:
                     response.Dispose();
                     return null;
 
-                case HttpStatusCode.PartialContent or HttpStatusCode.RequestedRangeNotSatisfiable when partial.Length > 0:
+                case HttpStatusCode.PartialContent or HttpStatusCode.RequestedRangeNotSatisfiable
+                    when partial.Length > 0:
                     response.Dispose();
                     partial.Restart(null);
                     return await RequestAsync(partial, source, stall).ConfigureAwait(false);

@@ -47,7 +47,7 @@ public sealed record FileHash
 
     public override string ToString() => $"{Name(Algorithm)}:{Value}";
 
-    /// <summary>The same kind of hash, to as many digits, of a file with this digest; null if it lacks the algorithm.</summary>
+    /// <summary>The same kind of hash, to as many digits, of a file with this digest; null if that has none.</summary>
     internal FileHash? Of(FileDigest digest) => Algorithm switch
     {
         FileHashAlgorithm.Md5 => digest.Md5 is { } md5 ? Md5(md5) : null,

@@ -12,8 +12,8 @@ public sealed record PublishedFile
         init => field = IsSuitable(value)
             ? value
             : throw new ArgumentException(
-                $"'{value}' cannot name a file in the store: expected letters, digits, '.', '_' or '-', not starting with "
-                + $"'.' and not ending in {string.Join(", ", TakenEndings)}.");
+                $"'{value}' cannot name a file in the store: expected letters, digits, '.', '_' or '-', not starting "
+                + $"with '.' and not ending in {string.Join(", ", TakenEndings)}.");
     }
 
     /// <summary>The publisher's own address, http or https.</summary>
@@ -48,12 +48,12 @@ public enum DownloadState
 
     Downloading,
 
-    /// <summary>A fault has passed; <see cref="DownloadProgress.Note"/> says which, and when the next try comes.</summary>
+    /// <summary><see cref="DownloadProgress.Note"/> says what went wrong, and when the next try comes.</summary>
     Retrying,
 }
 
 /// <summary>
-/// How far a pull is: bytes on disk, those of earlier tries included, of the whole file's, where server or catalogue say.
+/// How far a pull is: the bytes on disk, those of earlier tries included, and the whole file's where that is known.
 /// </summary>
 public sealed record DownloadProgress(
     string FileName, DownloadState State, long Received, long? Total, Uri? Source = null, string? Note = null);
@@ -72,12 +72,12 @@ public enum FileCondition
     /// <summary>Longer than expected.</summary>
     TooLong,
 
-    /// <summary>Nothing is known to compare it with: no published hash, and it did not come through the store.</summary>
+    /// <summary>There is nothing to compare it with: it is not published, and did not come through the store.</summary>
     Unknown,
 }
 
 /// <summary>
-/// A stored file beside what it should be. The hash found is of the kind expected, and null where the length alone decides.
+/// A stored file beside what it should be. The hash found is of the kind expected, null where the length decides.
 /// </summary>
 public sealed record FileCheck(
     string FileName, string Path, FileCondition Condition,

@@ -33,14 +33,16 @@ internal readonly record struct Expectation(FileHash? Hash, long? Bytes)
         if (record?.Digest is not { } seen || (file?.Hash is { } published && published.Of(seen) != published))
             return new(file?.Hash, file?.Bytes);
         // A few digits were published, and the file that bore them out is known in full.
-        var hash = file?.Hash is { Algorithm: not FileHashAlgorithm.Sha256Prefix } full ? full : FileHash.Sha256(seen.Sha256);
+        var hash = file?.Hash is { Algorithm: not FileHashAlgorithm.Sha256Prefix } full
+            ? full
+            : FileHash.Sha256(seen.Sha256);
         return new(hash, file?.Bytes ?? record.Bytes);
     }
 
     public bool NeedsMd5 => Hash?.Algorithm is FileHashAlgorithm.Md5;
 
     public override string ToString() =>
-        string.Join(", ", new[] { Bytes is { } bytes ? $"{bytes:N0} bytes" : null, Hash?.ToString() }.Where(part => part is not null));
+        (Bytes is null ? "" : $"{Bytes:N0} bytes") + (Bytes is null || Hash is null ? "" : ", ") + Hash;
 }
 
 /// <summary>One file's place in the store: the file, and what lies beside it.</summary>
@@ -106,7 +108,11 @@ internal sealed class Slot(string folder, string fileName)
         var check = new FileCheck(
             fileName, FilePath, FileCondition.Ok, expected.Hash, expected.Hash, expected.Bytes, file.Length);
         if (expected.Bytes is { } bytes && file.Length != bytes)
-            check = check with { Condition = file.Length < bytes ? FileCondition.Truncated : FileCondition.TooLong, Found = null };
+            check = check with
+            {
+                Condition = file.Length < bytes ? FileCondition.Truncated : FileCondition.TooLong,
+                Found = null,
+            };
         else if (thoroughly || record is null || !record.IsStampOf(file)
             || (record.Digest is { } seen && expected.Hash is { } hash && hash.Of(seen) != hash))
         {
@@ -132,7 +138,11 @@ internal sealed class Slot(string folder, string fileName)
         var file = new FileInfo(verifiedPath);
         var record = (ReadRecord() ?? new()) with
         {
-            Sha256 = digest.Sha256, Md5 = digest.Md5, Bytes = file.Length, ModifiedUtc = file.LastWriteTimeUtc, Source = source,
+            Sha256 = digest.Sha256,
+            Md5 = digest.Md5,
+            Bytes = file.Length,
+            ModifiedUtc = file.LastWriteTimeUtc,
+            Source = source,
         };
         // First the record, whose time stamp goes with the file: a crash in between costs one more look at the file.
         WriteRecord(record);
@@ -183,7 +193,7 @@ internal sealed class Slot(string folder, string fileName)
         Directory.CreateDirectory(locks);
         try
         {
-            return new FileStream(Path.Combine(locks, fileName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return new(Path.Combine(locks, fileName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException held) when (DiskFault.IsSharingViolation(held))
         {
@@ -205,14 +215,15 @@ internal static class DiskFault
     {
         if (IsFull(error))
             return new(
-                $"The disk that holds {slot.Folder} is full, and {slot.FileName} did not fit. Free some space and repeat "
-                + "the command: a download goes on where it stopped. Or set GRAFT_HOME to a folder on another disk.", error);
+                $"The disk that holds {slot.Folder} is full, and {slot.FileName} did not fit. Free some space and "
+                + "repeat the command: a download goes on where it stopped. Or set GRAFT_HOME to another disk.",
+                error);
         return new(
             $"Graft cannot write to its weights folder {slot.Folder}: {error.Message} "
             + "Make it writable, or set GRAFT_HOME to a folder you may write to.", error);
     }
 
     private static bool IsFull(Exception error) => error is IOException && (OperatingSystem.IsWindows()
-        ? (error.HResult & 0xFFFF) is 39 or 112                                  // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
+        ? (error.HResult & 0xFFFF) is 39 or 112   // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
         : error.HResult is 28 || error.HResult == (OperatingSystem.IsMacOS() ? 69 : 122));   // ENOSPC, EDQUOT
 }

@@ -2,7 +2,7 @@ namespace Graft.Checkpoints.Store;
 
 /// <summary>
 /// A user's weight files, shared by all of their processes. A file bears its final name only once its hash was found
-/// right; beside it, <c>NAME.json</c> says what it was found to be, and <c>NAME.part</c> is the beginning of a download.
+/// right; beside it, <c>NAME.json</c> says what it was found to be, and <c>NAME.part</c> is an unfinished download.
 /// </summary>
 public sealed class WeightStore(WeightStoreOptions options)
 {
@@ -45,7 +45,7 @@ public sealed class WeightStore(WeightStoreOptions options)
                 .. Download.Remedy(file, slot, options)]));
         try
         {
-            await using var held = (await LockAsync(slot, progress, cancellation).ConfigureAwait(false)).ConfigureAwait(false);
+            using var held = await LockAsync(slot, progress, cancellation).ConfigureAwait(false);
             if (Find(file) is { } pulledMeanwhile) return pulledMeanwhile;
             using var http = Download.Client(options);
             await new Download(file, slot, options, progress, http).RunAsync(cancellation).ConfigureAwait(false);
@@ -100,7 +100,7 @@ public sealed class WeightStore(WeightStoreOptions options)
             + "if the publisher has replaced the file and you trust the new one, pin its hash.");
     }
 
-    /// <summary>Which of the published files this one is: by its hash, or by its name where no hash is published.</summary>
+    /// <summary>Which of the published files this is: by its hash, or by its name where no hash is published.</summary>
     public static PublishedFile? Identify(string path, IEnumerable<PublishedFile> published)
     {
         using var source = OpenForImport(path);
@@ -113,7 +113,7 @@ public sealed class WeightStore(WeightStoreOptions options)
                 file.Hash is null && (file.FileName == name || Path.GetFileName(file.Url.LocalPath) == name));
     }
 
-    /// <summary>Trusts <paramref name="hash"/> for this file in place of the publisher's, until the file is removed.</summary>
+    /// <summary>Trusts <paramref name="hash"/> in place of the publisher's, until the file is removed.</summary>
     public void Pin(PublishedFile file, FileHash hash)
     {
         var slot = SlotOf(file);
@@ -160,8 +160,7 @@ public sealed class WeightStore(WeightStoreOptions options)
         if (Path.GetFileName(fileName) != fileName || !Directory.Exists(Folder)) return 0;
         try
         {
-            using var held = slot.TryLock() ?? throw new WeightStoreException(
-                $"{fileName} is being written by another process. Stop that one, or wait for it, before removing the file.");
+            using var held = slot.TryLock() ?? throw InUse(slot);
             return slot.Clear();
         }
         catch (Exception error) when (DiskFault.Is(error))
@@ -224,7 +223,9 @@ public sealed class WeightStore(WeightStoreOptions options)
             if (slot.TryLock() is { } held) return held;
             Thread.Sleep(LockPoll);
         }
-        throw new WeightStoreException(
-            $"{slot.FileName} is being written by another process. Stop that one, or wait for it, before importing the file.");
+        throw InUse(slot);
     }
+
+    private static WeightStoreException InUse(Slot slot) => new(
+        $"{slot.FilePath} is being written by another process. Wait until that one has ended, and try again.");
 }

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Graft.Checkpoints.Store;
 
 /// <summary>Where weights are kept and how they are fetched.</summary>
@@ -25,7 +23,7 @@ public sealed record WeightStoreOptions
     /// </summary>
     public int Retries { get; init; } = 5;
 
-    /// <summary>The mean wait before the first retry; it doubles with each, and is spread at random. Default 1 s.</summary>
+    /// <summary>The mean wait before the first retry; it doubles with each, spread at random. Default 1 s.</summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>No wait of our own is longer. Default 30 s.</summary>
@@ -41,8 +39,8 @@ public sealed record WeightStoreOptions
     public HttpMessageHandler? Handler { get; init; }
 
     /// <summary>
-    /// The defaults with <see cref="GraftHome"/>'s folder <c>weights</c> and what <c>GRAFT_MIRROR</c>, <c>HF_ENDPOINT</c>
-    /// and <c>GRAFT_OFFLINE</c> say.
+    /// The defaults with <see cref="GraftHome"/>'s folder <c>weights</c> and what <c>GRAFT_MIRROR</c>,
+    /// <c>HF_ENDPOINT</c> and <c>GRAFT_OFFLINE</c> say.
     /// </summary>
     public static WeightStoreOptions FromEnvironment() =>
         FromEnvironment(GraftHome.Subfolder("weights"), Environment.GetEnvironmentVariable);
@@ -54,7 +52,8 @@ public sealed record WeightStoreOptions
             Folder = folder,
             Mirror = Address("GRAFT_MIRROR"),
             HuggingFaceEndpoint = Address("HF_ENDPOINT") ?? HuggingFace,
-            Offline = variable("GRAFT_OFFLINE")?.Trim().ToLowerInvariant() is not (null or "" or "0" or "false" or "no" or "off"),
+            Offline = variable("GRAFT_OFFLINE")?.Trim().ToLowerInvariant()
+                is not (null or "" or "0" or "false" or "no" or "off"),
         };
 
         Uri? Address(string name) => variable(name)?.Trim() switch
@@ -91,7 +90,7 @@ public sealed record WeightStoreOptions
             (nameof(LongestRetryAfter), LongestRetryAfter), (nameof(StallTimeout), StallTimeout),
         })
             if (span <= TimeSpan.Zero || span > TimeSpan.FromDays(1))
-                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {span}, expected more than 0, at most a day"));
+                problems.Add($"{name} is {span}, expected more than 0 and at most a day");
         return problems.Count == 0 ? this : throw new ArgumentException(string.Join("; ", problems) + ".");
     }
 
