@@ -7,7 +7,9 @@ namespace Graft.Imaging;
 public sealed class RgbImage
 {
     /// <summary>Takes the array over; it is not copied.</summary>
-    /// <exception cref="ArgumentException">A side is not positive, or the array is not 3 · width · height long.</exception>
+    /// <exception cref="ArgumentException">
+    /// A side is not positive, or the array is not 3 · width · height long.
+    /// </exception>
     public RgbImage(int width, int height, byte[] pixels)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
@@ -16,7 +18,8 @@ public sealed class RgbImage
         if (pixels.LongLength != 3L * width * height)
         {
             throw new ArgumentException(
-                $"Expected 3 · {width} · {height} = {3L * width * height} bytes, found {pixels.LongLength}.", nameof(pixels));
+                $"Expected 3 · {width} · {height} = {3L * width * height} bytes, found {pixels.LongLength}.",
+                nameof(pixels));
         }
         Width = width;
         Height = height;

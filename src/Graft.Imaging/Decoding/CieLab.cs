@@ -1,6 +1,8 @@
 namespace Graft.Imaging;
 
-/// <summary>CIE L*a*b* under D50, as TIFF and ICC have it, to sRGB (IEC 61966-2-1; Bradford-adapted primaries).</summary>
+/// <summary>
+/// CIE L*a*b* under D50, as TIFF and ICC have it, to sRGB (IEC 61966-2-1; Bradford-adapted primaries).
+/// </summary>
 internal static class CieLab
 {
     /// <param name="l">0 to 255 for L* of 0 to 100.</param>

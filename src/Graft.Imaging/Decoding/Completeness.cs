@@ -23,7 +23,8 @@ internal static class Completeness
         if (!complete) throw new UnreadableImageException(Truncated(format));
     }
 
-    public static string Truncated(ImageFormat format) => $"truncated {format.Name()}: the file ends before the picture does";
+    public static string Truncated(ImageFormat format) =>
+        $"truncated {format.Name()}: the file ends before the picture does";
 
     /// <summary>Every segment lies in the file, and the end-of-image marker is there (ITU T.81, annex B).</summary>
     private static bool IsCompleteJpeg(ReadOnlySpan<byte> file)
@@ -46,7 +47,8 @@ internal static class Completeness
                     at++;
                     continue;
                 case StartOfScan when ++scans > MostScans:
-                    throw new UnreadableImageException($"JPEG of more than {MostScans} scans, which would take too long to decode");
+                    throw new UnreadableImageException(
+                        $"JPEG of more than {MostScans} scans, which would take too long to decode");
             }
             if (at + 3 > file.Length) return false;
             at += 1 + BinaryPrimitives.ReadUInt16BigEndian(file[(at + 1)..]);
@@ -54,7 +56,9 @@ internal static class Completeness
         }
     }
 
-    /// <summary>No chunk reaches beyond the end of the file. A cut or missing IEND is forgiven, as Pillow does.</summary>
+    /// <summary>
+    /// No chunk reaches beyond the end of the file. A cut or missing IEND is forgiven, as Pillow does.
+    /// </summary>
     private static bool IsCompletePng(ReadOnlySpan<byte> file)
     {
         for (var at = 8L; at + 8 <= file.Length;)

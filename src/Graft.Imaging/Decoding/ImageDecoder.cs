@@ -6,8 +6,8 @@ namespace Graft.Imaging;
 /// Decodes JPEG, PNG, BMP, GIF, WebP and TIFF to upright RGB, as Pillow's <c>exif_transpose</c> and
 /// <c>convert("RGB")</c> do: EXIF orientation applied, grey repeated, alpha dropped without blending, CMYK by the plain
 /// formula, raw values without colour management, the first frame or page only. One difference is meant: 16-bit samples
-/// are scaled to 8 bits (their high byte stays), where Pillow clips them to 255. A truncated or damaged picture is an error, never half a
-/// picture. Safe to call from many threads.
+/// are scaled to 8 bits (their high byte stays), where Pillow clips them to 255. A truncated or damaged picture is an
+/// error, never half a picture. Safe to call from many threads.
 /// </summary>
 public static class ImageDecoder
 {
@@ -18,10 +18,12 @@ public static class ImageDecoder
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>True where the first bytes (12 suffice) are the signature of a format that is decoded.</summary>
-    public static bool LooksLikeImage(ReadOnlySpan<byte> start) => ImageSignature.Recognize(start) != ImageFormat.Unknown;
+    public static bool LooksLikeImage(ReadOnlySpan<byte> start) =>
+        ImageSignature.Recognize(start) != ImageFormat.Unknown;
 
     /// <exception cref="UnreadableImageException">
-    /// The file is missing, may not be read, is empty, too large, no picture, or broken; the message begins with the path.
+    /// The file is missing, may not be read, is empty, too large, no picture, or broken; the message begins with the
+    /// path.
     /// </exception>
     public static RgbImage Decode(string path, DecodingOptions? options = null)
     {

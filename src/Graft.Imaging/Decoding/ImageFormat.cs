@@ -32,7 +32,9 @@ internal static class ImageSignature
         _ => ImageFormat.Unknown,
     };
 
-    /// <summary>Names a picture format that is recognised but not decoded, so that its owner knows to convert it.</summary>
+    /// <summary>
+    /// Names a picture format that is recognised but not decoded, so that its owner knows to convert it.
+    /// </summary>
     public static string? Foreign(ReadOnlySpan<byte> start) => start switch
     {
         [_, _, _, _, (byte)'f', (byte)'t', (byte)'y', (byte)'p', ..] => start.Length < 12
@@ -40,7 +42,8 @@ internal static class ImageSignature
             : start[8..12] switch
             {
                 [(byte)'a', (byte)'v', (byte)'i', _] => "an AVIF picture",
-                [(byte)'h' or (byte)'m', (byte)'e' or (byte)'i', (byte)'i' or (byte)'v' or (byte)'f', _] => "a HEIC picture",
+                [(byte)'h' or (byte)'m', (byte)'e' or (byte)'i', (byte)'i' or (byte)'v' or (byte)'f', _] =>
+                    "a HEIC picture",
                 _ => "a video or another media file",
             },
         [0, 0, 0, 12, (byte)'j', (byte)'P', ..] or [0xFF, 0x4F, 0xFF, 0x51, ..] => "a JPEG 2000 picture",

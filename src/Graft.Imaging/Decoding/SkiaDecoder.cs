@@ -39,13 +39,16 @@ internal static class SkiaDecoder
         }
     }
 
-    /// <summary>Skia refuses a BMP of impossible size without saying why. Offset 18: width and height (negative if top-down).</summary>
+    /// <summary>
+    /// Skia refuses a BMP of impossible size without saying why. Offset 18: width and height (negative if top-down).
+    /// </summary>
     private static void CheckClaim(ReadOnlySpan<byte> bmp, DecodingOptions options)
     {
         if (bmp.Length < 26) throw new UnreadableImageException(Completeness.Truncated(ImageFormat.Bmp));
         if (BinaryPrimitives.ReadUInt32LittleEndian(bmp[14..]) < 16) return;
         options.CheckPixels(
-            BinaryPrimitives.ReadInt32LittleEndian(bmp[18..]), Math.Abs((long)BinaryPrimitives.ReadInt32LittleEndian(bmp[22..])));
+            BinaryPrimitives.ReadInt32LittleEndian(bmp[18..]),
+            Math.Abs((long)BinaryPrimitives.ReadInt32LittleEndian(bmp[22..])));
     }
 
     private static string Reason(ImageFormat format, SKCodecResult result, string problem) => result switch

@@ -14,7 +14,8 @@ internal static class TiffDecoder
         try
         {
             TiffHeader.Check(file.Span, options);
-            using var tiff = source.Open() ?? throw new UnreadableImageException("damaged TIFF: its directory cannot be read");
+            using var tiff = source.Open()
+                ?? throw new UnreadableImageException("damaged TIFF: its directory cannot be read");
             var image = Page(tiff, source, options);
             if (source.Complaint is not null) throw new UnreadableImageException("damaged TIFF");
             return image;
@@ -68,7 +69,10 @@ internal static class TiffDecoder
         var sizes = Numbers(tiff, layout.Tiled ? TiffTag.TILEBYTECOUNTS : TiffTag.STRIPBYTECOUNTS);
         var blocks = layout.BlocksAcross * layout.BlocksDown * (layout.Separate ? layout.Samples : 1);
         if (offsets.Length < blocks || sizes.Length < blocks)
-            throw new UnreadableImageException($"damaged TIFF: {offsets.Length} of its {blocks} strips or tiles are there");
+        {
+            throw new UnreadableImageException(
+                $"damaged TIFF: {offsets.Length} of its {blocks} strips or tiles are there");
+        }
         var compressed = layout.Compression != Compression.NONE;
         long total = 0;
         for (var i = 0; i < blocks; i++)
@@ -78,7 +82,8 @@ internal static class TiffDecoder
                 throw new UnreadableImageException(Completeness.Truncated(ImageFormat.Tiff));
             total += sizes[i];
         }
-        if (total > 2 * fileBytes + 65536) throw new UnreadableImageException("damaged TIFF: its strips or tiles overlap");
+        if (total > 2 * fileBytes + 65536)
+            throw new UnreadableImageException("damaged TIFF: its strips or tiles overlap");
     }
 
     private static long[] Numbers(Tiff tiff, TiffTag tag) => tiff.GetField(tag) is [{ Value: { } values }, ..]

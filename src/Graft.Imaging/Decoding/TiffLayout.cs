@@ -2,7 +2,9 @@ using BitMiracle.LibTiff.Classic;
 
 namespace Graft.Imaging;
 
-/// <summary>What the tags of a TIFF page say of its pixels; checked, so that no later step trusts a lying tag.</summary>
+/// <summary>
+/// What the tags of a TIFF page say of its pixels; checked, so that no later step trusts a lying tag.
+/// </summary>
 internal sealed record TiffLayout
 {
     /// <summary>Each strip or tile is a WebP picture. LibTiff.NET does not know it; Skia does.</summary>
@@ -83,16 +85,19 @@ internal sealed record TiffLayout
         options.CheckPixels(BlockWidth, BlockHeight);
         if (Samples is < 1 or > 32 || Samples < ColourSamples)
             throw Unusual($"{Samples} samples a pixel");
-        if (Bits is not (> 0 and <= 16 or 32 or 64) || (Bits > 16 && Photometric is not (Photometric.MINISBLACK or Photometric.RGB)))
+        if (Bits is not (> 0 and <= 16 or 32 or 64)
+            || (Bits > 16 && Photometric is not (Photometric.MINISBLACK or Photometric.RGB)))
+        {
             throw Unusual($"{Bits}-bit {Photometric} samples");
+        }
         if (Format == SampleFormat.IEEEFP ? Bits is not (32 or 64) : Bits == 64)
             throw Unusual($"{Bits}-bit {Format} samples");
         if (Format is not (SampleFormat.UINT or SampleFormat.INT or SampleFormat.IEEEFP or SampleFormat.VOID))
             throw Unusual($"{Format} samples");
         if (Photometric is Photometric.PALETTE && Bits > 8) throw Unusual($"a palette of {Bits} bits");
         if (Photometric is Photometric.CIELAB && Bits != 8) throw Unusual($"{Bits}-bit Lab colours");
-        if (Photometric is not (Photometric.MINISBLACK or Photometric.MINISWHITE or Photometric.RGB or Photometric.PALETTE
-            or Photometric.SEPARATED or Photometric.CIELAB))
+        if (Photometric is not (Photometric.MINISBLACK or Photometric.MINISWHITE or Photometric.RGB
+            or Photometric.PALETTE or Photometric.SEPARATED or Photometric.CIELAB))
         {
             throw Unusual($"{Photometric} colours");
         }
@@ -103,5 +108,6 @@ internal sealed record TiffLayout
 
     private static UnreadableImageException Unusual(string what) => new($"TIFF of a kind that is not decoded: {what}");
 
-    private static int Number(Tiff tiff, TiffTag tag, int otherwise) => tiff.GetField(tag) is [var value, ..] ? value.ToInt() : otherwise;
+    private static int Number(Tiff tiff, TiffTag tag, int otherwise) =>
+        tiff.GetField(tag) is [var value, ..] ? value.ToInt() : otherwise;
 }

@@ -18,7 +18,9 @@ internal sealed class TiffSamples
         if (layout.Photometric == Photometric.PALETTE) _palette = Palette(tiff, 1 << layout.Bits);
     }
 
-    /// <summary>One row: its bytes lie at <paramref name="offset"/> of each plane's block; of the only block if chunky.</summary>
+    /// <summary>
+    /// One row: its bytes lie at <paramref name="offset"/> of each plane's block; of the only block if chunky.
+    /// </summary>
     public void Convert(byte[][] planes, int offset, Span<byte> rgb)
     {
         var (samples, pixels) = (_layout.Samples, rgb.Length / 3);
@@ -47,7 +49,8 @@ internal sealed class TiffSamples
                 _palette.AsSpan(from[0] * 3, 3).CopyTo(to);
                 break;
             case Photometric.SEPARATED:
-                for (var i = 0; i < 3; i++) to[i] = (byte)Math.Clamp(255 - from[3] - Product(from[i], 255 - from[3]), 0, 255);
+                var white = 255 - from[3];
+                for (var i = 0; i < 3; i++) to[i] = (byte)(white - (from[i] * white + 127) / 255);
                 break;
             case Photometric.CIELAB:
                 CieLab.ToRgb(from[0], (sbyte)from[1], (sbyte)from[2], to);
@@ -64,11 +67,9 @@ internal sealed class TiffSamples
         foreach (ref var sample in colour) sample = (byte)Math.Min(255 * sample / alpha, 255);
     }
 
-    private static int Product(int a, int b) => (a * b + 127) / 255;
-
     /// <summary>
-    /// Samples to 8 bits, <paramref name="stride"/> apart: up to 16 bits scaled; 32-bit integers and floats, which have no
-    /// agreed white, clipped to 0..255 as in Pillow. Palette indices stay as they are.
+    /// Samples to 8 bits, <paramref name="stride"/> apart: up to 16 bits scaled; 32-bit integers and floats, which have
+    /// no agreed white, clipped to 0..255 as in Pillow. Palette indices stay as they are.
     /// </summary>
     private void Widen(ReadOnlySpan<byte> row, int count, Span<byte> to, int stride)
     {
@@ -78,7 +79,8 @@ internal sealed class TiffSamples
                 row[..count].CopyTo(to);
                 break;
             case (8, _):
-                for (var i = 0; i < count; i++) to[i * stride] = Signed ? (byte)(Math.Max((sbyte)row[i], (sbyte)0) << 1) : row[i];
+                for (var i = 0; i < count; i++)
+                    to[i * stride] = Signed ? (byte)(Math.Max((sbyte)row[i], (sbyte)0) << 1) : row[i];
                 break;
             case (16, _):
                 var words = MemoryMarshal.Cast<byte, ushort>(row);
@@ -96,7 +98,7 @@ internal sealed class TiffSamples
             case (32, _):
                 var integers = MemoryMarshal.Cast<byte, int>(row);
                 for (var i = 0; i < count; i++)
-                    to[i * stride] = (byte)(Signed ? Math.Clamp(integers[i], 0, 255) : (int)Math.Min((uint)integers[i], 255));
+                    to[i * stride] = (byte)Math.Clamp(Signed ? integers[i] : (uint)integers[i], 0, 255);
                 break;
             case (1, _) when _layout.Photometric != Photometric.PALETTE:
                 for (var i = 0; i < count; i++) to[i * stride] = (byte)-(row[i >> 3] >> (7 - (i & 7)) & 1);
@@ -118,10 +120,13 @@ internal sealed class TiffSamples
         return value;
     }
 
-    /// <summary>[colours, 3]; 16-bit entries, except of writers that stored 8 bits, which libtiff and Pillow mend too.</summary>
+    /// <summary>
+    /// [colours, 3]; 16-bit entries, except of writers that stored 8 bits, which libtiff and Pillow mend too.
+    /// </summary>
     private static byte[] Palette(Tiff tiff, int colours)
     {
-        var map = tiff.GetField(TiffTag.COLORMAP) ?? throw new UnreadableImageException("damaged TIFF: its palette is missing");
+        var map = tiff.GetField(TiffTag.COLORMAP)
+            ?? throw new UnreadableImageException("damaged TIFF: its palette is missing");
         var channels = new[] { map[0].ToUShortArray(), map[1].ToUShortArray(), map[2].ToUShortArray() };
         var deep = channels.Any(channel => channel.Any(value => value > 255));
         var palette = new byte[256 * 3];

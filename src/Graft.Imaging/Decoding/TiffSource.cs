@@ -28,7 +28,8 @@ internal sealed class TiffSource(ReadOnlyMemory<byte> file) : TiffStream
         return read;
     }
 
-    public override void Write(object clientData, byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    public override void Write(object clientData, byte[] buffer, int offset, int count) =>
+        throw new NotSupportedException();
 
     public override long Seek(object clientData, long offset, SeekOrigin origin) => _position = origin switch
     {
@@ -49,16 +50,19 @@ internal sealed class TiffSource(ReadOnlyMemory<byte> file) : TiffStream
         {
         }
 
-        public override void ErrorHandlerExt(Tiff tif, object clientData, string method, string format, params object[] args)
+        public override void ErrorHandlerExt(
+            Tiff tif, object clientData, string method, string format, params object[] args)
         {
-            if (clientData is TiffSource source) source.Complaint ??= string.Format(CultureInfo.InvariantCulture, format, args);
+            if (clientData is TiffSource source)
+                source.Complaint ??= string.Format(CultureInfo.InvariantCulture, format, args);
         }
 
         public override void WarningHandler(Tiff tif, string method, string format, params object[] args)
         {
         }
 
-        public override void WarningHandlerExt(Tiff tif, object clientData, string method, string format, params object[] args)
+        public override void WarningHandlerExt(
+            Tiff tif, object clientData, string method, string format, params object[] args)
         {
         }
     }

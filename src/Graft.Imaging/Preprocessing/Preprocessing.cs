@@ -44,15 +44,16 @@ public sealed record Preprocessing : IJsonOnDeserialized
     public int InputLength => checked(3 * InputHeight * InputWidth);
 
     /// <summary>
-    /// Keras's mode 'tf', samples from -1 to 1: MobileNet, Inception, Xception. Nearest neighbour unless told otherwise, as
-    /// in Keras's <c>load_img</c>; networks whose accuracy was measured with another interpolation should name it.
+    /// Keras's mode 'tf', samples from -1 to 1: MobileNet, Inception, Xception. Nearest neighbour unless told
+    /// otherwise, as in Keras's <c>load_img</c>; networks whose accuracy was measured with another interpolation should
+    /// name it.
     /// </summary>
     public static Preprocessing KerasTf(int size = 224, Interpolation interpolation = Interpolation.Nearest) =>
         Stretched(size, interpolation) with { Scale = 1 / 127.5, Mean = ChannelValues.Same(1) };
 
     /// <summary>
-    /// Keras's mode 'caffe', blue, green, red samples from 0 to 255 less ImageNet's mean: VGG, ResNet v1. Nearest neighbour
-    /// unless told otherwise, as in Keras's <c>load_img</c>.
+    /// Keras's mode 'caffe', blue, green, red samples from 0 to 255 less ImageNet's mean: VGG, ResNet v1. Nearest
+    /// neighbour unless told otherwise, as in Keras's <c>load_img</c>.
     /// </summary>
     public static Preprocessing KerasCaffe(int size = 224, Interpolation interpolation = Interpolation.Nearest) =>
         Stretched(size, interpolation) with
@@ -63,8 +64,8 @@ public sealed record Preprocessing : IJsonOnDeserialized
         };
 
     /// <summary>
-    /// Keras's mode 'torch', samples from 0 to 1 less ImageNet's mean over its deviation: DenseNet. Nearest neighbour unless
-    /// told otherwise, as in Keras's <c>load_img</c>.
+    /// Keras's mode 'torch', samples from 0 to 1 less ImageNet's mean over its deviation: DenseNet. Nearest neighbour
+    /// unless told otherwise, as in Keras's <c>load_img</c>.
     /// </summary>
     public static Preprocessing KerasTorch(int size = 224, Interpolation interpolation = Interpolation.Nearest) =>
         Stretched(size, interpolation) with { Mean = ImageNetMean, StandardDeviation = ImageNetDeviation };
@@ -104,7 +105,10 @@ public sealed record Preprocessing : IJsonOnDeserialized
         var shorter = Math.Min(image.Width, image.Height);
         var longer = (long)pixels * Math.Max(image.Width, image.Height) / shorter;
         if (longer > Array.MaxLength)
-            throw new UnreadableImageException($"too narrow: {image.Width} × {image.Height} pixels cannot be resized in proportion");
+        {
+            throw new UnreadableImageException(
+                $"too narrow: {image.Width} × {image.Height} pixels cannot be resized in proportion");
+        }
         var (width, height) = image.Width < image.Height ? (pixels, (int)longer) : ((int)longer, pixels);
         // Math.Round halves to even, as Python's round does.
         var left = (int)Math.Round((width - InputWidth) / 2.0);
@@ -130,7 +134,8 @@ public sealed record Preprocessing : IJsonOnDeserialized
         if (destination.Length != InputLength)
         {
             throw new ArgumentException(
-                $"Expected room for 3 · {InputHeight} · {InputWidth} = {InputLength} floats, found {destination.Length}.",
+                $"Expected room for 3 · {InputHeight} · {InputWidth} = {InputLength} floats, " +
+                $"found {destination.Length}.",
                 nameof(destination));
         }
 
@@ -196,7 +201,11 @@ public sealed record Preprocessing : IJsonOnDeserialized
             if (!double.IsFinite(Mean[channel]))
                 problems.Add($"Expected a finite mean for channel {channel}, found {Mean[channel]}.");
             if (!(StandardDeviation[channel] > 0 && double.IsFinite(StandardDeviation[channel])))
-                problems.Add($"Expected a standard deviation above 0 for channel {channel}, found {StandardDeviation[channel]}.");
+            {
+                problems.Add(
+                    $"Expected a standard deviation above 0 for channel {channel}, " +
+                    $"found {StandardDeviation[channel]}.");
+            }
         }
         return string.Join(' ', problems);
     }

@@ -16,8 +16,8 @@ public abstract record ResizeRule
     public sealed record Stretch : ResizeRule;
 
     /// <summary>
-    /// Resizes so that the shorter side has <see cref="Pixels"/> pixels (the longer one in proportion, rounded down), then
-    /// cuts the input size out of the middle. torchvision's <c>Resize</c> and <c>CenterCrop</c>.
+    /// Resizes so that the shorter side has <see cref="Pixels"/> pixels (the longer one in proportion, rounded down),
+    /// then cuts the input size out of the middle. torchvision's <c>Resize</c> and <c>CenterCrop</c>.
     /// </summary>
     public sealed record ShorterSideThenCrop([property: JsonPropertyName("pixels")] int Pixels) : ResizeRule;
 }

@@ -15,7 +15,9 @@ internal sealed class FilterTaps
     private readonly int[] _weights;
     private readonly int _stride;
 
-    /// <summary>Taps for the targets from <paramref name="first"/> on, of a resize from source to target pixels.</summary>
+    /// <summary>
+    /// Taps for the targets from <paramref name="first"/> on, of a resize from source to target pixels.
+    /// </summary>
     public FilterTaps(int source, int target, int first, int count, Interpolation interpolation)
     {
         var scale = (double)source / target;

@@ -2,7 +2,9 @@ using System.Text.Json.Serialization;
 
 namespace Graft.Imaging;
 
-/// <summary>How pixels are weighted when a picture is resized; as in Pillow, the last two are antialiased when shrinking.</summary>
+/// <summary>
+/// How pixels are weighted when a picture is resized; as in Pillow, the last two are antialiased when shrinking.
+/// </summary>
 [JsonConverter(typeof(JsonStringEnumConverter<Interpolation>))]
 public enum Interpolation
 {

@@ -6,7 +6,8 @@ using System.Runtime.Intrinsics;
 namespace Graft.Imaging;
 
 /// <summary>
-/// Resizes exactly as Pillow's <c>Image.resize</c>: a horizontal, then a vertical pass, each rounded and clipped to 8 bits.
+/// Resizes exactly as Pillow's <c>Image.resize</c>: a horizontal, then a vertical pass, each rounded and clipped to 8
+/// bits.
 /// </summary>
 public static class Resampler
 {
@@ -17,7 +18,9 @@ public static class Resampler
     public static RgbImage Resize(RgbImage image, int width, int height, Interpolation interpolation) =>
         Resize(image, width, height, interpolation, 0, 0, width, height);
 
-    /// <summary>The window [left, top, windowWidth, windowHeight] of what <c>Resize</c> would return, without the rest.</summary>
+    /// <summary>
+    /// The window [left, top, windowWidth, windowHeight] of what <c>Resize</c> would return, without the rest.
+    /// </summary>
     internal static RgbImage Resize(
         RgbImage image, int width, int height, Interpolation interpolation,
         int left, int top, int windowWidth, int windowHeight)
@@ -69,7 +72,9 @@ public static class Resampler
         }
     }
 
-    /// <summary>Pillow adds the step up, so its rounding errors add up too: (i + 0.5) · step would differ in places.</summary>
+    /// <summary>
+    /// Pillow adds the step up, so its rounding errors add up too: (i + 0.5) · step would differ in places.
+    /// </summary>
     private static int[] Nearest(int source, int target, int first, int count)
     {
         var step = (double)source / target;
@@ -93,8 +98,9 @@ public static class Resampler
             var sum = Vector128.Create(Half);
             for (var k = 0; k < weights.Length; k++)
             {
-                var samples = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref pixel, k * 3))).AsByte();
-                sum += Vector128.WidenLower(Vector128.WidenLower(samples)).AsInt32() * Vector128.Create(weights[k]);
+                var samples = Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref pixel, k * 3));
+                var wide = Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(samples).AsByte()));
+                sum += wide.AsInt32() * Vector128.Create(weights[k]);
             }
             var colour = Clip(sum);
             target[x * 3 + 2] = (byte)colour[2];
@@ -113,7 +119,8 @@ public static class Resampler
             for (var k = 0; k < weights.Length; k++)
             {
                 var weight = Vector128.Create(weights[k]);
-                var (low, high) = Vector128.Widen(Vector128.Create(source.Slice(k * stride + x, Vector128<byte>.Count)));
+                var samples = Vector128.Create(source.Slice(k * stride + x, Vector128<byte>.Count));
+                var (low, high) = Vector128.Widen(samples);
                 var (first, second) = Vector128.Widen(low);
                 var (third, fourth) = Vector128.Widen(high);
                 a += first.AsInt32() * weight;
@@ -121,7 +128,8 @@ public static class Resampler
                 c += third.AsInt32() * weight;
                 d += fourth.AsInt32() * weight;
             }
-            Vector128.Narrow(Vector128.Narrow(Clip(a), Clip(b)), Vector128.Narrow(Clip(c), Clip(d))).CopyTo(target[x..]);
+            var left = Vector128.Narrow(Clip(a), Clip(b));
+            Vector128.Narrow(left, Vector128.Narrow(Clip(c), Clip(d))).CopyTo(target[x..]);
         }
         for (; x < stride; x++)
         {

@@ -8,8 +8,8 @@ public class ExifOrientationTests
     private const string Folder = "data/exif_orientation";
 
     /// <summary>
-    /// One scene, stored in every orientation and compressed anew each time: upright pictures differ by JPEG noise, which
-    /// shrinking to 60 pixels averages away. A wrong turn or flip differs by tens.
+    /// One scene, stored in every orientation and compressed anew each time: upright pictures differ by JPEG noise,
+    /// which shrinking to 60 pixels averages away. A wrong turn or flip differs by tens.
     /// </summary>
     [SharedTheory(Folder)]
     [InlineData("Landscape")]

@@ -3,7 +3,9 @@ using Graft.Testing;
 
 namespace Graft.ParityTests.Imaging;
 
-/// <summary>Stage by stage against Pillow 9.4 and torchvision 0.14: decoded, then resized from Pillow's own pixels.</summary>
+/// <summary>
+/// Stage by stage against Pillow 9.4 and torchvision 0.14: decoded, then resized from Pillow's own pixels.
+/// </summary>
 public class PreprocessingParityTests
 {
     private const string Folder = "reference/preprocessing";
@@ -17,13 +19,17 @@ public class PreprocessingParityTests
 
     public static TheoryData<string> AllImages => [.. Images.Select(row => row.Data), "grey16.png"];
 
-    /// <summary>Equal: PNG is lossless, and for JPEG both sides use libjpeg-turbo's exact integer transform and upsampling.</summary>
+    /// <summary>
+    /// Equal: PNG is lossless, and for JPEG both sides use libjpeg-turbo's exact integer transform and upsampling.
+    /// </summary>
     [SharedTheory(Folder)]
     [MemberData(nameof(Images))]
     public void Decodes_the_pixels_that_Pillow_decodes(string name) =>
         AssertEqual(Reference(name, "rgb"), ImageDecoder.Decode(SharedFolder.Path($"{Folder}/{name}")));
 
-    /// <summary>Pillow clips 16 bits to 255; here they are scaled. The picture is a formula, so the right values are known.</summary>
+    /// <summary>
+    /// Pillow clips 16 bits to 255; here they are scaled. The picture is a formula, so the right values are known.
+    /// </summary>
     [SharedFact(Folder)]
     public void Sixteen_bit_grey_is_scaled_to_eight()
     {

@@ -10,8 +10,9 @@ internal static class HandmadeTiff
         var rows = claimedHeight ?? height;
         (int Tag, int[] Values)[] tags =
         [
-            (256, [width]), (257, [rows]), (258, [.. Enumerable.Repeat(bits, samples)]), (259, [1]), (262, [photometric]),
-            (273, [8]), (274, [orientation]), (277, [samples]), (278, [rows]), (279, [pixels.Length]), .. more,
+            (256, [width]), (257, [rows]), (258, [.. Enumerable.Repeat(bits, samples)]), (259, [1]),
+            (262, [photometric]), (273, [8]), (274, [orientation]), (277, [samples]), (278, [rows]),
+            (279, [pixels.Length]), .. more,
         ];
         using var file = new MemoryStream();
         using var writer = new BinaryWriter(file);

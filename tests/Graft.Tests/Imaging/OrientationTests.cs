@@ -1,4 +1,3 @@
-using System.Text;
 using Graft.Imaging;
 using SkiaSharp;
 
@@ -28,8 +27,9 @@ public class OrientationTests
     {
         var image = new RgbImage(3, 2, [.. "AAABBBCCCDDDEEEFFF"u8]);
         using var bitmap = SKBitmap.Decode(TestImages.Encode(image, SKEncodedImageFormat.Png));
-        using var lossless = bitmap.PeekPixels().Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossless, 50))!;
-        var file = lossless.ToArray();
+        var lossless = new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossless, 50);
+        using var encoded = bitmap.PeekPixels().Encode(lossless)!;
+        var file = encoded.ToArray();
         var picture = file.AsSpan(file.AsSpan().IndexOf("VP8L"u8));
         picture = picture[..(8 + (BitConverter.ToInt32(picture[4..]) + 1) / 2 * 2)];
         var exif = Exif(orientation);
@@ -38,10 +38,13 @@ public class OrientationTests
             .. "WEBPVP8X"u8, 10, 0, 0, 0, 8, 0, 0, 0, 2, 0, 0, 1, 0, 0,
             .. picture, .. "EXIF"u8, (byte)exif.Length, 0, 0, 0, .. exif,
         ];
-        Assert.Equal(expected, Letters(ImageDecoder.Decode((byte[])[.. "RIFF"u8, .. BitConverter.GetBytes(chunks.Length), .. chunks])));
+        byte[] whole = [.. "RIFF"u8, .. BitConverter.GetBytes(chunks.Length), .. chunks];
+        Assert.Equal(expected, Letters(ImageDecoder.Decode(whole)));
     }
 
-    /// <summary>Six squares of 32 pixels: their centres survive compression, and the picture is larger than a block of the turn.</summary>
+    /// <summary>
+    /// Six squares of 32 pixels: their centres survive compression, and the picture is larger than a block of the turn.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Upright))]
     public void A_JPEG_is_turned_as_its_EXIF_says(int orientation, string expected)
@@ -55,9 +58,11 @@ public class OrientationTests
         byte[] exif = [.. "Exif\0\0"u8, .. Exif(orientation)];
         byte[] file = [.. jpeg[..2], 0xFF, 0xE1, 0, (byte)(exif.Length + 2), .. exif, .. jpeg[2..]];
         var image = ImageDecoder.Decode(file);
-        var letters = Enumerable.Range(0, image.Height / 32).Select(y => string.Concat(Enumerable.Range(0, image.Width / 32)
-            .Select(x => (char)('A' + image.Row(y * 32 + 16)[3 * (x * 32 + 16)] / 40))));
+        var letters = Enumerable.Range(0, image.Height / 32).Select(y => string.Concat(
+            Enumerable.Range(0, image.Width / 32).Select(x => Letter(image.Row(y * 32 + 16)[3 * (x * 32 + 16)]))));
         Assert.Equal(expected, string.Join(' ', letters));
+
+        static char Letter(byte shade) => (char)('A' + shade / 40);
     }
 
     [Theory]
@@ -71,6 +76,10 @@ public class OrientationTests
     private static string Letters(RgbImage image) => string.Join(' ', Enumerable.Range(0, image.Height)
         .Select(y => string.Concat(image.Row(y).ToArray().Chunk(3).Select(pixel => (char)pixel.Distinct().Single()))));
 
+    /// <summary>A directory of one tag, 0x112, of one short.</summary>
     private static byte[] Exif(int orientation) =>
-        [.. Encoding.ASCII.GetBytes("MM"), 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, (byte)orientation, 0, 0, 0, 0, 0, 0];
+    [
+        .. "MM"u8, 0, 42, 0, 0, 0, 8,
+        0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, (byte)orientation, 0, 0, 0, 0, 0, 0,
+    ];
 }

@@ -54,11 +54,15 @@ public class PreprocessingTests
     public void The_JSON_is_what_model_files_hold()
     {
         const string Expected = """
-            {"input_width":224,"input_height":224,"resize":{"rule":"shorter_side_then_crop","pixels":256},"interpolation":"bicubic","channel_order":"rgb","scale":0.5,"mean":[0.485,0.456,0.406],"standard_deviation":[0.229,0.224,0.225]}
+            {"input_width":224,"input_height":224,"resize":{"rule":"shorter_side_then_crop","pixels":256},
+            "interpolation":"bicubic","channel_order":"rgb","scale":0.5,"mean":[0.485,0.456,0.406],
+            "standard_deviation":[0.229,0.224,0.225]}
             """;
-        Assert.Equal(Expected, JsonSerializer.Serialize(Preprocessing.Torchvision(interpolation: Interpolation.Bicubic) with { Scale = 0.5 }));
-        Assert.Contains("""{"rule":"stretch"}""", JsonSerializer.Serialize(Preprocessing.KerasTf()), StringComparison.Ordinal);
-        Assert.Contains("\"nearest\",\"channel_order\":\"bgr\"", JsonSerializer.Serialize(Preprocessing.KerasCaffe()), StringComparison.Ordinal);
+        var record = Preprocessing.Torchvision(interpolation: Interpolation.Bicubic) with { Scale = 0.5 };
+        Assert.Equal(Expected.ReplaceLineEndings(""), JsonSerializer.Serialize(record));
+        var caffe = JsonSerializer.Serialize(Preprocessing.KerasCaffe());
+        Assert.Contains("\"nearest\",\"channel_order\":\"bgr\"", caffe, StringComparison.Ordinal);
+        Assert.Contains("{\"rule\":\"stretch\"}", caffe, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -70,15 +74,20 @@ public class PreprocessingTests
         Assert.Contains("scale", refused.Message, StringComparison.Ordinal);
         Assert.Contains("channel 1", refused.Message, StringComparison.Ordinal);
         var json = JsonSerializer.Serialize(broken);
-        Assert.Contains("scale", Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Preprocessing>(json)).Message, StringComparison.Ordinal);
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Preprocessing>(json.Replace("[0.485,", "[", StringComparison.Ordinal)));
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Preprocessing>("{}"));
+        Assert.Contains("scale", Read(json).Message, StringComparison.Ordinal);
+        var two = json.Replace("[0.485,", "[", StringComparison.Ordinal);
+        Assert.Contains("three numbers", Read(two).Message, StringComparison.Ordinal);
+        Assert.Contains("resize rule", Read("{}").Message, StringComparison.Ordinal);
+
+        static JsonException Read(string json) =>
+            Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Preprocessing>(json));
     }
 
     [Fact]
     public void A_crop_keeps_its_share_at_another_size()
     {
-        Assert.Equal(new ResizeRule.ShorterSideThenCrop(342), Preprocessing.Torchvision(224, 256).WithInputSize(299, 299).ResizeRule);
+        var larger = Preprocessing.Torchvision(224, 256).WithInputSize(299, 299);
+        Assert.Equal(new ResizeRule.ShorterSideThenCrop(342), larger.ResizeRule);
         Assert.Equal(new ResizeRule.Stretch(), Preprocessing.KerasTf().WithInputSize(160, 128).ResizeRule);
     }
 

@@ -26,7 +26,8 @@ public class ResamplerTests
             Assert.Equal((toWidth, toHeight), (actual.Width, actual.Height));
             var apart = expected.Zip(actual.Pixels).Select(pair => Math.Abs(pair.First - pair.Second)).ToList();
             Assert.True(apart.Max() <= 1, $"{interpolation}: {apart.Max()}");
-            Assert.True(apart.Sum() <= apart.Count / 50, $"{interpolation}: {apart.Sum()} of {apart.Count} samples differ.");
+            Assert.True(
+                apart.Sum() <= apart.Count / 50, $"{interpolation}: {apart.Sum()} of {apart.Count} samples differ.");
         }
     }
 
@@ -57,16 +58,19 @@ public class ResamplerTests
     [Fact]
     public void One_colour_stays_that_colour()
     {
-        var image = new RgbImage(50, 40, [.. Enumerable.Repeat((byte[])[3, 128, 255], 2000).SelectMany(pixel => pixel)]);
+        var pixels = Enumerable.Repeat((byte[])[3, 128, 255], 2000).SelectMany(pixel => pixel);
+        var image = new RgbImage(50, 40, [.. pixels]);
         var resized = Resampler.Resize(image, 17, 90, Interpolation.Bicubic);
         Assert.All(resized.Pixels.Chunk(3), pixel => Assert.Equal([3, 128, 255], pixel));
     }
 
-    /// <summary>(i + 0.5) · 128 / 224 is a whole number here, which the accumulated sum just misses, as in Pillow.</summary>
+    /// <summary>
+    /// (i + 0.5) · 128 / 224 is a whole number here, which the accumulated sum just misses, as in Pillow.
+    /// </summary>
     [Fact]
     public void Nearest_accumulates_its_position()
     {
-        var ramp = new RgbImage(128, 1, [.. Enumerable.Range(0, 128).SelectMany(x => new[] { (byte)x, (byte)0, (byte)0 })]);
+        var ramp = new RgbImage(128, 1, [.. Enumerable.Range(0, 384).Select(i => (byte)(i / 3))]);
         var resized = Resampler.Resize(ramp, 224, 1, Interpolation.Nearest);
         var (step, position) = (128 / 224.0, 64 / 224.0);
         var differs = false;
@@ -87,10 +91,13 @@ public class ResamplerTests
             () => Resampler.Resize(TestImages.Noise(2, 2, 1), 0, 4, Interpolation.Bilinear));
     }
 
-    /// <summary>Two passes in double precision, each rounded and clipped to a byte; the window is summed over all pixels.</summary>
+    /// <summary>
+    /// Two passes in double precision, each rounded and clipped to a byte; the window is summed over all pixels.
+    /// </summary>
     private static byte[] NaiveResize(RgbImage image, int width, int height, Interpolation interpolation)
     {
-        var rows = Pass(image.Height, width, (y, x, c) => Weigh(image.Width, width, x, k => image.Pixels[(y * image.Width + k) * 3 + c]));
+        var rows = Pass(image.Height, width, (y, x, c) =>
+            Weigh(image.Width, width, x, k => image.Pixels[(y * image.Width + k) * 3 + c]));
         return Pass(height, width, (y, x, c) => Weigh(image.Height, height, y, k => rows[(k * width + x) * 3 + c]));
 
         static byte[] Pass(int height, int width, Func<int, int, int, byte> sample) =>
