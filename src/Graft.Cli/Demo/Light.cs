@@ -36,8 +36,8 @@ internal sealed class Light(Random random, int sizePixels)
             [SKColors.Transparent, SKColors.Black.WithAlpha((byte)random.Between(0, 170))], SKShaderTileMode.Clamp);
         using var paint = new SKPaint { Shader = gradient };
         canvas.DrawPaint(paint);
-        if (random.Chance(0.3f))
-            Texture.Overlay(canvas, random, sizePixels * random.Between(0.15f, 0.4f), 1, random.Between(1.5f, 4f), SKBlendMode.SoftLight);
+        if (random.Chance(0.2f))
+            Texture.Overlay(canvas, random, sizePixels * random.Between(0.15f, 0.4f), 1, random.Between(1f, 2f), SKBlendMode.SoftLight);
     }
 
     private void CastShadow(SKCanvas canvas, SKImage subject)

@@ -12,7 +12,7 @@ internal static class Subjects
         ("cup", Cup),
         ("fish", Fish),
         ("leaf", Leaf),
-        ("flower", Flower), ("mushroom", Mushroom),
+        ("mushroom", Mushroom),
         ("snail", Snail),
     ];
 
