@@ -146,13 +146,14 @@ public sealed class FeatureExtractor : IDisposable
 
     private List<float[]> Forward(List<float[]> pixels)
     {
+        var module = _module.Value;
         using var scope = NewDisposeScope();
         using var inference = inference_mode();
         var shape = _backbone.Network.InputShape;
         var input = empty([pixels.Count, shape.Channels, shape.Height, shape.Width], ScalarType.Float32);
         var values = TorchNetwork.Values(input);
         for (var i = 0; i < pixels.Count; i++) pixels[i].CopyTo(values[(i * pixels[i].Length)..]);
-        var output = TorchNetwork.Values(_module.Value.call(input).contiguous());
+        var output = TorchNetwork.Values(module.call(input).contiguous());
         var rows = new List<float[]>(pixels.Count);
         for (var i = 0; i < pixels.Count; i++) rows.Add(output.Slice(i * Length, Length).ToArray());
         return rows;

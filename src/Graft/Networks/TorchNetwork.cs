@@ -25,9 +25,11 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         for (var index = 0; index < network.Layers.Count; index++)
             foreach (var input in network.Layers[index].Inputs) _lastUse[_indices[input]] = index;
 
+        // Built inside a caller's scope or inference mode, it must outlive the one and be trainable in spite of the other.
+        using var mode = inference_mode(false);
         foreach (var parameter in network.Parameters)
         {
-            var tensor = empty([.. parameter.Shape.Select(size => (long)size)], ScalarType.Float32);
+            var tensor = empty([.. parameter.Shape.Select(size => (long)size)], ScalarType.Float32).DetachFromDisposeScope();
             weights.Read(parameter, Values(tensor));
             if (parameter.IsStatistic)
             {
@@ -36,6 +38,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             else
             {
                 var learned = new TorchSharp.Modules.Parameter(tensor);
+                learned.DetachFromDisposeScope();
                 register_parameter(parameter.Key, learned);
                 tensor = learned;
             }

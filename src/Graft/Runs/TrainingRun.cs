@@ -82,6 +82,8 @@ public sealed class TrainingRun : IDisposable
 
         using var head = new TorchNetwork(
             NewHead(features.Network, options.Head, photos.Classes.Count), new RandomWeights(options.Training.Seed));
+        // A head's matrices are too small to share among cores: waiting for each other would cost more than it saves.
+        using var oneThread = new TorchThreads(1);
         var history = Trainer.Fit(
             head, training, validation, options.Training,
             epoch => options.Progress?.Report(new(

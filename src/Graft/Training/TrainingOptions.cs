@@ -23,8 +23,11 @@ public sealed record TrainingOptions
     /// <summary>Momentum of SGD, from 0 up to 1. Default 0.9.</summary>
     public double Momentum { get; init; } = 0.9;
 
-    /// <summary>Pull of kernels towards zero (not of biases and batch norm), at least 0. Default 0.</summary>
-    public double WeightDecay { get; init; }
+    /// <summary>
+    /// L2 penalty on kernels (not on biases and batch norm), at least 0: the optimiser adds this times the kernel to its gradient.
+    /// Default 0.1, which is strong, as a head on few images needs it; a whole network takes 1e-4 or less.
+    /// </summary>
+    public double WeightDecay { get; init; } = 0.1;
 
     /// <summary>Images per step, at least 2. Default 32.</summary>
     public int BatchSize { get; init; } = 32;
