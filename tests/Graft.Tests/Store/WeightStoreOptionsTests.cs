@@ -51,7 +51,10 @@ public class WeightStoreOptionsTests
     {
         var error = Assert.Throws<ArgumentException>(() => new WeightStore(new()
         {
-            Folder = " ", Retries = -1, StallTimeout = TimeSpan.Zero, Mirror = new("ftp://x"),
+            Folder = " ",
+            Retries = -1,
+            StallTimeout = TimeSpan.Zero,
+            Mirror = new("ftp://x"),
         }));
         error.AssertSays("Folder", "Retries", "StallTimeout", "Mirror");
     }
