@@ -56,7 +56,9 @@ internal static class TiffDecoder
                     converter.Convert(planes, y * layout.RowBytes, image.Row(top + y).Slice(left * 3, columns * 3));
             }
         }
-        return Orientation.Upright(layout.Orientation, image.Pixels, image.Width, image.Height, bytesPerPixel: 3);
+        return layout.Orientation == 1
+            ? image
+            : Orientation.Upright(layout.Orientation, image.Pixels, image.Width, image.Height, bytesPerPixel: 3);
     }
 
     /// <summary>
