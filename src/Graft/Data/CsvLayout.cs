@@ -81,6 +81,7 @@ internal static class CsvLayout
 
     private static void Add(DataPart part, string label, string path, DataFindings findings)
     {
+        if (part == DataPart.Train) findings.ExpectClass(label);
         if (FolderListing.Objection(path) is { } reason) findings.Skip(path, reason);
         else findings.Add(part, label, path);
     }

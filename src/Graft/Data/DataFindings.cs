@@ -98,7 +98,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         if (sizes.Values.Sum() is var count && count < classes.Count)
             Problem($"There are fewer training images ({count}) than classes ({classes.Count}).");
         foreach (var empty in classes.Where(name => !sizes.ContainsKey(name)))
-            Problem($"The class '{empty}' has no images. Add some, or remove its folder.");
+            Problem($"The class '{empty}' has no images. Add some, or remove the class.");
         if (images.Exists(image => image.Part == DataPart.Validation) || options.ValidationFraction == 0) return;
         foreach (var single in classes.Where(name => sizes.GetValueOrDefault(name) == 1))
             Problem($"The class '{single}' has a single image; it needs two, one to train on and one to validate.");

@@ -138,6 +138,16 @@ public sealed class CsvLayoutTests : IDisposable
     }
 
     [Fact]
+    public void A_class_whose_files_are_all_unusable_is_empty()
+    {
+        photos.Put("images/empty.jpg", "");
+
+        Assert.Equal(
+            "The class 'emu' has no images. Add some, or remove the class.",
+            LoadFails("path,label\nimages/a.jpg,cat\nimages/b.jpg,dog\nimages/c.jpg,dog\nimages/empty.jpg,emu\n").Message);
+    }
+
+    [Fact]
     public void An_open_quote_does_not_swallow_the_rows_below()
     {
         var images = Load("path,label\nimages/a.jpg,\"cat\nimages/b.jpg,dog\nimages/c.jpg,cat\n");

@@ -67,8 +67,8 @@ public sealed class DataProblemTests : IDisposable
         Assert.Equal(
             [
                 "There are fewer training images (1) than classes (3).",
-                "The class 'dog' has no images. Add some, or remove its folder.",
-                "The class 'emu' has no images. Add some, or remove its folder.",
+                "The class 'dog' has no images. Add some, or remove the class.",
+                "The class 'emu' has no images. Add some, or remove the class.",
                 "The validation images have classes that training lacks: 'fox'. Training has 'cat', 'dog', 'emu'.",
                 "The test images have classes that training lacks: 'gnu'. Training has 'cat', 'dog', 'emu'.",
             ],
