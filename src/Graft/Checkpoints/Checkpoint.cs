@@ -1,8 +1,8 @@
 namespace Graft.Checkpoints;
 
 /// <summary>
-/// A weights file: the list of its tensors, read at once, and their values, read on demand. Values come in the file's own
-/// layout (Keras: HWIO kernels; PyTorch: OIHW). Reading never loads libtorch and never runs code from a file.
+/// A weights file: the list of its tensors, read at once, and their values, read on demand. Values come in the file's
+/// own layout (Keras: HWIO kernels; PyTorch: OIHW). Reading never loads libtorch and never runs code from a file.
 /// <see cref="Read(string, Span{float})"/> may be called from several threads.
 /// </summary>
 public abstract class Checkpoint : IDisposable
@@ -17,7 +17,7 @@ public abstract class Checkpoint : IDisposable
         for (var i = 0; i < tensors.Count; i++)
         {
             if (!_indices.TryAdd(tensors[i].Name, i))
-                throw new CheckpointException($"{path} names the tensor '{tensors[i].Name}' twice. The file is damaged.");
+                throw new CheckpointException($"{path} names the tensor '{tensors[i].Name}' twice. It is damaged.");
         }
     }
 
@@ -64,11 +64,13 @@ public abstract class Checkpoint : IDisposable
     /// <exception cref="CheckpointException">The values cannot be read.</exception>
     public void Read(string name, Span<float> destination)
     {
-        if (!_indices.TryGetValue(name, out var index)) throw new KeyNotFoundException($"{Path} has no tensor '{name}'.");
+        if (!_indices.TryGetValue(name, out var index))
+            throw new KeyNotFoundException($"{Path} has no tensor '{name}'.");
         if (destination.Length != Tensors[index].ElementCount)
         {
             throw new ArgumentException(
-                $"Expected room for {Tensors[index].ElementCount} elements of {Tensors[index]}, found {destination.Length}.",
+                $"Expected room for the {Tensors[index].ElementCount} elements of {Tensors[index]}, " +
+                $"found {destination.Length}.",
                 nameof(destination));
         }
         try

@@ -16,7 +16,7 @@ internal static class CheckpointFormats
 {
     public static ReadOnlySpan<byte> Hdf5Signature => [0x89, (byte)'H', (byte)'D', (byte)'F', 13, 10, 26, 10];
 
-    /// <exception cref="CheckpointException">The content is no checkpoint; the message says what it seems to be.</exception>
+    /// <exception cref="CheckpointException">It is no checkpoint; the message says what it seems to be.</exception>
     public static CheckpointFormat Of(string path)
     {
         var buffer = new byte[1024];
@@ -36,7 +36,7 @@ internal static class CheckpointFormats
     {
         if (start.IsEmpty) return "an empty file";
         if (start.StartsWith("version https://git-lfs"u8))
-            return "a Git LFS pointer instead of the weights (fetch them with 'git lfs pull', or download the file itself)";
+            return "a Git LFS pointer instead of the weights (fetch them with 'git lfs pull')";
         if (start.StartsWith((ReadOnlySpan<byte>)[0x1F, 0x8B]))
             return "a gzip archive (unpack it first)";
         if (start.Length > 262 && start.Slice(257, 5).SequenceEqual("ustar"u8))

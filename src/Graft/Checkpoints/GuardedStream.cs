@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Graft.Checkpoints;
 
 /// <summary>
-/// What an HDF5 library reads through, so that a damaged file ends in an exception: reads past the end, endless loops over
-/// links that point back, and recursion without an end all pass through here. Small reads come from a buffered block.
+/// What an HDF5 library reads through, so that a damaged file ends in an exception: reads past the end, endless loops
+/// over links that point back, and recursion without an end all pass through here. Small reads come from a block.
 /// </summary>
 internal sealed class GuardedStream(string path) : Stream
 {

@@ -5,20 +5,19 @@ using PureHDF.VOL.Native;
 
 namespace Graft.Checkpoints;
 
-/// <summary>A layer of a Keras file and the keys of its weights, in the file's order; empty for a layer without weights.</summary>
+/// <summary>A layer of a Keras file and the keys of its weights, if any, in the file's order.</summary>
 public sealed record KerasLayer(string Name, IReadOnlyList<string> TensorNames);
 
 /// <summary>
-/// A Keras weights file in HDF5: the layout of the official ones (Keras 1 and 2, <c>model.save_weights('x.h5')</c>) and of
-/// whole models (<c>model.save('x.h5')</c>). A tensor's key is <c>layer/weight</c>: the layer's name and the last part of
-/// the weight's name without <c>:0</c>, such as <c>conv1/kernel</c>, whatever group the file keeps it in; a layer whose
-/// weights would share a key (a model inside a model) has <c>layer/</c> and the weights' full names instead.
+/// A Keras weights file in HDF5: the layout of the official ones (Keras 1 and 2, <c>model.save_weights('x.h5')</c>) and
+/// of whole models (<c>model.save('x.h5')</c>). A tensor's key is <c>layer/weight</c>: the layer's name and the last
+/// part of the weight's name without <c>:0</c>, such as <c>conv1/kernel</c>, whatever group the file keeps it in; a
+/// layer whose weights would share a key (a model inside a model) has <c>layer/</c> and the weights' full names instead.
 /// </summary>
 public sealed class KerasCheckpoint : Checkpoint
 {
-    /// <summary>InceptionV3 (311 layers) takes 107,000; a second or two is spent before a damaged file is given up.</summary>
-    private const long ReadsPerFile = 20_000_000;
-    private const long ReadsPerTensor = 20_000_000;
+    /// <summary>InceptionV3 (311 layers) takes 107,000; a damaged file is given up after a second or so.</summary>
+    private const long ReadLimit = 5_000_000;
     private const int DeflateLimit = 1032;
 
     private readonly Lock _reading = new();
@@ -41,7 +40,7 @@ public sealed class KerasCheckpoint : Checkpoint
         try
         {
             CheckLength(path, stream);
-            stream.Allow(ReadsPerFile);
+            stream.Allow(ReadLimit);
             var file = H5File.Open(stream);
             var contents = new Contents(path, stream.Length);
             contents.Read(file);
@@ -74,13 +73,13 @@ public sealed class KerasCheckpoint : Checkpoint
         $"{path} is cut short: expected {expected?.ToString(CultureInfo.InvariantCulture) ?? "more"} " +
         $"bytes, found {found}. Download it again.");
 
-    /// <summary>PureHDF meets damage with exceptions of every type; some of their messages say something to a user.</summary>
+    /// <summary>PureHDF meets damage with exceptions of every type; some of their messages help a user.</summary>
     private static CheckpointException Damaged(string path, Exception exception)
     {
-        var said = exception is InvalidDataException or NotSupportedException || exception.GetType() == typeof(Exception);
-        return new(
-            $"{path} is not a sound HDF5 file: {(said ? exception.Message.TrimEnd('.') : "its structure is damaged")}. " +
-            "Download or save it again.", exception);
+        var helps = exception is InvalidDataException or NotSupportedException ||
+            exception.GetType() == typeof(Exception);
+        var what = helps ? exception.Message.TrimEnd('.') : "its structure is damaged";
+        return new($"{path} is not a sound HDF5 file: {what}. Download or save it again.", exception);
     }
 
     private protected override void ReadValues(int index, Span<float> destination)
@@ -90,7 +89,7 @@ public sealed class KerasCheckpoint : Checkpoint
         var bytes = type == TensorType.Float32 ? [] : new byte[destination.Length * type.SizeInBytes()];
         lock (_reading)
         {
-            _stream.Allow(ReadsPerTensor);
+            _stream.Allow(ReadLimit);
             try
             {
                 if (type == TensorType.Float32) dataset.Read(destination);
@@ -132,13 +131,16 @@ public sealed class KerasCheckpoint : Checkpoint
         private IH5Group WeightsGroup(NativeFile file)
         {
             if (HasNames(file, "layer_names")) return file;
-            if (file.LinkExists("model_weights") && file.Group("model_weights") is var group && HasNames(group, "layer_names"))
+            if (file.LinkExists("model_weights") && file.Group("model_weights") is var group &&
+                HasNames(group, "layer_names"))
+            {
                 return group;
+            }
             throw new CheckpointException(
                 file.LinkExists("layers") || file.LinkExists("_layer_checkpoint_dependencies")
-                    ? $"{path} has the layout of Keras 3 (.weights.h5), which does not say which layer a weight belongs to. " +
+                    ? $"{path} has the layout of Keras 3 (.weights.h5), which does not name the layer of a weight. " +
                       "In Python: model.load_weights(...), then model.save('model.h5'), and use model.h5."
-                    : $"Expected a Keras weights file with the attribute 'layer_names', found another HDF5 file in {path}.");
+                    : $"Expected Keras weights with the attribute 'layer_names', found another HDF5 file in {path}.");
         }
 
         private void ReadLayer(IH5Group weights, string layer)
@@ -147,7 +149,8 @@ public sealed class KerasCheckpoint : Checkpoint
             var group = weights.Group(layer);
             var names = Names(group, "weight_names");
             var keys = names.ConvertAll(name => $"{layer}/{WithoutOutput(name[(name.LastIndexOf('/') + 1)..])}");
-            if (keys.Distinct().Count() != keys.Count) keys = names.ConvertAll(name => $"{layer}/{WithoutOutput(name)}");
+            if (keys.Distinct().Count() != keys.Count)
+                keys = names.ConvertAll(name => $"{layer}/{WithoutOutput(name)}");
             for (var i = 0; i < names.Count; i++)
             {
                 if (!group.LinkExists(names[i])) throw Missing($"the weight '{names[i]}' of layer '{layer}'");
@@ -163,8 +166,8 @@ public sealed class KerasCheckpoint : Checkpoint
             long[] shape = [.. dataset.Space.Dimensions.Select(size => checked((long)size))];
             var type = ElementType(key, dataset.Type);
             var entry = new TensorEntry(key, type, shape);
-            var limit = dataset.Layout.Class == H5DataLayoutClass.Chunked ? (Int128)fileLength * DeflateLimit : fileLength;
-            if ((Int128)entry.ElementCount * type.SizeInBytes() > limit)
+            var compression = dataset.Layout.Class == H5DataLayoutClass.Chunked ? DeflateLimit : 1;
+            if ((Int128)entry.ElementCount * type.SizeInBytes() > (Int128)fileLength * compression)
                 throw Missing($"room for {entry}, which is larger than the file,");
             return entry;
         }
@@ -189,6 +192,7 @@ public sealed class KerasCheckpoint : Checkpoint
                 if (attribute.Space.Dimensions.Length == 0 &&
                     attribute.Type.Class is H5DataTypeClass.String or H5DataTypeClass.VariableLength)
                 {
+                    CheckSize(attribute);
                     Metadata[attribute.Name] = attribute.Read<string>();
                 }
             }
@@ -208,10 +212,23 @@ public sealed class KerasCheckpoint : Checkpoint
             return names;
         }
 
-        private static List<string> Texts(IH5Attribute attribute) =>
-            attribute.Space.Dimensions.Contains(0UL) ? [] : [.. attribute.Read<string[]>()];
+        private List<string> Texts(IH5Attribute attribute)
+        {
+            if (attribute.Space.Dimensions.Contains(0UL)) return [];
+            CheckSize(attribute);
+            return [.. attribute.Read<string[]>()];
+        }
 
-        private static string WithoutOutput(string name) => name.EndsWith(":0", StringComparison.Ordinal) ? name[..^2] : name;
+        /// <summary>Before room is made for what a damaged file claims to hold.</summary>
+        private void CheckSize(IH5Attribute attribute)
+        {
+            var claimed = attribute.Space.Dimensions.Aggregate((double)attribute.Type.Size, (all, size) => all * size);
+            if (claimed > fileLength)
+                throw Missing($"room for the attribute '{attribute.Name}', larger than the file,");
+        }
+
+        private static string WithoutOutput(string name) =>
+            name.EndsWith(":0", StringComparison.Ordinal) ? name[..^2] : name;
 
         private CheckpointException Missing(string what) =>
             new($"{path} is not a sound Keras file: {what} is missing. Download or save it again.");

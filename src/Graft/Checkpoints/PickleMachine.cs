@@ -7,8 +7,8 @@ namespace Graft.Checkpoints;
 
 /// <summary>
 /// Reads the pickles that <c>torch.save</c> writes, and nothing more: the opcodes that build numbers, text, lists and
-/// dictionaries, and the globals of <see cref="TorchGlobals"/>. Any other global or opcode ends the reading by name, before
-/// its arguments mean anything; there is no way from a pickle to code. Time and memory are bounded.
+/// dictionaries, and the globals of <see cref="TorchGlobals"/>. Any other global or opcode ends the reading by name,
+/// before its arguments mean anything; there is no way from a pickle to code. Time and memory are bounded.
 /// </summary>
 internal sealed class PickleMachine
 {
@@ -40,7 +40,7 @@ internal sealed class PickleMachine
     /// <param name="resolvePersistentId">Makes an object of a persistent id, which is always a tuple here.</param>
     /// <exception cref="PickleException">The pickle is damaged, or asks for what is not allowed.</exception>
     public static object? Load(Stream stream, Func<PickleTuple, object>? resolvePersistentId = null) =>
-        new PickleMachine(stream, resolvePersistentId ?? (_ => throw new PickleException("an unexpected persistent id")))
+        new PickleMachine(stream, resolvePersistentId ?? (_ => throw PickleException.Damaged("a misplaced storage")))
             .Run();
 
     private object? Run()
@@ -185,7 +185,7 @@ internal sealed class PickleMachine
     }
 
     private T Peek<T>() where T : class =>
-        Peek() as T ?? throw PickleException.Damaged($"expected a {typeof(T).Name}, found {Peek()?.GetType().Name ?? "None"}");
+        Peek() as T ?? throw PickleException.Damaged($"expected a {typeof(T).Name}");
 
     private object? Pop()
     {
@@ -212,7 +212,9 @@ internal sealed class PickleMachine
     }
 
     private object? Recall(uint index) =>
-        _memo.TryGetValue(index, out var value) ? value : throw PickleException.Damaged($"nothing is stored as {index}");
+        _memo.TryGetValue(index, out var value)
+            ? value
+            : throw PickleException.Damaged($"nothing is stored as {index}");
 
     private byte ReadByte()
     {
@@ -236,9 +238,10 @@ internal sealed class PickleMachine
 
     private ulong ReadUInt64() => BinaryPrimitives.ReadUInt64LittleEndian(ReadBytes(8));
 
-    private uint ReadIndex() => uint.TryParse(ReadLine(), NumberStyles.None, CultureInfo.InvariantCulture, out var index)
-        ? index
-        : throw PickleException.Damaged("a memo index that is none");
+    private uint ReadIndex() =>
+        uint.TryParse(ReadLine(), NumberStyles.None, CultureInfo.InvariantCulture, out var index)
+            ? index
+            : throw PickleException.Damaged("a memo index that is none");
 
     private string ReadText(ulong count) => Encoding.UTF8.GetString(ReadBytes(count, TextLimitBytes));
 

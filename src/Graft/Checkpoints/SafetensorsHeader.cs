@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Graft.Checkpoints;
 
-/// <summary>The JSON header of a safetensors file, in the file's order; ranges count from the end of the header.</summary>
+/// <summary>The JSON header of a safetensors file, in its order; ranges count from the header's end.</summary>
 internal sealed class SafetensorsHeader
 {
     private const string MetadataKey = "__metadata__";
@@ -32,7 +32,8 @@ internal sealed class SafetensorsHeader
         _ => "F64",
     };
 
-    private static readonly Dictionary<string, TensorType> TypesByName = Enum.GetValues<TensorType>().ToDictionary(NameOf);
+    private static readonly Dictionary<string, TensorType> TypesByName =
+        Enum.GetValues<TensorType>().ToDictionary(NameOf);
 
     /// <exception cref="FormatException">The header breaks the format.</exception>
     /// <exception cref="JsonException">The header is not JSON.</exception>
@@ -71,7 +72,10 @@ internal sealed class SafetensorsHeader
             position = end;
         }
         if (position != dataLength)
-            throw SafetensorsCheckpoint.Damaged(path, $"its tensors end at byte {position} of {dataLength} bytes of data");
+        {
+            throw SafetensorsCheckpoint.Damaged(
+                path, $"its tensors end at byte {position} of {dataLength} bytes of data");
+        }
     }
 
     private void ReadMetadata(ref Utf8JsonReader reader)
@@ -109,7 +113,8 @@ internal sealed class SafetensorsHeader
         if (!TypesByName.TryGetValue(typeName, out var type))
         {
             throw new FormatException(
-                $"'{name}' has the type '{typeName}', which is not read (known: {string.Join(", ", TypesByName.Keys)})");
+                $"'{name}' has the type '{typeName}', which is not read. Known are " +
+                string.Join(", ", TypesByName.Keys));
         }
 
         var expected = ByteCount(shape, type.SizeInBytes());

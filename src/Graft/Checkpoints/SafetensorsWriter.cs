@@ -5,7 +5,7 @@ using System.Text.Json;
 
 namespace Graft.Checkpoints;
 
-/// <summary>Fills <paramref name="destination"/> with a tensor's elements from index <paramref name="start"/> on.</summary>
+/// <summary>Fills the destination with a tensor's elements from index <paramref name="start"/> on.</summary>
 public delegate void TensorValues(long start, Span<float> destination);
 
 /// <summary>A tensor to be written: its values are asked for when its turn comes, in order, a run at a time.</summary>
@@ -16,7 +16,7 @@ public delegate void TensorValues(long start, Span<float> destination);
 public sealed record TensorSource(string Name, TensorType Type, IReadOnlyList<long> Shape, TensorValues Values)
 {
     public TensorSource(string name, TensorType type, IReadOnlyList<long> shape, ReadOnlyMemory<float> values)
-        : this(name, type, shape, (start, destination) => values.Span.Slice((int)start, destination.Length).CopyTo(destination))
+        : this(name, type, shape, (start, part) => values.Span.Slice((int)start, part.Length).CopyTo(part))
     {
     }
 }
@@ -28,8 +28,8 @@ public static class SafetensorsWriter
     private const int Alignment = 8;
 
     /// <summary>
-    /// Writes the tensors, one after the other, to a new file beside <paramref name="path"/> that takes its place when it
-    /// is complete and on the disk: whatever happens, <paramref name="path"/> holds the old file or the new one.
+    /// Writes the tensors, one after the other, to a new file beside <paramref name="path"/> that takes its place when
+    /// it is complete and on the disk: whatever happens, <paramref name="path"/> holds the old file or the new one.
     /// </summary>
     /// <exception cref="ArgumentException">Two tensors share a name, or one has another type than float.</exception>
     /// <exception cref="CheckpointException">

@@ -27,8 +27,8 @@ internal static class StoredZip
         {
             if (directory.Length < EntryLength || UInt32(directory, 0) != EntrySignature)
                 throw new InvalidDataException("its directory is damaged");
-            int nameLength = UInt16(directory, 28), extraLength = UInt16(directory, 30), commentLength = UInt16(directory, 32);
-            var total = EntryLength + nameLength + extraLength + commentLength;
+            int nameLength = UInt16(directory, 28), extraLength = UInt16(directory, 30);
+            var total = EntryLength + nameLength + extraLength + UInt16(directory, 32);
             if (directory.Length < total) throw new InvalidDataException("its directory is damaged");
 
             var name = Encoding.UTF8.GetString(directory.Slice(EntryLength, nameLength));
@@ -38,7 +38,8 @@ internal static class StoredZip
             var method = UInt16(directory, 10);
             if (method == 0 && size != stored) throw new InvalidDataException($"'{name}' in it has two sizes");
             var start = DataStart(file, header, name);
-            if (stored < 0 || stored > file.Length - start) throw new InvalidDataException($"'{name}' in it is cut short");
+            if (stored < 0 || stored > file.Length - start)
+                throw new InvalidDataException($"'{name}' in it is cut short");
             if (!entries.TryAdd(name, new(name, start, stored, method)))
                 throw new InvalidDataException($"it holds '{name}' twice");
             directory = directory[total..];
@@ -69,7 +70,7 @@ internal static class StoredZip
         throw new InvalidDataException("it has no directory at its end (cut short?)");
     }
 
-    /// <summary>Sizes of 4 GB and more stand in an extra field, in this order, each only where it did not fit.</summary>
+    /// <summary>Numbers of 4 GB and more stand in an extra field, in this order, each only if it did not fit.</summary>
     private static void ReadZip64(ReadOnlySpan<byte> extra, ref long size, ref long stored, ref long header)
     {
         while (extra.Length >= 4)
@@ -97,15 +98,18 @@ internal static class StoredZip
 
     private static long DataStart(MappedFile file, long header, string name)
     {
-        if (header < 0 || header > file.Length - LocalLength) throw new InvalidDataException($"'{name}' in it is cut short");
+        if (header < 0 || header > file.Length - LocalLength)
+            throw new InvalidDataException($"'{name}' in it is cut short");
         ReadOnlySpan<byte> local = file.Read(header, LocalLength);
         if (UInt32(local, 0) != LocalSignature) throw new InvalidDataException($"'{name}' in it is damaged");
         return header + LocalLength + UInt16(local, 26) + UInt16(local, 28);
     }
 
-    private static ushort UInt16(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
+    private static ushort UInt16(ReadOnlySpan<byte> bytes, int at) =>
+        BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
 
-    private static uint UInt32(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
+    private static uint UInt32(ReadOnlySpan<byte> bytes, int at) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
 
     private static long Int64(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadInt64LittleEndian(bytes[at..]);
 }

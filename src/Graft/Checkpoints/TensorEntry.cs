@@ -1,6 +1,6 @@
 namespace Graft.Checkpoints;
 
-/// <summary>What a checkpoint says of one tensor; the values are read by <see cref="Checkpoint.Read(string, Span{float})"/>.</summary>
+/// <summary>What a checkpoint says of one tensor; <see cref="Checkpoint.Read"/> reads its values.</summary>
 /// <param name="Name">The key in the file, unique there.</param>
 /// <param name="Type">The stored element type.</param>
 /// <param name="Shape">Sizes in the file's own layout, last axis fastest; empty for a scalar.</param>

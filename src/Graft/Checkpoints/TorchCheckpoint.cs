@@ -5,9 +5,9 @@ using System.Text;
 namespace Graft.Checkpoints;
 
 /// <summary>
-/// A PyTorch state dictionary, as <c>torch.save(model.state_dict(), path)</c> writes it: the zip format (1.6 and later) and
-/// the legacy one. The dictionary may lie under <c>state_dict</c>, <c>model</c> or <c>model_state_dict</c>; the prefix
-/// <c>module.</c> of DataParallel is dropped when every name has it. No code from the file is run.
+/// A PyTorch state dictionary, as <c>torch.save(model.state_dict(), path)</c> writes it: the zip format (1.6 and later)
+/// and the legacy one. The dictionary may lie under <c>state_dict</c>, <c>model</c> or <c>model_state_dict</c>; the
+/// prefix <c>module.</c> of DataParallel is dropped when every name has it. No code from the file is run.
 /// </summary>
 public sealed class TorchCheckpoint : Checkpoint
 {
@@ -67,12 +67,13 @@ public sealed class TorchCheckpoint : Checkpoint
         if (pickles is not [var pickle]) throw NoStateDictionary(file.Path, entries);
         var root = pickle[..^"data.pkl".Length];
         if (entries.ContainsKey(root + "constants.pkl"))
-            throw new CheckpointException($"{file.Path} is a TorchScript program, which holds code. {SaveWeightsAlone}");
+            throw new CheckpointException($"{file.Path} is a TorchScript program: code. {SaveWeightsAlone}");
         if (entries.ContainsKey(root + "byteorder") &&
             Encoding.UTF8.GetString(Content(root + "byteorder", limit: 16)).Trim() is not "little" and var order)
         {
             throw new CheckpointException(
-                $"{file.Path} has the byte order '{order}', expected 'little'. Save it again on a little-endian machine.");
+                $"{file.Path} has the byte order '{order}', expected 'little'. " +
+                "Save it again on a little-endian machine.");
         }
 
         var storages = new Dictionary<string, TorchStorage>();
@@ -84,7 +85,8 @@ public sealed class TorchCheckpoint : Checkpoint
             if (entry.Length != storage.ElementCount * storage.Type.SizeInBytes())
             {
                 throw PickleException.Damaged(
-                    $"'{entry.Name}' has {entry.Length} bytes, expected {storage.ElementCount} elements of {storage.Type}");
+                    $"'{entry.Name}' has {entry.Length} bytes, " +
+                    $"expected {storage.ElementCount} elements of {storage.Type}");
             }
             storage.Position = entry.Position;
             return storage;
@@ -107,7 +109,7 @@ public sealed class TorchCheckpoint : Checkpoint
         }
     }
 
-    /// <summary>Five pickles (magic number, protocol, system, object, storage keys), then each storage: count, elements.</summary>
+    /// <summary>Five pickles (magic number, protocol, system, object, storage keys), then the storages.</summary>
     private static object? ReadLegacy(MappedFile file)
     {
         using var stream = new FileStream(file.Path, FileMode.Open, FileAccess.Read, FileShare.Read);
@@ -127,7 +129,8 @@ public sealed class TorchCheckpoint : Checkpoint
 
         var storages = new Dictionary<string, TorchStorage>();
         var root = PickleMachine.Load(stream, id => Storage(id, storages));
-        if (PickleMachine.Load(stream) is not List<object?> keys) throw PickleException.Damaged("its storage keys are missing");
+        if (PickleMachine.Load(stream) is not List<object?> keys)
+            throw PickleException.Damaged("its storage keys are missing");
 
         var roots = new Dictionary<string, (long Position, long Count)>();
         var sizes = storages.Values.GroupBy(storage => storage.View?.RootKey ?? storage.Key)
@@ -144,15 +147,20 @@ public sealed class TorchCheckpoint : Checkpoint
             var count = BinaryPrimitives.ReadInt64LittleEndian(countBytes);
             if (count < 0 || count > (file.Length - position) / type.SizeInBytes())
                 throw PickleException.Damaged("it ends early (cut short?)");
-            if (!roots.TryAdd(text, (position, count))) throw PickleException.Damaged($"it lists storage '{key}' twice");
+            if (!roots.TryAdd(text, (position, count)))
+                throw PickleException.Damaged($"it lists storage '{key}' twice");
             position += count * type.SizeInBytes();
         }
         foreach (var storage in storages.Values)
         {
             var (rootKey, offset) = storage.View ?? (storage.Key, 0);
-            if (!roots.TryGetValue(rootKey, out var found)) throw PickleException.Damaged($"storage '{rootKey}' is missing");
+            if (!roots.TryGetValue(rootKey, out var found))
+                throw PickleException.Damaged($"storage '{rootKey}' is missing");
             if (offset < 0 || offset > found.Count - storage.ElementCount)
-                throw PickleException.Damaged($"storage '{rootKey}' has {found.Count} elements, expected {storage.ElementCount}");
+            {
+                throw PickleException.Damaged(
+                    $"storage '{rootKey}' has {found.Count} elements, expected {storage.ElementCount}");
+            }
             storage.Position = found.Position + offset * storage.Type.SizeInBytes();
         }
         return root;
@@ -184,8 +192,8 @@ public sealed class TorchCheckpoint : Checkpoint
         if (root is not PickleDictionary dictionary)
         {
             throw new CheckpointException(
-                $"Expected a dictionary of tensors, found {(root is TorchTensor ? "a single tensor" : "something else")} in " +
-                $"{path}. {SaveWeightsAlone}");
+                $"Expected a dictionary of tensors in {path}, found " +
+                $"{(root is TorchTensor ? "a single tensor" : "something else")}. {SaveWeightsAlone}");
         }
         var tensors = TensorsIn(dictionary, NestingLimit);
         if (tensors is null)
@@ -202,7 +210,9 @@ public sealed class TorchCheckpoint : Checkpoint
     private static List<(string Name, TorchTensor Tensor)>? TensorsIn(PickleDictionary dictionary, int nesting)
     {
         List<(string, TorchTensor)> tensors =
-            [.. from item in dictionary.Items where item.Value is TorchTensor select (item.Key, (TorchTensor)item.Value!)];
+            [.. from item in dictionary.Items
+                where item.Value is TorchTensor
+                select (item.Key, (TorchTensor)item.Value!)];
         if (tensors.Count > 0) return tensors;
         if (nesting == 0) return null;
         foreach (var key in StateDictionaryKeys)
@@ -221,8 +231,8 @@ public sealed class TorchCheckpoint : Checkpoint
         if (entries.ContainsKey("model.weights.h5"))
         {
             return new(
-                $"{path} is a Keras 3 archive. In Python: keras.models.load_model('{System.IO.Path.GetFileName(path)}')" +
-                ".save('model.h5'), then use model.h5.");
+                $"{path} is a Keras 3 archive. In Python: " +
+                $"keras.models.load_model('{System.IO.Path.GetFileName(path)}').save('model.h5'), then use model.h5.");
         }
         var found = entries.Keys.Any(name => name.EndsWith(".npy", StringComparison.Ordinal)) ? "a numpy archive"
             : "a zip archive without a data.pkl";
@@ -233,8 +243,8 @@ public sealed class TorchCheckpoint : Checkpoint
     {
         { IsDamage: true } => Damaged(path, reason.Message, reason),
         { IsWholeModel: true } => new(
-            $"{path} is a whole pickled model: it asks to build {reason.Message}, and Graft never runs code from a file. " +
-            $"Save its weights alone. {SaveWeightsAlone}", reason),
+            $"{path} is a whole pickled model: it asks to build {reason.Message}, and Graft never runs code from a " +
+            $"file. Save its weights alone. {SaveWeightsAlone}", reason),
         _ => new(
             $"{path} asks to run {reason.Message}; Graft builds tensors only and never runs code from a file. " +
             $"If you trust where it comes from, save its weights alone. {SaveWeightsAlone}", reason),
@@ -254,13 +264,14 @@ public sealed class TorchCheckpoint : Checkpoint
             return;
         }
         if (tensor.Extent > Array.MaxLength)
-            throw new CheckpointException($"{Tensors[index]} in {Path} spreads over {tensor.Extent} elements: too many to read.");
+            throw new CheckpointException($"{Tensors[index]} in {Path} spreads over too many elements to be read.");
         var stored = new float[tensor.Extent];
         _file.Read(position, storage.Type, stored);
         Gather(stored, tensor.Shape, tensor.Strides, destination);
     }
 
-    private static void Gather(float[] stored, ReadOnlySpan<long> shape, ReadOnlySpan<long> strides, Span<float> destination)
+    private static void Gather(
+        float[] stored, ReadOnlySpan<long> shape, ReadOnlySpan<long> strides, Span<float> destination)
     {
         Span<long> index = stackalloc long[shape.Length];
         index.Clear();

@@ -68,8 +68,9 @@ internal static class TorchGlobals
         if (!tensor.LiesInStorage)
         {
             throw PickleException.Damaged(
-                $"a tensor of shape [{string.Join(", ", tensor.Shape)}], strides [{string.Join(", ", tensor.Strides)}] and " +
-                $"offset {offset} reaches outside its {storage.ElementCount} stored elements");
+                $"a tensor of shape [{string.Join(", ", tensor.Shape)}], " +
+                $"strides [{string.Join(", ", tensor.Strides)}] and offset {offset} reaches outside its " +
+                $"{storage.ElementCount} stored elements");
         }
         return tensor;
     }
@@ -77,11 +78,15 @@ internal static class TorchGlobals
     private static TorchTensor Parameter(IReadOnlyList<object?> arguments) =>
         arguments is [TorchTensor tensor, ..] ? tensor : throw Unexpected("torch._utils._rebuild_parameter");
 
-    private static long[] Numbers(PickleTuple tuple) => tuple.Items.Count <= RankLimit
-        ? [.. tuple.Items.Select(item => item is long number ? number : throw PickleException.Damaged("a size that is no number"))]
-        : throw PickleException.Damaged($"a tensor of {tuple.Items.Count} dimensions");
+    private static long[] Numbers(PickleTuple tuple)
+    {
+        if (tuple.Items.Count > RankLimit) throw PickleException.Damaged($"a tensor of {tuple.Items.Count} dimensions");
+        if (!tuple.Items.All(item => item is long)) throw PickleException.Damaged("a size that is no number");
+        return [.. tuple.Items.Cast<long>()];
+    }
 
-    private static PickleException Unexpected(string name) => PickleException.Damaged($"{name} has unexpected arguments");
+    private static PickleException Unexpected(string name) =>
+        PickleException.Damaged($"{name} has unexpected arguments");
 }
 
 /// <summary>Elements in the file; <see cref="Position"/> is known when the whole file is.</summary>

@@ -5,10 +5,11 @@ using Graft.Testing;
 
 namespace Graft.ParityTests.Checkpoints;
 
-/// <summary>The files of reference/keras_layout, whose every value is a formula of the weight's name and index (README §3).</summary>
+/// <summary>reference/keras_layout: every value is a formula of the weight's name and index (README §3).</summary>
 public class KerasLayoutTests
 {
-    private static readonly float[] Table = [.. Enumerable.Range(0, 1021).Select(j => ((int)(Mix((uint)j) % 128) - 64) / 64f)];
+    private static readonly float[] Table =
+        [.. Enumerable.Range(0, 1021).Select(j => ((int)(Mix((uint)j) % 128) - 64) / 64f)];
 
     [SharedTheory("reference/keras_layout")]
     [InlineData("mobilenet")]
@@ -26,8 +27,10 @@ public class KerasLayoutTests
         using var checkpoint = Assert.IsType<KerasCheckpoint>(Checkpoint.Open(
             SharedFolder.Path($"reference/keras_layout/{description.GetProperty("file").GetString()}")));
 
-        Assert.Equal(description.GetProperty("params").GetInt64(), checkpoint.Tensors.Sum(tensor => tensor.ElementCount));
-        Assert.Equal(checkpoint.Layers.SelectMany(layer => layer.TensorNames), checkpoint.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal(
+            description.GetProperty("params").GetInt64(), checkpoint.Tensors.Sum(tensor => tensor.ElementCount));
+        Assert.Equal(
+            checkpoint.Layers.SelectMany(layer => layer.TensorNames), checkpoint.Tensors.Select(tensor => tensor.Name));
         foreach (var (tensor, parameter) in checkpoint.Tensors.Zip(parameters))
         {
             var name = parameter.GetProperty("name").GetString()!;
@@ -81,5 +84,6 @@ public class KerasLayoutTests
         return ~crc;
     }
 
-    private static JsonElement Json(string path) => JsonDocument.Parse(File.ReadAllText(SharedFolder.Path(path))).RootElement;
+    private static JsonElement Json(string path) =>
+        JsonDocument.Parse(File.ReadAllText(SharedFolder.Path(path))).RootElement;
 }

@@ -23,7 +23,8 @@ public class PretrainedFileTests
         Assert.IsType(type, checkpoint);
         Assert.Equal(tensors, checkpoint.Tensors.Count);
         Assert.Equal(parameters, checkpoint.Tensors.Sum(tensor => tensor.ElementCount));
-        Assert.All(checkpoint.Tensors, tensor => Assert.True(Array.TrueForAll(Values(checkpoint, tensor), float.IsFinite)));
+        Assert.All(
+            checkpoint.Tensors, tensor => Assert.True(Array.TrueForAll(Values(checkpoint, tensor), float.IsFinite)));
     }
 
     [SharedFact("weights/keras")]
@@ -31,7 +32,9 @@ public class PretrainedFileTests
     {
         using var checkpoint = (KerasCheckpoint)Open("keras/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5");
 
-        Assert.Equal(["input_4", "conv1", "relu_conv1", "pool1", "fire2/squeeze1x1"], checkpoint.Layers.Take(5).Select(layer => layer.Name));
+        Assert.Equal(
+            ["input_4", "conv1", "relu_conv1", "pool1", "fire2/squeeze1x1"],
+            checkpoint.Layers.Take(5).Select(layer => layer.Name));
         Assert.Equal(["conv1/kernel", "conv1/bias"], checkpoint.Layers[1].TensorNames);
         Assert.Equal(["fire2/squeeze1x1/kernel", "fire2/squeeze1x1/bias"], checkpoint.Layers[4].TensorNames);
         Assert.Equal("2.0.0", checkpoint.Metadata["keras_version"]);
@@ -44,11 +47,12 @@ public class PretrainedFileTests
         using var pth = Open("torchvision/mobilenet_v2_features.pth");
         using var safetensors = Open("torchvision/mobilenet_v2_features.safetensors");
 
-        Assert.Equal(safetensors.Tensors.Select(tensor => tensor.ToString()), pth.Tensors.Select(tensor => tensor.ToString()));
+        Assert.Equal(Entries(safetensors), Entries(pth));
         foreach (var tensor in pth.Tensors)
         {
             var expected = MemoryMarshal.AsBytes(Values(safetensors, tensor).AsSpan());
-            Assert.True(expected.SequenceEqual(MemoryMarshal.AsBytes(Values(pth, tensor).AsSpan())), $"{tensor} differs");
+            var found = MemoryMarshal.AsBytes(Values(pth, tensor).AsSpan());
+            Assert.True(expected.SequenceEqual(found), $"{tensor} differs");
         }
     }
 
@@ -62,7 +66,7 @@ public class PretrainedFileTests
             new TensorSource(tensor.Name, TensorType.Float32, tensor.Shape, Values(original, tensor)))]);
 
         using var copy = Checkpoint.Open(path);
-        Assert.Equal(original.Tensors.Select(tensor => tensor.ToString()), copy.Tensors.Select(tensor => tensor.ToString()));
+        Assert.Equal(Entries(original), Entries(copy));
         foreach (var tensor in original.Tensors) Assert.Equal(Values(original, tensor), Values(copy, tensor));
     }
 
@@ -80,13 +84,17 @@ public class PretrainedFileTests
         foreach (var part in new[] { 0.01, 0.5, 0.99 })
         {
             File.WriteAllBytes(path, whole[..(int)(whole.Length * part)]);
-            Assert.Contains(path, Assert.Throws<CheckpointException>(() => Checkpoint.Open(path).Dispose()).Message, StringComparison.Ordinal);
+            var error = Assert.Throws<CheckpointException>(() => Checkpoint.Open(path).Dispose());
+            Assert.Contains(path, error.Message, StringComparison.Ordinal);
         }
         File.WriteAllBytes(path, whole[..^1]);
         Assert.Throws<CheckpointException>(() => Checkpoint.Open(path).Dispose());
     }
 
     private static Checkpoint Open(string file) => Checkpoint.Open(SharedFolder.Path($"weights/{file}"));
+
+    private static IEnumerable<string> Entries(Checkpoint checkpoint) =>
+        checkpoint.Tensors.Select(tensor => tensor.ToString());
 
     private static float[] Values(Checkpoint checkpoint, TensorEntry tensor)
     {

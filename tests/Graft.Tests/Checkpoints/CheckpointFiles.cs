@@ -17,16 +17,17 @@ internal static class CheckpointFiles
         Assert.Throws<CheckpointException>(() => folder.Open(content).Dispose()).Message;
 
     /// <summary>
-    /// A file that is cut short fails as a checkpoint does, never in another way: at every length, or for larger files at
-    /// those near either end and a sample of the others.
+    /// A file that is cut short fails as a checkpoint does, never in another way: at every length, or for larger files
+    /// at those near either end and a sample of the others.
     /// </summary>
     public static void EveryPrefixFails(this TemporaryFolder folder, byte[] content)
     {
         folder.Open(content).Dispose();
         var step = content.Length < 2000 ? 1 : content.Length / 100;
-        for (var length = 0; length < content.Length; length += length is > 64 && length < content.Length - 64 ? step : 1)
+        for (var length = 0; length < content.Length;)
         {
             Assert.Contains("weights.bin", folder.OpenFails(content[..length]), StringComparison.Ordinal);
+            length += length > 64 && length < content.Length - 64 - step ? step : 1;
         }
     }
 

@@ -21,16 +21,20 @@ public sealed class HostilePickleTests : IDisposable
             p.Global("builtins", "eval").Text($"__import__('os').system('{command}')").Raw(0x85).Op('R'),
         ["__builtin__.eval"] = (p, command) => p.Global("__builtin__", "eval").Text(command).Raw(0x85).Op('R'),
         ["builtins.exec"] = (p, command) => p.Text("builtins").Text("exec").Raw(0x93).Text(command).Raw(0x85).Op('R'),
-        ["builtins.getattr"] = (p, command) => p.Global("builtins", "getattr").Global("os", "environ").Text(command).Raw(0x86).Op('R'),
+        ["builtins.getattr"] = (p, command) =>
+            p.Global("builtins", "getattr").Global("os", "environ").Text(command).Raw(0x86).Op('R'),
         ["subprocess.Popen"] = (p, command) => p.Global("subprocess", "Popen").Text(command).Raw(0x85).Raw(0x81),
         ["os.popen"] = (p, command) => p.Op('(').Text(command).Op('i').Line("os").Line("popen"),
         ["commands.getoutput"] = (p, command) => p.Op('(').Global("commands", "getoutput").Text(command).Op('o'),
         ["torch.storage._load_from_bytes"] = (p, command) =>
             p.Global("torch.storage", "_load_from_bytes").Text(command).Raw(0x85).Op('R'),
         ["torch.load"] = (p, command) => p.Global("torch", "load").Text(command).Raw(0x85).Op('R'),
-        ["torch._utils.os.system"] = (p, command) => p.Global("torch._utils", "os.system").Text(command).Raw(0x85).Op('R'),
-        ["collections.OrderedDict.os"] = (p, command) => p.Global("collections", "OrderedDict.os").Text(command).Raw(0x85).Op('R'),
-        ["numpy.core.multiarray._reconstruct"] = (p, _) => p.Global("numpy.core.multiarray", "_reconstruct").Op(')').Op('R'),
+        ["torch._utils.os.system"] = (p, command) =>
+            p.Global("torch._utils", "os.system").Text(command).Raw(0x85).Op('R'),
+        ["collections.OrderedDict.os"] = (p, command) =>
+            p.Global("collections", "OrderedDict.os").Text(command).Raw(0x85).Op('R'),
+        ["numpy.core.multiarray._reconstruct"] = (p, _) =>
+            p.Global("numpy.core.multiarray", "_reconstruct").Op(')').Op('R'),
     };
 
     public static TheoryData<string> AttackNames => [.. Attacks.Keys];
@@ -136,7 +140,8 @@ public sealed class HostilePickleTests : IDisposable
             pickle.Op(']').Op('(');
             for (var i = 0; i < 20_000; i++) pickle.Text($"{i}").Op('N').Raw(0x86);
             pickle.Op('e').Op('q').Raw(0);
-            for (var i = 0; i < 20_000; i++) pickle.Global("collections", "OrderedDict").Op('h').Raw(0).Raw(0x85).Op('R');
+            for (var i = 0; i < 20_000; i++)
+                pickle.Global("collections", "OrderedDict").Op('h').Raw(0).Raw(0x85).Op('R');
         }
     }
 

@@ -74,7 +74,8 @@ public sealed class KerasCheckpointTests : IDisposable
         Assert.Equal(["conv1/kernel", "conv1/bias"], checkpoint.Layers[1].TensorNames);
         Assert.Equal(["dense/dense_W_1", "dense/dense_b_1"], checkpoint.Layers[2].TensorNames);
         Assert.Equal(["inner/a/kernel", "inner/b/kernel"], checkpoint.Layers[3].TensorNames);
-        Assert.Equal(checkpoint.Layers.SelectMany(layer => layer.TensorNames), checkpoint.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal(
+            checkpoint.Layers.SelectMany(layer => layer.TensorNames), checkpoint.Tensors.Select(tensor => tensor.Name));
         Assert.Equal([1, 2, 3, 4, 5, 6, 7], checkpoint.Tensors.SelectMany(tensor => checkpoint.Values(tensor.Name)));
     }
 
@@ -83,7 +84,13 @@ public sealed class KerasCheckpointTests : IDisposable
     {
         var file = new H5File();
         file.Attributes["layer_names"] = new[] { "l" };
-        var layer = new H5Group { ["d"] = new[] { 0.1, -2 }, ["i"] = new long[] { 3 }, ["b"] = new byte[] { 200 }, ["m"] = new float[,] { { 1, 2, 3 }, { 4, 5, 6 } } };
+        var layer = new H5Group
+        {
+            ["d"] = new[] { 0.1, -2 },
+            ["i"] = new long[] { 3 },
+            ["b"] = new byte[] { 200 },
+            ["m"] = new float[,] { { 1, 2, 3 }, { 4, 5, 6 } },
+        };
         layer.Attributes["weight_names"] = new[] { "d", "i", "b", "m" };
         file["l"] = layer;
 
@@ -99,8 +106,10 @@ public sealed class KerasCheckpointTests : IDisposable
     [Fact]
     public void Other_layouts_say_what_to_do()
     {
-        Assert.Contains("model.save('model.h5')", _folder.OpenFails(Bytes(new() { ["layers"] = new H5Group() })), StringComparison.Ordinal);
-        Assert.Contains("layer_names", _folder.OpenFails(Bytes(new() { ["x"] = new[] { 1f } })), StringComparison.Ordinal);
+        var keras3 = _folder.OpenFails(Bytes(new() { ["layers"] = new H5Group() }));
+        Assert.Contains("model.save('model.h5')", keras3, StringComparison.Ordinal);
+        var other = _folder.OpenFails(Bytes(new() { ["x"] = new[] { 1f } }));
+        Assert.Contains("layer_names", other, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -136,7 +145,8 @@ public sealed class KerasCheckpointTests : IDisposable
             try
             {
                 using var checkpoint = _folder.Open(damaged);
-                foreach (var tensor in checkpoint.Tensors.Where(tensor => tensor.ElementCount < 1000)) checkpoint.Values(tensor.Name);
+                foreach (var tensor in checkpoint.Tensors.Where(tensor => tensor.ElementCount < 1000))
+                    checkpoint.Values(tensor.Name);
             }
             catch (CheckpointException)
             {

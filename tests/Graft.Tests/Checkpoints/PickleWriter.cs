@@ -35,7 +35,8 @@ internal sealed class PickleWriter
             .Number(offset).Numbers(shape).Numbers(strides).Raw(0x89)
             .Global("collections", "OrderedDict").Op(')').Op('R').Op('t').Op('R');
 
-    public static Action<PickleWriter> Vector(string key, long count) => Tensor(key, "FloatStorage", count, 0, [count], [1]);
+    public static Action<PickleWriter> Vector(string key, long count) =>
+        Tensor(key, "FloatStorage", count, 0, [count], [1]);
 
     public PickleWriter Op(char opcode) => Raw((byte)opcode);
 

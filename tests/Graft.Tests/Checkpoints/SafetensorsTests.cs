@@ -10,8 +10,11 @@ public sealed class SafetensorsTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static byte[] File(string header, params byte[] data) =>
-        [.. BitConverter.GetBytes((long)Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), .. data];
+    private static byte[] File(string header, params byte[] data)
+    {
+        var json = Encoding.UTF8.GetBytes(header);
+        return [.. BitConverter.GetBytes((long)json.Length), .. json, .. data];
+    }
 
     /// <summary>Writes <c>name type [shape] [begin,end]; …</c> as the header's JSON.</summary>
     private static string Header(string tensors) =>
@@ -46,7 +49,8 @@ public sealed class SafetensorsTests : IDisposable
         { "I32", TorchFile.Bytes(-3), [-3] },
         { "U64", TorchFile.Bytes(1UL << 63), [9223372036854775808f] },
         { "I64", TorchFile.Bytes(-5L, 16777217L), [-5, 16777216] },
-        { "F16", TorchFile.Bytes<ushort>(0x3C00, 0xC000, 0x7BFF, 1, 0x7C00), [1, -2, 65504, 5.9604645e-8f, float.PositiveInfinity] },
+        { "F16", TorchFile.Bytes<ushort>(0x3C00, 0xC000, 0x7BFF, 1), [1, -2, 65504, 5.9604645e-8f] },
+        { "F16", TorchFile.Bytes<ushort>(0x7C00, 0xFC00), [float.PositiveInfinity, float.NegativeInfinity] },
         { "BF16", [0x80, 0x3F, 0x49, 0xC0], [1, -3.140625f] },
         { "F32", TorchFile.Bytes(float.NaN, -0f, float.Epsilon), [float.NaN, -0f, float.Epsilon] },
         { "F64", TorchFile.Bytes(0.1, 1e300), [0.1f, float.PositiveInfinity] },
@@ -60,7 +64,9 @@ public sealed class SafetensorsTests : IDisposable
             Header($"pad U8 [1] [0,1]; x {type} [{expected.Length}] [1,{data.Length + 1}]"),
             [9, .. data]));
 
-        Assert.Equal(expected.Select(BitConverter.SingleToUInt32Bits), checkpoint.Values("x").Select(BitConverter.SingleToUInt32Bits));
+        Assert.Equal(
+            expected.Select(BitConverter.SingleToUInt32Bits),
+            checkpoint.Values("x").Select(BitConverter.SingleToUInt32Bits));
     }
 
     [Theory]
@@ -80,8 +86,9 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("a F8_E4M3 [4] [0,4]", 4, "F8_E4M3")]
     [InlineData("a F32 [1] [0,4,8]", 8, "two data_offsets")]
     [InlineData("\\ud800 F32 [1] [0,4]", 4, "not a sound")]
-    public void Refuses_tensors_that_break_the_format(string tensors, int dataLength, string expected) => Assert.Contains(
-        expected, _folder.OpenFails(File(Header(tensors), new byte[dataLength])), StringComparison.Ordinal);
+    public void Refuses_tensors_that_break_the_format(string tensors, int dataLength, string expected) =>
+        Assert.Contains(
+            expected, _folder.OpenFails(File(Header(tensors), new byte[dataLength])), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("""{"a":{"dtype":"F32","dtype":"F32","shape":[0],"data_offsets":[0,0]}}""", "'dtype' twice")]
@@ -101,7 +108,8 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData(100_000_001, "100 MB")]
     [InlineData(50_000_000, "only 2 follow")]
     public void Refuses_a_header_longer_than_the_format_or_the_file(long length, string expected) =>
-        Assert.Contains(expected, _folder.OpenFails([.. BitConverter.GetBytes(length), .. "{}"u8]), StringComparison.Ordinal);
+        Assert.Contains(
+            expected, _folder.OpenFails([.. BitConverter.GetBytes(length), .. "{}"u8]), StringComparison.Ordinal);
 
     [Fact]
     public void A_file_cut_short_anywhere_fails_clearly() =>

@@ -42,7 +42,8 @@ public sealed class SafetensorsWriterTests : IDisposable
     public void Data_is_aligned_for_readers_that_map_it()
     {
         var path = _folder.File("model.safetensors");
-        SafetensorsWriter.Write(path, [Source("odd", TensorType.Float16, 1, 2, 3), Source("wide", TensorType.Float32, 4)]);
+        SafetensorsWriter.Write(
+            path, [Source("odd", TensorType.Float16, 1, 2, 3), Source("wide", TensorType.Float32, 4)]);
 
         using var checkpoint = Checkpoint.Open(path);
         Assert.Equal(["wide", "odd"], checkpoint.Tensors.Select(tensor => tensor.Name));
@@ -58,7 +59,10 @@ public sealed class SafetensorsWriterTests : IDisposable
 
         Assert.Throws<OperationCanceledException>(() => SafetensorsWriter.Write(
             path,
-            [Source("a", TensorType.Float32, 2), new("b", TensorType.Float32, [4], (_, _) => throw new OperationCanceledException())]));
+            [
+                Source("a", TensorType.Float32, 2),
+                new("b", TensorType.Float32, [4], (_, _) => throw new OperationCanceledException()),
+            ]));
 
         Assert.Equal(before, File.ReadAllBytes(path));
         Assert.Equal([path], Directory.GetFiles(_folder.FullName));

@@ -46,8 +46,8 @@ public sealed class TorchCheckpointTests : IDisposable
     [InlineData("BFloat16Storage", TensorType.BFloat16, new byte[] { 0x80, 0x3F, 0x00, 0xC0 }, 2)]
     [InlineData("CharStorage", TensorType.Int8, new byte[] { 1, 254 }, 1)]
     [InlineData("ShortStorage", TensorType.Int16, new byte[] { 1, 0, 254, 255 }, 2)]
-    [InlineData("LongStorage", TensorType.Int64, new byte[] { 1, 0, 0, 0, 0, 0, 0, 0, 254, 255, 255, 255, 255, 255, 255, 255 }, 8)]
-    [InlineData("DoubleStorage", TensorType.Float64, new byte[] { 0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0, 0, 0, 0, 0, 0, 0, 0xC0 }, 8)]
+    [InlineData("IntStorage", TensorType.Int32, new byte[] { 1, 0, 0, 0, 254, 255, 255, 255 }, 4)]
+    [InlineData("FloatStorage", TensorType.Float32, new byte[] { 0, 0, 0x80, 0x3F, 0, 0, 0, 0xC0 }, 4)]
     public void Reads_the_storage_types(string storage, TensorType type, byte[] data, int elementBytes)
     {
         foreach (var legacy in new[] { false, true })
@@ -104,8 +104,9 @@ public sealed class TorchCheckpointTests : IDisposable
     {
         (long Offset, long[] Shape, long[] Strides)[] views =
         [
-            (0, [7], [1]), (1, [6], [1]), (-1, [2], [1]), (0, [2, 3], [4, 1]), (0, [3], [-1]), (0, [-1], [1]), (7, [0], [1]),
-            (0, [2], [long.MaxValue]), (long.MaxValue, [2], [1]), (0, [long.MaxValue, long.MaxValue], [0, 0]),
+            (0, [7], [1]), (1, [6], [1]), (-1, [2], [1]), (0, [2, 3], [4, 1]), (0, [3], [-1]), (0, [-1], [1]),
+            (7, [0], [1]), (0, [2], [long.MaxValue]), (long.MaxValue, [2], [1]),
+            (0, [long.MaxValue, long.MaxValue], [0, 0]),
             (0, [long.MaxValue, 3], [long.MaxValue, 3]), (0, [2, 3], [1]),
         ];
         foreach (var (offset, shape, strides) in views)
@@ -120,12 +121,14 @@ public sealed class TorchCheckpointTests : IDisposable
     public void Refuses_storages_that_are_absent_short_or_described_twice()
     {
         var pickle = Write(Dictionary(("x", Vector("0", 6))));
+        var shortData = new Dictionary<string, byte[]> { ["0"] = new byte[20] };
         Assert.Contains("data/0", _folder.OpenFails(TorchFile.Zip(pickle)), StringComparison.Ordinal);
         Assert.Contains(
-            "expected 6 elements", _folder.OpenFails(TorchFile.Zip(pickle, new Dictionary<string, byte[]> { ["0"] = new byte[20] })),
-            StringComparison.Ordinal);
+            "expected 6 elements", _folder.OpenFails(TorchFile.Zip(pickle, shortData)), StringComparison.Ordinal);
         Assert.Contains("is missing", _folder.OpenFails(TorchFile.Legacy(pickle)), StringComparison.Ordinal);
-        Assert.Contains("5 elements", _folder.OpenFails(TorchFile.Legacy(pickle, ("0", 4, new byte[20]))), StringComparison.Ordinal);
+        Assert.Contains(
+            "5 elements", _folder.OpenFails(TorchFile.Legacy(pickle, ("0", 4, new byte[20]))),
+            StringComparison.Ordinal);
         Assert.Contains(
             "two ways", _folder.OpenFails(File(false, SixFloats, 4, Dictionary(
                 ("x", Vector("0", 6)), ("y", Tensor("0", "HalfStorage", 12, 0, [12], [1]))))),
@@ -140,25 +143,28 @@ public sealed class TorchCheckpointTests : IDisposable
 
         using (var checkpoint = _folder.Open(TorchFile.Zip(pickle, storages, root: "résnet 18", byteOrder: null)))
             Assert.Equal([0, 1, 2, 3, 4, 5], checkpoint.Values("x"));
-        Assert.Contains("'big'", _folder.OpenFails(TorchFile.Zip(pickle, storages, byteOrder: "big")), StringComparison.Ordinal);
-        Assert.Contains(
-            "compressed",
-            _folder.OpenFails(TorchFile.Zip(pickle, storages, compression: CompressionLevel.Optimal)), StringComparison.Ordinal);
+        var bigEndian = TorchFile.Zip(pickle, storages, byteOrder: "big");
+        Assert.Contains("'big'", _folder.OpenFails(bigEndian), StringComparison.Ordinal);
+        var compressed = TorchFile.Zip(pickle, storages, compression: CompressionLevel.Optimal);
+        Assert.Contains("compressed", _folder.OpenFails(compressed), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Objects_without_tensors_say_what_they_are()
     {
-        Assert.Contains("'epoch'", _folder.OpenFails(TorchFile.Zip(Write(Dictionary(("epoch", p => p.Number(1)))))), StringComparison.Ordinal);
-        Assert.Contains("a single tensor", _folder.OpenFails(File(true, SixFloats, 4, Vector("0", 6))), StringComparison.Ordinal);
-        Assert.Contains("not one that torch.save wrote", _folder.OpenFails(Write(p => p.Op('}'))), StringComparison.Ordinal);
+        var progress = TorchFile.Zip(Write(Dictionary(("epoch", p => p.Number(1)))));
+        Assert.Contains("'epoch'", _folder.OpenFails(progress), StringComparison.Ordinal);
+        var tensor = File(true, SixFloats, 4, Vector("0", 6));
+        Assert.Contains("a single tensor", _folder.OpenFails(tensor), StringComparison.Ordinal);
+        var pickle = Write(p => p.Op('}'));
+        Assert.Contains("not one that torch.save wrote", _folder.OpenFails(pickle), StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void A_file_cut_short_anywhere_fails_clearly(bool legacy) => _folder.EveryPrefixFails(
-        File(legacy, SixFloats, 4, Dictionary(("x", Vector("0", 6)), ("y", Tensor("0", "FloatStorage", 6, 0, [3, 2], [1, 3])))));
+        File(legacy, SixFloats, 4, Dictionary(("x", Tensor("0", "FloatStorage", 6, 0, [3, 2], [1, 3])))));
 
     [Fact]
     public void Threads_may_read_at_once()
@@ -168,6 +174,7 @@ public sealed class TorchCheckpointTests : IDisposable
             ("transposed", Tensor("0", "FloatStorage", 6, 0, [3, 2], [1, 3])))));
 
         Parallel.For(0, 200, i => Assert.Equal(
-            i % 2 == 0 ? [0, 1, 2, 3, 4, 5] : [0f, 3, 1, 4, 2, 5], checkpoint.Values(i % 2 == 0 ? "matrix" : "transposed")));
+            i % 2 == 0 ? [0, 1, 2, 3, 4, 5] : [0f, 3, 1, 4, 2, 5],
+            checkpoint.Values(i % 2 == 0 ? "matrix" : "transposed")));
     }
 }

@@ -56,5 +56,6 @@ internal static class TorchFile
         return bytes.ToArray();
     }
 
-    public static byte[] Bytes<T>(params T[] values) where T : unmanaged => MemoryMarshal.AsBytes(values.AsSpan()).ToArray();
+    public static byte[] Bytes<T>(params T[] values) where T : unmanaged =>
+        MemoryMarshal.AsBytes(values.AsSpan()).ToArray();
 }
