@@ -42,8 +42,10 @@ internal static class CsvLayout
             (Column(header, PathNames), Column(header, LabelNames), Column(header, SplitNames));
         if (pathColumn < 0 || labelColumn < 0)
         {
-            findings.Problem($"The first line of '{table}' should name a column for the image ({string.Join(", ", PathNames)}) " +
-                $"and one for its class ({string.Join(", ", LabelNames)}); found {(header.Length > 0 ? DataFindings.Named(header) : "nothing")}.");
+            var found = header.Length > 0 ? DataFindings.Named(header) : "nothing";
+            findings.Problem($"The first line of '{table}' should name a column for the image " +
+                $"({string.Join(", ", PathNames)}) and one for its class ({string.Join(", ", LabelNames)}); " +
+                $"found {found}.");
             return;
         }
 
@@ -71,7 +73,8 @@ internal static class CsvLayout
         Report(contradicting, "images have two labels");
         Report(missing, $"images do not exist, seen from the folder '{Path.GetFullPath(Path.Join(folder, "."))}'");
         if (repeated > 0) findings.Note($"'{table}' lists {repeated} images again; each counts once.");
-        if (unlabeledTests > 0) findings.Note($"'{table}' has {unlabeledTests} test images without a label; they are ignored.");
+        if (unlabeledTests > 0)
+            findings.Note($"'{table}' has {unlabeledTests} test images without a label; they are ignored.");
 
         void Report(List<string> rows, string what)
         {
@@ -101,5 +104,6 @@ internal static class CsvLayout
 
     // Tables written on Windows separate folders with a backslash.
     private static string? Find(string folder, string given) =>
-        new[] { given, given.Replace('\\', '/') }.Select(path => Path.Combine(folder, path)).FirstOrDefault(File.Exists);
+        new[] { given, given.Replace('\\', '/') }
+            .Select(path => Path.Combine(folder, path)).FirstOrDefault(File.Exists);
 }

@@ -94,7 +94,8 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         var sizes = images.Where(image => image.Part == DataPart.Train)
             .CountBy(image => image.Class, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
         if (classes.Count == 1)
-            Problem($"'{source}' holds a single class, '{classes[0]}'; expected at least two.{WrapperRemedy(classes[0])}");
+            Problem($"'{source}' holds a single class, '{classes[0]}'; expected at least two." +
+                $"{WrapperRemedy(classes[0])}");
         if (sizes.Values.Sum() is var count && count < classes.Count)
             Problem($"There are fewer training images ({count}) than classes ({classes.Count}).");
         foreach (var empty in classes.Where(name => !sizes.ContainsKey(name)))
@@ -122,8 +123,10 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
             if (unknown.Length == 0) continue;
             var place = part.ToString().ToLowerInvariant();
             Problem(options.Classes is null
-                ? $"The {place} images have classes that training lacks: {Named(unknown)}. Training has {Named(classes)}."
-                : $"The {place} images have classes that the model does not know: {Named(unknown)}. It knows {Named(classes)}.");
+                ? $"The {place} images have classes that training lacks: {Named(unknown)}. " +
+                    $"Training has {Named(classes)}."
+                : $"The {place} images have classes that the model does not know: {Named(unknown)}. " +
+                    $"It knows {Named(classes)}.");
         }
     }
 
@@ -160,7 +163,8 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
 
     private void NoteCaseTwins(IReadOnlyList<string> classes)
     {
-        foreach (var twins in classes.GroupBy(name => name, StringComparer.OrdinalIgnoreCase).Where(group => group.Count() > 1))
+        var sameButCase = classes.GroupBy(name => name, StringComparer.OrdinalIgnoreCase);
+        foreach (var twins in sameButCase.Where(group => group.Count() > 1))
             Note($"{Named(twins)} differ only in case and are taken for different classes.");
     }
 }

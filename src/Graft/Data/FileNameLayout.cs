@@ -12,7 +12,9 @@ internal static partial class FileNameLayout
     {
         var pattern = Pattern(options);
         var named = images.Select(image => Class(image, pattern)).OfType<string>().ToArray();
-        return named.Length >= NearlyAll * images.Count ? named.ToHashSet(StringComparer.Ordinal) : new HashSet<string>();
+        return named.Length >= NearlyAll * images.Count
+            ? named.ToHashSet(StringComparer.Ordinal)
+            : new HashSet<string>();
     }
 
     public static void Read(string folder, IReadOnlyList<string> images, DataPart part, DataFindings findings)
@@ -23,15 +25,17 @@ internal static partial class FileNameLayout
         if (classes.Count == 0)
         {
             var misfits = images.Where(image => Class(image, pattern) is null).Select(Path.GetFileName).ToArray();
-            findings.Problem($"The {images.Count} images in '{folder}' lie in no class folders, and {misfits.Length} have names " +
-                $"that say no class, such as '{misfits[0]}'. {DataFindings.Layouts(findings.Source)}");
+            findings.Problem($"The {images.Count} images in '{folder}' lie in no class folders, and " +
+                $"{misfits.Length} have names that say no class, such as '{misfits[0]}'. " +
+                $"{DataFindings.Layouts(findings.Source)}");
             return;
         }
         foreach (var image in images)
             if (Class(image, pattern) is { } name) findings.Add(part, name, image);
             else findings.Skip(image, "its name says no class");
         if (part == DataPart.Train)
-            findings.Note($"Classes taken from the file names: {DataFindings.Named(classes.Order(StringComparer.Ordinal))}.");
+            findings.Note("Classes taken from the file names: " +
+                $"{DataFindings.Named(classes.Order(StringComparer.Ordinal))}.");
     }
 
     private static Regex Pattern(LabeledImagesOptions options) => options.FileNamePattern is { } pattern
@@ -48,7 +52,8 @@ internal static partial class FileNameLayout
         }
         catch (RegexMatchTimeoutException)
         {
-            throw new DataException($"The file name pattern '{pattern}' takes too long on '{path}'. Write a simpler one.");
+            throw new DataException(
+                $"The file name pattern '{pattern}' takes too long on '{path}'. Write a simpler one.");
         }
     }
 

@@ -106,11 +106,14 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
     }
 
     private static long? LinkedLength(string path) =>
-        new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true } target ? target.Length : null;
+        new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true } target
+            ? target.Length
+            : null;
 
     private static bool Contains(string folder, string path)
     {
-        var start = Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar; // "/" ends in one
+        // The root alone ends in a separator already.
+        var start = Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar;
         return (path + Path.DirectorySeparatorChar).StartsWith(start, StringComparison.Ordinal);
     }
 

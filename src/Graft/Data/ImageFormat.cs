@@ -1,6 +1,6 @@
 namespace Graft.Data;
 
-/// <summary>Tells images from other files by extension, and by their first bytes only where the extension says nothing.</summary>
+/// <summary>Tells images from other files by extension and by their first bytes only where it says nothing.</summary>
 internal static class ImageFormat
 {
     public const string NotAnImage = "not an image";
@@ -18,7 +18,7 @@ internal static class ImageFormat
         ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2",
     };
 
-    /// <summary>Why the file cannot be an image that is read here, or null if it may be one; nothing is decoded.</summary>
+    /// <summary>Why the file cannot be an image that is read here, or null if it may; nothing is decoded.</summary>
     public static string? Objection(string path)
     {
         var extension = Path.GetExtension(path);
@@ -46,7 +46,8 @@ internal static class ImageFormat
         [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => true,
         [(byte)'G', (byte)'I', (byte)'F', (byte)'8', ..] => true,
         [(byte)'I', (byte)'I', (byte)'*', 0, ..] or [(byte)'M', (byte)'M', 0, (byte)'*', ..] => true,
-        [(byte)'R', (byte)'I', (byte)'F', (byte)'F', _, _, _, _, (byte)'W', (byte)'E', (byte)'B', (byte)'P', ..] => true,
+        [(byte)'R', (byte)'I', (byte)'F', (byte)'F', _, _, _, _,
+            (byte)'W', (byte)'E', (byte)'B', (byte)'P', ..] => true,
         // "BM" begins many a text too; a bitmap's second header also gives its own length, between 12 and 124 bytes.
         [(byte)'B', (byte)'M', _, _, _, _, _, _, _, _, _, _, _, _, >= 12 and <= 124, 0, 0, 0, ..] => true,
         _ => false,

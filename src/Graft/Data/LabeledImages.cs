@@ -37,7 +37,7 @@ public sealed class LabeledImages
     /// <summary>Train, validation and test images, in this order.</summary>
     public IEnumerable<LabeledImage> All => Train.Concat(Validation).Concat(Test);
 
-    /// <summary>Files that are no usable images; hidden ones and those that operating systems leave behind are not told.</summary>
+    /// <summary>Files that are no usable images, but for hidden ones and what systems leave behind.</summary>
     public IReadOnlyList<SkippedFile> Skipped { get; }
 
     /// <summary>What is worth saying but stops nothing, a sentence each.</summary>
@@ -57,7 +57,8 @@ public sealed class LabeledImages
         if (!File.Exists(path)) throw new DataException($"There is no folder or file '{path}'.");
         return Path.GetExtension(path).ToUpperInvariant() is ".CSV" or ".TSV"
             ? FromCsv(path, options)
-            : throw new DataException($"'{path}' is neither a folder nor a .csv file. {DataFindings.Layouts("photos")}");
+            : throw new DataException(
+                $"'{path}' is neither a folder nor a .csv file. {DataFindings.Layouts("photos")}");
     }
 
     /// <summary>
@@ -88,7 +89,8 @@ public sealed class LabeledImages
 
     /// <summary>
     /// Reads a table with the columns path (or file, filename, image) and label (or class, category), separated by
-    /// comma, semicolon or tab, and optionally split (train, val or test). Relative paths start from the table's folder.
+    /// comma, semicolon or tab, and optionally split (train, val or test). Relative paths start from the table's
+    /// folder.
     /// </summary>
     /// <exception cref="DataException">The file, a column or an image is missing; all problems are listed.</exception>
     public static LabeledImages FromCsv(string path, LabeledImagesOptions? options = null)
@@ -99,8 +101,10 @@ public sealed class LabeledImages
         return findings.ToLabeledImages();
     }
 
-    /// <summary>A copy without these files, for images that turn out not to decode; the files are added to <see cref="Skipped"/>.</summary>
-    /// <exception cref="DataException">A class has no training image left, or no validation image is left at all.</exception>
+    /// <summary>
+    /// A copy without these files, for images that turn out not to decode; they are added to <see cref="Skipped"/>.
+    /// </summary>
+    /// <exception cref="DataException">A class has no training image left, or no validation image is left.</exception>
     public LabeledImages WithSkipped(IEnumerable<SkippedFile> broken)
     {
         var added = broken.DistinctBy(file => file.Path).ToArray();
@@ -108,7 +112,8 @@ public sealed class LabeledImages
         var (train, validation, test) = (Without(Train, paths), Without(Validation, paths), Without(Test, paths));
 
         var left = train.Select(image => image.Class).ToHashSet();
-        var problems = Train.CountBy(image => image.Class).Where(size => !left.Contains(size.Key)).OrderBy(size => size.Key)
+        var problems = Train.CountBy(image => image.Class)
+            .Where(size => !left.Contains(size.Key)).OrderBy(size => size.Key)
             .Select(size => $"The class '{Classes[size.Key]}' has no usable training image: " +
                 $"none of its {size.Value} can be read.").ToList();
         if (Validation.Count > 0 && validation.Length == 0)

@@ -15,8 +15,8 @@ public sealed record LabeledImagesOptions
     public int Seed { get; init; } = 1;
 
     /// <summary>
-    /// A regular expression for file names that carry their class, in its group <c>class</c> or its first group, such as
-    /// <c>^(\w+)-</c>. Default null: the class is what stands before the number at the end, as in cat.0.jpg or
+    /// A regular expression for file names that carry their class, in its group <c>class</c> or its first group, such
+    /// as <c>^(\w+)-</c>. Default null: the class is what stands before the number at the end, as in cat.0.jpg or
     /// golden_retriever_12.png.
     /// </summary>
     public string? FileNamePattern { get; init; }
@@ -36,7 +36,8 @@ public sealed record LabeledImagesOptions
         var problems = new List<string>();
         if (ValidationFraction is not (>= 0 and < 1))
             problems.Add($"The validation fraction is {ValidationFraction}; expected at least 0 and below 1.");
-        if (Classes is { } classes && (classes.Count == 0 || classes.Distinct(StringComparer.Ordinal).Count() < classes.Count))
+        if (Classes is { } classes
+            && (classes.Count == 0 || classes.Distinct(StringComparer.Ordinal).Count() < classes.Count))
             problems.Add("The given classes are empty or hold a name twice.");
         if (FileNamePattern is { } pattern && PatternProblem(pattern) is { } problem) problems.Add(problem);
         if (problems.Count > 0) throw new DataException("the options", problems);
@@ -48,7 +49,8 @@ public sealed record LabeledImagesOptions
         {
             return new Regex(pattern).GetGroupNumbers().Length > 1
                 ? null
-                : $"The file name pattern '{pattern}' has no group that holds the class. Put parentheses round it: ^(\\w+)-";
+                : $"The file name pattern '{pattern}' has no group that holds the class. " +
+                    "Put parentheses round it: ^(\\w+)-";
         }
         catch (ArgumentException broken)
         {

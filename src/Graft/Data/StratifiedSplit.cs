@@ -4,15 +4,17 @@ namespace Graft.Data;
 public static class StratifiedSplit
 {
     /// <summary>
-    /// Holds out <paramref name="fraction"/> (0 to below 1) of the items. Each class gives its share, rounded by largest
-    /// remainder so that the total is right; a class with two or more items has at least one on each side, a class with
-    /// one keeps it. Depends on the labels (class indices, in this order) and the seed alone: the same split on every machine.
+    /// Holds out <paramref name="fraction"/> (0 to below 1) of the items. Each class gives its share, rounded by
+    /// largest remainder so that the total is right; a class with two or more items has at least one on each side, a
+    /// class with one keeps it. Depends on the labels (class indices, in this order) and the seed alone: the same
+    /// split on every machine.
     /// </summary>
     /// <returns>Indices into <paramref name="labels"/>, each list ascending.</returns>
     public static (int[] Kept, int[] HeldOut) Of(IReadOnlyList<int> labels, double fraction, int seed)
     {
         if (fraction is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(fraction), fraction, "Expected a fraction of at least 0 and below 1.");
+            throw new ArgumentOutOfRangeException(
+                nameof(fraction), fraction, "Expected a fraction of at least 0 and below 1.");
         if (fraction == 0) return ([.. Enumerable.Range(0, labels.Count)], []);
 
         var classes = Enumerable.Range(0, labels.Count).GroupBy(item => labels[item]).OrderBy(group => group.Key)

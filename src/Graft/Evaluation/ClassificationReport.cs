@@ -44,7 +44,7 @@ public sealed record ClassificationReport
     /// <summary>Every class counts by its support.</summary>
     public ClassScore WeightedAverage { get; }
 
-    /// <summary>Whether no item lies outside the reported classes; otherwise the text shows the micro average for the accuracy.</summary>
+    /// <summary>Whether these classes are all that occur; if not, the text has a micro average instead.</summary>
     public bool CoversAll { get; }
 
     /// <summary>The table as scikit-learn prints it, with '\n' line ends.</summary>
@@ -87,7 +87,8 @@ public sealed record ClassificationReport
         var hits = labels.Sum(label => matrix[label, label]);
         var predicted = labels.Sum(matrix.Predicted);
         var support = labels.Sum(matrix.Support);
-        return new(name, Quotient(hits, predicted), Quotient(hits, support), Quotient(2.0 * hits, predicted + support), support);
+        var f1 = Quotient(2.0 * hits, predicted + support);
+        return new(name, Quotient(hits, predicted), Quotient(hits, support), f1, support);
     }
 
     private ClassScore Average(string name, Func<ClassScore, int> weight)
@@ -99,5 +100,6 @@ public sealed record ClassificationReport
             Quotient(Classes.Sum(score => weight(score) * value(score)), Classes.Sum(weight));
     }
 
-    private static double Quotient(double numerator, double denominator) => denominator == 0 ? 0 : numerator / denominator;
+    private static double Quotient(double numerator, double denominator) =>
+        denominator == 0 ? 0 : numerator / denominator;
 }

@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace Graft.Evaluation;
 
-/// <summary>Scores of predicted probabilities, [N, C] in row order, against the true classes, [N] indices from 0 to C - 1.</summary>
+/// <summary>Scores of probabilities, [N, C] in row order, against the true classes, [N] indices below C.</summary>
 public static class Metrics
 {
     /// <summary>
@@ -49,11 +49,13 @@ public static class Metrics
     {
         if (labels.IsEmpty || probabilities == 0 || probabilities % labels.Length != 0)
             throw new ArgumentException(
-                $"Expected a row of probabilities for each of the {labels.Length} labels, found {probabilities} values.");
+                $"Expected a row of probabilities for each of the {labels.Length} labels, " +
+                $"found {probabilities} values.");
         var classes = probabilities / labels.Length;
         foreach (var label in labels)
             if (label < 0 || label >= classes)
-                throw new ArgumentOutOfRangeException(nameof(labels), label, $"Expected class indices from 0 to {classes - 1}.");
+                throw new ArgumentOutOfRangeException(
+                    nameof(labels), label, $"Expected class indices from 0 to {classes - 1}.");
         return classes;
     }
 }

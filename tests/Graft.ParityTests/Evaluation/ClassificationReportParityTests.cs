@@ -41,7 +41,8 @@ public class ClassificationReportParityTests
         var report = ClassificationReport.Of(matrix);
         var json = Json($"{name}_metrics.json");
 
-        Assert.Equal(File.ReadAllText(SharedFolder.Path($"{Folder}/{name}_classification_report.txt")), report.ToText());
+        var text = File.ReadAllText(SharedFolder.Path($"{Folder}/{name}_classification_report.txt"));
+        Assert.Equal(text, report.ToText());
         Assert.Equal(json.GetProperty("confusion_matrix").Deserialize<int[][]>(), matrix.ToRows());
         Assert.Equal(json.GetProperty("report").GetProperty("accuracy").GetDouble(), report.Accuracy, Tolerance);
         foreach (var score in report.Classes.Concat([report.MacroAverage, report.WeightedAverage]))

@@ -13,7 +13,8 @@ public sealed class DataProblemTests : IDisposable
     {
         var path = Path.Combine(photos.FullName, "none");
 
-        Assert.Equal($"There is no folder or file '{path}'.", Assert.Throws<DataException>(() => LabeledImages.Load(path)).Message);
+        var failure = Assert.Throws<DataException>(() => LabeledImages.Load(path));
+        Assert.Equal($"There is no folder or file '{path}'.", failure.Message);
         Assert.Throws<DataException>(() => LabeledImages.FromFolder(path));
         Assert.Throws<DataException>(() => LabeledImages.FromFileNames(path));
         Assert.Throws<DataException>(() => LabeledImages.FromCsv(path));
@@ -24,7 +25,9 @@ public sealed class DataProblemTests : IDisposable
     {
         var path = photos.Put("photo.jpg");
 
-        Assert.Contains("neither a folder nor a .csv file", Assert.Throws<DataException>(() => LabeledImages.Load(path)).Message);
+        var failure = Assert.Throws<DataException>(() => LabeledImages.Load(path));
+
+        Assert.Contains("neither a folder nor a .csv file", failure.Message);
     }
 
     [Fact]
@@ -145,7 +148,10 @@ public sealed class DataProblemTests : IDisposable
                 .Select(image => new SkippedFile(image.Path, "truncated"))));
 
         Assert.Equal(
-            ["The class 'dog' has no usable training image: none of its 2 can be read.", "None of the 1 validation images can be read."],
+            [
+                "The class 'dog' has no usable training image: none of its 2 can be read.",
+                "None of the 1 validation images can be read.",
+            ],
             failure.Problems);
     }
 }

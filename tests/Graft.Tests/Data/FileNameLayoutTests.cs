@@ -88,12 +88,14 @@ public sealed class FileNameLayoutTests : IDisposable
     [Fact]
     public void A_pattern_of_one_s_own_finds_the_class()
     {
-        foreach (var file in new[] { "001-ripe.jpg", "002-ripe.jpg", "003-green.jpg", "004-green.jpg" }) photos.Put(file);
+        foreach (var file in new[] { "001-ripe.jpg", "002-ripe.jpg", "003-green.jpg", "004-green.jpg" })
+            photos.Put(file);
 
         var options = new LabeledImagesOptions { FileNamePattern = @"-(\w+)\.", ValidationFraction = 0 };
 
         Assert.Equal(["green", "ripe"], photos.Load(options).Classes);
-        Assert.Equal(["green", "ripe"], photos.Load(options with { FileNamePattern = @"^(\d+)-(?<class>\w+)" }).Classes);
+        var named = options with { FileNamePattern = @"^(\d+)-(?<class>\w+)" };
+        Assert.Equal(["green", "ripe"], photos.Load(named).Classes);
     }
 
     [Fact]

@@ -13,8 +13,10 @@ public sealed class FolderLayoutTests : IDisposable
     [Fact]
     public void A_folder_per_class_is_read_in_ordinal_order_with_the_folders_below()
     {
-        foreach (var path in new[] { "dog/b.jpg", "dog/a.PNG", "dog/2019/beach/z.JPeG", "Cat/é.webp", "Cat/猫 1.tif", "dog/Z.gif" })
-            photos.Put(path);
+        foreach (var path in new[]
+        {
+            "dog/b.jpg", "dog/a.PNG", "dog/2019/beach/z.JPeG", "Cat/é.webp", "Cat/猫 1.tif", "dog/Z.gif",
+        }) photos.Put(path);
 
         var images = photos.Load(new() { ValidationFraction = 0 });
 
@@ -77,8 +79,10 @@ public sealed class FolderLayoutTests : IDisposable
             folder.PutMany("b", 30);
         }
 
-        Assert.Equal(photos.Relative(photos.Load().Validation), elsewhere.Relative(elsewhere.Load().Validation));
-        Assert.NotEqual(photos.Relative(photos.Load().Validation), photos.Relative(photos.Load(new() { Seed = 2 }).Validation));
+        var validation = photos.Relative(photos.Load().Validation);
+
+        Assert.Equal(validation, elsewhere.Relative(elsewhere.Load().Validation));
+        Assert.NotEqual(validation, photos.Relative(photos.Load(new() { Seed = 2 }).Validation));
     }
 
     [Fact]
@@ -255,14 +259,16 @@ public sealed class FolderLayoutTests : IDisposable
     [UnsupportedOSPlatform("windows")]
     public void A_folder_that_may_not_be_listed_is_named()
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess, "Nothing is denied to this user.");
+        Assert.SkipWhen(
+            OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess, "Nothing is denied to this user.");
         photos.PutMany("cat", 2);
         photos.PutMany("dog", 2);
         var locked = Path.Combine(photos.FullName, "dog");
         File.SetUnixFileMode(locked, UnixFileMode.None);
         try
         {
-            Assert.Contains(photos.LoadFails().Problems, problem => problem.Contains("Permission") && problem.Contains(locked));
+            var problems = photos.LoadFails().Problems;
+            Assert.Contains(problems, problem => problem.Contains("Permission") && problem.Contains(locked));
         }
         finally
         {
@@ -281,6 +287,8 @@ public sealed class FolderLayoutTests : IDisposable
         Assert.Equal(["dog", "cat", "ant"], images.Classes);
         Assert.Equal([2, 1, 1, 1], images.Test.Select(image => image.Class));
         Assert.Empty(images.Train);
-        Assert.Contains("does not know: 'ant'", photos.LoadFails(LabeledImagesOptions.ForEvaluation(["dog", "cat"])).Message);
+
+        var failure = photos.LoadFails(LabeledImagesOptions.ForEvaluation(["dog", "cat"]));
+        Assert.Contains("does not know: 'ant'", failure.Message);
     }
 }

@@ -7,7 +7,7 @@ public class MetricsTests
     private static readonly double[] Probabilities = [.7, .2, .1, .1, .6, .3, 0, .5, .5, 1, 0, 0];
     private static readonly float[] Singles = [.. Probabilities.Select(value => (float)value)];
 
-    // scikit-learn 1.2.1's log_loss in both precisions: the sure and wrong third answer costs -ln of the type's epsilon.
+    // scikit-learn 1.2.1's log_loss in both precisions: the sure, wrong third answer costs -ln of the type's epsilon.
     [Fact]
     public void Log_loss_agrees_with_scikit_learn_in_both_precisions()
     {
