@@ -31,7 +31,7 @@ internal sealed class GuardedStream(string path) : Stream
         RuntimeHelpers.EnsureSufficientExecutionStack();
         if (--_readsLeft < 0) throw new InvalidDataException("its structure never ends");
         if (Position < 0 || buffer.Length > Length - Position)
-            throw new InvalidDataException($"it points to byte {Position}, but ends at {Length}");
+            throw new InvalidDataException($"it points outside its {Length} bytes");
         if (buffer.Length > BlockBytes) ReadExactly(Position, buffer);
         else ReadBlock(buffer);
         Position += buffer.Length;
