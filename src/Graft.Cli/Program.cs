@@ -17,6 +17,8 @@ var root = new RootCommand(
     ModelsVerb.Create(),
 };
 root.Add(Terminal.Verbose);
+root.SetAction(_ => root.Parse("--help").Invoke());
+Verb.ShowExamplesInHelp(root);
 
 var parsed = root.Parse(args);
 return parsed.Errors.Count > 0

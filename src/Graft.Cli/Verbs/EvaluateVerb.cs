@@ -16,14 +16,10 @@ internal static class EvaluateVerb
         var output = new Option<string?>("--out") { Description = "A new folder for report.txt and predictions.csv", HelpName = "FOLDER" };
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
-        var command = new Command(
+        var command = new Verb(
             "evaluate",
-            """
-            Measure a model on labelled photos: on their test/ folder if they have one, else on all of them.
-
-            Example:
-              graft evaluate runs/flowers-mobilenet_v2 new-flowers
-            """) { model, data, output, json };
+            "Measure a model on labelled photos: on their test/ folder if they have one, else on all of them.",
+            "graft evaluate runs/flowers-mobilenet_v2 new-flowers") { model, data, output, json };
         pretrained.AddTo(command);
         command.SetWork(async (parsed, cancellation) =>
         {

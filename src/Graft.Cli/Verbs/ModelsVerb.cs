@@ -11,18 +11,15 @@ internal static class ModelsVerb
     public static Command Create()
     {
         var json = Terminal.Json();
-        var command = new Command(
+        var command = new Verb(
             "models",
-            """
-            List the pretrained networks, or show one.
-
-            Examples:
-              graft models
-              graft models show mobilenet_v2
-            """) { Show(), json };
+            "List the pretrained networks, show one, or manage their weights.",
+            "graft models",
+            "graft models show mobilenet_v2") { Show(), json };
+        foreach (var verb in ModelsStoreVerbs.Create()) command.Add(verb);
         command.SetWork((parsed, _) =>
         {
-            var rows = BackboneCatalog.All.Select(entry => (Entry: entry, Network: entry.Build(), Table: LayerTable.Of(entry.Build()))).ToList();
+            var rows = BackboneCatalog.All.Select(entry => (Entry: entry, Network: entry.Build())).ToList();
             if (parsed.GetValue(json))
             {
                 Console.Out.WriteLine(JsonSerializer.Serialize(
@@ -35,7 +32,7 @@ internal static class ModelsVerb
                         InputSize = row.Network.InputShape.Width,
                         Features = Features(row.Entry, row.Network),
                         Parameters = row.Entry.PublishedParameters,
-                        row.Table.MultiplyAdds,
+                        LayerTable.Of(row.Network).MultiplyAdds,
                         row.Entry.Weights[0].Top1,
                         row.Entry.Weights[0].Licence,
                         File = row.Entry.Weights[0].File?.FileName,
@@ -51,7 +48,7 @@ internal static class ModelsVerb
                 rows.Select(row => (string[])
                 [
                     row.Entry.Name, row.Entry.Source, $"{row.Network.InputShape.Width}", $"{Features(row.Entry, row.Network):N0}",
-                    $"{row.Entry.PublishedParameters:N0}", $"{row.Table.MultiplyAdds / 1e6:N0} M",
+                    $"{row.Entry.PublishedParameters:N0}", $"{LayerTable.Of(row.Network).MultiplyAdds / 1e6:N0} M",
                     row.Entry.Weights[0].Top1 is { } top1 ? $"{top1:0.0} %" : "–",
                     row.Entry.Weights[0].File is null ? "part of Graft" : IsHere(row.Entry) ? "here" : "to be fetched",
                 ])));
@@ -65,19 +62,15 @@ internal static class ModelsVerb
         return command;
     }
 
-    private static Command Show()
+    private static Verb Show()
     {
         var name = new Argument<string>("NAME") { Description = "A network of the catalogue, or NAME.SOURCE" };
         var size = new Option<int?>("--size") { Description = "Input size in pixels, if not the usual one", HelpName = "PIXELS" };
         var json = Terminal.Json();
-        var command = new Command(
+        var command = new Verb(
             "show",
-            """
-            Show a network's layers: index, name, kind, output shape, parameters and multiply-adds.
-
-            Example:
-              graft models show mobilenet_v2 --size 160
-            """) { name, size, json };
+            "Show a network's layers: index, name, kind, output shape, parameters and multiply-adds.",
+            "graft models show mobilenet_v2 --size 160") { name, size, json };
         command.SetWork((parsed, _) =>
         {
             var definition = BackboneCatalog.Find(parsed.GetRequiredValue(name));

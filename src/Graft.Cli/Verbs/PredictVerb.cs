@@ -14,15 +14,11 @@ internal static class PredictVerb
         var top = new Option<int>("--top") { Description = "How many classes to name for each photo", DefaultValueFactory = _ => 1 };
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
-        var command = new Command(
+        var command = new Verb(
             "predict",
-            """
-            Name what is on photos.
-
-            Examples:
-              graft predict runs/flowers-mobilenet_v2 garden.jpg --top 3
-              graft predict mobilenet_v1 garden.jpg
-            """) { model, paths, top, json };
+            "Name what is on photos.",
+            "graft predict runs/flowers-mobilenet_v2 garden.jpg --top 3",
+            "graft predict mobilenet_v1 garden.jpg") { model, paths, top, json };
         pretrained.AddTo(command);
         command.SetWork(async (parsed, cancellation) =>
         {

@@ -27,31 +27,28 @@ internal static class TrainVerb
             Description = "Units of a hidden dense layer of the head; repeat for several (the classic recipe: 1024)",
             HelpName = "UNITS",
         };
-        var dropout = new Option<double>("--dropout") { Description = "Share of values dropped before the last layer", DefaultValueFactory = _ => 0 };
+        var dropout = new Option<double>("--dropout") { HelpName = "SHARE", Description = "Share of values dropped before the last layer", DefaultValueFactory = _ => 0 };
         var noBatchNorm = new Option<bool>("--no-batch-norm") { Description = "Do not standardise the features first" };
         var defaults = new TrainingOptions();
-        var optimizer = new Option<OptimizerKind>("--optimizer") { Description = "The optimizer", DefaultValueFactory = _ => defaults.Optimizer };
-        var rate = new Option<double>("--learning-rate") { Description = "The learning rate", DefaultValueFactory = _ => defaults.LearningRate };
-        var decay = new Option<double>("--weight-decay") { Description = "Pull of weights towards zero", DefaultValueFactory = _ => defaults.WeightDecay };
-        var batch = new Option<int>("--batch-size") { Description = "Images per step", DefaultValueFactory = _ => defaults.BatchSize };
-        var epochs = new Option<int>("--epochs") { Description = "The most passes over the images", DefaultValueFactory = _ => defaults.Epochs };
+        var optimizer = new Option<OptimizerKind>("--optimizer") { HelpName = "NAME", Description = "adam, sgd (Nesterov momentum 0.9) or rmsprop", DefaultValueFactory = _ => defaults.Optimizer };
+        var rate = new Option<double>("--learning-rate") { HelpName = "RATE", Description = "The learning rate", DefaultValueFactory = _ => defaults.LearningRate };
+        var decay = new Option<double>("--weight-decay") { HelpName = "FACTOR", Description = "Pull of weights towards zero", DefaultValueFactory = _ => defaults.WeightDecay };
+        var batch = new Option<int>("--batch-size") { HelpName = "IMAGES", Description = "Images per step", DefaultValueFactory = _ => defaults.BatchSize };
+        var epochs = new Option<int>("--epochs") { HelpName = "COUNT", Description = "The most passes over the images", DefaultValueFactory = _ => defaults.Epochs };
         var patience = new Option<int>("--patience")
         {
+            HelpName = "EPOCHS",
             Description = "Epochs without a lower validation loss before stopping; 0 never stops early",
             DefaultValueFactory = _ => defaults.Patience,
         };
-        var seed = new Option<int>("--seed") { Description = "Decides split, initial weights and order", DefaultValueFactory = _ => defaults.Seed };
+        var seed = new Option<int>("--seed") { HelpName = "NUMBER", Description = "Decides split, initial weights and order", DefaultValueFactory = _ => defaults.Seed };
         var noCache = new Option<bool>("--no-cache") { Description = "Neither use nor fill the feature cache" };
         var json = Terminal.Json();
 
-        var command = new Command(
+        var command = new Verb(
             "train",
-            """
-            Train a classifier of your own photos on the features of a pretrained network.
-
-            Example:
-              graft train flowers --backbone mobilenet_v2 --hidden 1024 --dropout 0.5
-            """) { data, backbone };
+            "Train a classifier of your own photos on the features of a pretrained network.",
+            "graft train flowers --backbone mobilenet_v2 --hidden 1024 --dropout 0.5") { data, backbone };
         pretrained.AddTo(command);
         foreach (Option option in (Option[])[
             layer, output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, noCache, json]) command.Add(option);

@@ -32,7 +32,9 @@ public abstract record Operation
     /// <summary>The weights that layer <paramref name="layer"/> has with these inputs, in the order of Keras's and PyTorch's files.</summary>
     public virtual IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) => [];
 
-    /// <summary>Multiply-accumulate operations for one image.</summary>
+    /// <summary>
+    /// Multiply-accumulate operations of convolutions and dense layers for one image; as papers do, the rest is left out.
+    /// </summary>
     public virtual long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => 0;
 
     private protected static TensorShape Single(IReadOnlyList<TensorShape> inputs) =>
@@ -111,8 +113,6 @@ public sealed record BatchNorm(double Epsilon, double Momentum = 0.1, bool Scale
         yield return new(layer, ParameterRole.MovingMean, shape);
         yield return new(layer, ParameterRole.MovingVariance, shape);
     }
-
-    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => output.ElementCount;
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<ActivationFunction>))]

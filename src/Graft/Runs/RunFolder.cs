@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Graft.Checkpoints;
 using Graft.Data;
 using Graft.Evaluation;
 
@@ -62,7 +63,7 @@ public sealed class RunFolder
             // Last, so that a result.json means a complete run.
             File.WriteAllText(Path.Combine(FullName, "result.json"), Result(run) + "\n");
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or CheckpointException)
         {
             throw new GraftException(
                 $"The run cannot be saved in {FullName}: {problem.Message} Free some space and repeat the command; the features are kept.", problem);

@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+
+namespace Graft.EndToEndTests;
+
+/// <summary>What a run of the command gave.</summary>
+internal sealed record CommandResult(int ExitCode, string Output, string Messages, long PeakBytes)
+{
+    public JsonElement Json => JsonDocument.Parse(Output).RootElement;
+
+    /// <summary>For assertions: everything a person would see.</summary>
+    public override string ToString() => $"exit code {ExitCode}\n{Output}\n{Messages}";
+}
+
+/// <summary>Runs the <c>graft</c> command as its users do: as a process of its own, with a cache folder of its own.</summary>
+internal sealed class GraftCommand(string home)
+{
+    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Graft.Cli.dll");
+
+    public Dictionary<string, string> Environment { get; } = new() { ["GRAFT_HOME"] = home, ["GRAFT_OFFLINE"] = "1" };
+
+    public string? WorkingFolder { get; init; }
+
+    public CommandResult Run(params string[] arguments) => Run(TimeSpan.FromMinutes(5), arguments);
+
+    public CommandResult Run(TimeSpan limit, params string[] arguments)
+    {
+        using var process = Start(arguments);
+        var (output, messages) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        var peak = 0L;
+        var clock = Stopwatch.StartNew();
+        while (!process.WaitForExit(50))
+        {
+            peak = Math.Max(peak, PeakBytes(process.Id));
+            if (clock.Elapsed < limit) continue;
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"graft {string.Join(' ', arguments)} did not end within {limit}.");
+        }
+        return new(process.ExitCode, output.Result, messages.Result, peak);
+    }
+
+    public Process Start(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Program, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardOutputEncoding = Encoding.UTF8,
+            StandardErrorEncoding = Encoding.UTF8,
+            WorkingDirectory = WorkingFolder ?? home,
+        };
+        foreach (var (name, value) in Environment) start.Environment[name] = value;
+        return Process.Start(start)!;
+    }
+
+    private static long PeakBytes(int process)
+    {
+        try
+        {
+            return File.ReadLines($"/proc/{process}/status").Where(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+                .Select(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) * 1024).FirstOrDefault();
+        }
+        catch (IOException)
+        {
+            return 0; // It has just ended, or this is no Linux.
+        }
+    }
+}

@@ -1,0 +1,192 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+using Graft.Testing;
+
+namespace Graft.EndToEndTests;
+
+/// <summary>Wrong things get one clear line and the right exit code.</summary>
+public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    private GraftCommand Graft => new(_folder.FullName);
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Wrong_usage_ends_with_2()
+    {
+        AssertFails(2, "no-such-folder", Graft.Run("train", "no-such-folder"));
+        AssertFails(2, "resnet5000", Graft.Run("train", photos.Folder, "--backbone", "resnet5000"));
+        AssertFails(2, "--epoochs", Graft.Run("train", photos.Folder, "--epoochs", "3"));
+        AssertFails(2, "learning rate", Graft.Run("train", photos.Folder, "--learning-rate", "-1"));
+        AssertFails(2, "no-such-weights.h5", Graft.Run("train", photos.Folder, "--weights", "no-such-weights.h5"));
+        AssertFails(2, "no-such-model", Graft.Run("predict", "no-such-model", "photo.jpg"));
+        AssertFails(2, "trian", Graft.Run("trian", photos.Folder));
+    }
+
+    [Fact]
+    public void Unsuitable_data_ends_with_1()
+    {
+        var fish = Directory.GetFiles(Path.Combine(photos.Folder, "train/fish"));
+        Copy(fish[..3], "one-class/fish");
+        AssertFails(1, "fish", Graft.Run("train", _folder.File("one-class")));
+
+        Copy(fish[..3], "empty-class/fish");
+        Copy(fish[3..6], "empty-class/cup");
+        Directory.CreateDirectory(_folder.File("empty-class/hollow"));
+        AssertFails(1, "hollow", Graft.Run("train", _folder.File("empty-class")));
+
+        Copy(fish[..1], "few/fish");
+        Copy(fish[1..2], "few/cup");
+        AssertFails(1, "few", Graft.Run("train", _folder.File("few")));
+
+        void Copy(string[] files, string to)
+        {
+            foreach (var file in files) File.Copy(file, _folder.File(Path.Combine(to, Path.GetFileName(file))));
+        }
+    }
+
+    [Fact]
+    public void Unsuitable_weights_end_with_1_and_run_no_code()
+    {
+        // A pickle that asks for os.system("touch …/written").
+        var written = _folder.File("written");
+        var malicious = _folder.File("malicious.pth");
+        File.WriteAllBytes(malicious, [.. Encoding.ASCII.GetBytes($"\x80\x02cposix\nsystem\nX"), .. Length($"touch {written}"),
+            .. Encoding.ASCII.GetBytes($"touch {written}"), 0x85, (byte)'R', (byte)'.']);
+        // 0x80 is not ASCII: the encoder wrote '?'.
+        var bytes = File.ReadAllBytes(malicious);
+        bytes[0] = 0x80;
+        File.WriteAllBytes(malicious, bytes);
+        var refusal = Train("mobilenet_v2", malicious);
+        AssertFails(1, "malicious.pth", refusal);
+        Assert.False(File.Exists(written));
+
+        var truncated = _folder.File("truncated.h5");
+        File.WriteAllBytes(truncated, [0x89, (byte)'H', (byte)'D', (byte)'F', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0]);
+        AssertFails(1, "truncated.h5", Train("mobilenet_v1_075", truncated));
+
+        // The embedded network's own file does not fit another network.
+        Assert.Equal(0, Graft.Run("predict", "graft_mobilenet_v2_050", Directory.GetFiles(Path.Combine(photos.Folder, "train/fish"))[0]).ExitCode);
+        var other = Directory.GetFiles(_folder.FullName, "graft_mobilenet_v2_050*.safetensors", SearchOption.AllDirectories).Single();
+        AssertFails(1, "squeezenet1_1", Train("squeezenet1_1", other));
+
+        CommandResult Train(string backbone, string weights) =>
+            Graft.Run("train", photos.Folder, "--backbone", backbone, "--weights", weights, "--out", _folder.File("run"));
+
+        static byte[] Length(string text) => BitConverter.GetBytes(text.Length);
+    }
+
+    [Fact]
+    public void Missing_published_weights_offline_name_the_file_and_the_place()
+    {
+        var result = Graft.Run("train", photos.Folder, "--backbone", "mobilenet_v2");
+
+        AssertFails(1, "mobilenet_v2-b0353104.pth", result, oneLine: false);
+        Assert.Contains("https://", result.Messages);
+    }
+
+    [Fact]
+    public void Nothing_is_written_over()
+    {
+        File.WriteAllText(_folder.File("run/precious.txt"), "mine");
+
+        AssertFails(1, "not empty", Graft.Run("train", photos.Folder, "--out", _folder.File("run")));
+
+        Assert.Equal(["precious.txt"], Directory.GetFileSystemEntries(_folder.File("run")).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public void Output_folder_that_cannot_be_written_is_said_before_training()
+    {
+        File.WriteAllText(_folder.File("file"), "in the way");
+
+        AssertFails(1, "--out", Graft.Run("train", photos.Folder, "--out", Path.Combine(_folder.FullName, "file", "run")));
+    }
+
+    [Fact]
+    public void Full_disk_under_the_run_folder_ends_with_1_and_says_so()
+    {
+        using var disk = SmallDisk.Mount(_folder.File("disk/x"), kilobytes: 64);
+
+        var result = Graft.Run("train", photos.Folder, "--out", Path.Combine(disk.Path, "run"));
+
+        AssertFails(1, "space", result, oneLine: false);
+        Assert.False(File.Exists(Path.Combine(disk.Path, "run/model.safetensors")));
+    }
+
+    [Fact]
+    public void Full_disk_under_the_cache_only_costs_the_cache()
+    {
+        using var disk = SmallDisk.Mount(_folder.File("disk/x"), kilobytes: 64);
+        var graft = new GraftCommand(disk.Path);
+
+        var result = graft.Run("train", photos.Folder, "--out", _folder.File("run"), "--json");
+
+        Assert.True(result.ExitCode == 0, result.ToString());
+        Assert.Contains("without the cache", result.Messages);
+    }
+
+    [Fact]
+    public void Interrupted_run_ends_with_130_and_leaves_no_half_written_run()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Ctrl-C is sent as a signal");
+        using var process = Graft.Start("train", photos.Folder, "--out", _folder.File("run"), "--epochs", "1000000", "--patience", "0");
+        var messages = new StringBuilder();
+        while (process.StandardError.ReadLine() is { } line)
+        {
+            messages.AppendLine(line);
+            if (line.StartsWith("Features: 72 of 72", StringComparison.Ordinal)) break;
+        }
+
+        Assert.Equal(0, SendSignal(process.Id, 2));
+        messages.Append(process.StandardError.ReadToEnd());
+
+        Assert.True(process.WaitForExit(TimeSpan.FromSeconds(20)), "It did not end.");
+        Assert.Equal(130, process.ExitCode);
+        Assert.Contains("Interrupted", messages.ToString());
+        Assert.False(Directory.Exists(_folder.File("run")));
+    }
+
+    private static void AssertFails(int exitCode, string named, CommandResult result, bool oneLine = true)
+    {
+        Assert.True(exitCode == result.ExitCode, $"expected exit code {exitCode}, found {result}");
+        Assert.Contains(named, result.Messages);
+        Assert.DoesNotContain("   at ", result.Messages);
+        Assert.DoesNotContain("should not have", result.Messages);
+        Assert.Empty(result.Output);
+        if (oneLine) Assert.Single(result.Messages.Split('\n'), line => line.StartsWith("graft: ", StringComparison.Ordinal));
+    }
+
+    [DllImport("libc", EntryPoint = "kill")]
+    private static extern int SendSignal(int process, int signal);
+
+    /// <summary>A file system of a few kilobytes; the test is skipped where one cannot be mounted.</summary>
+    private sealed class SmallDisk : IDisposable
+    {
+        private SmallDisk(string path) => Path = path;
+
+        public string Path { get; }
+
+        public static SmallDisk Mount(string path, int kilobytes)
+        {
+            Directory.CreateDirectory(path);
+            Assert.SkipUnless(
+                OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess
+                && Execute("mount", "-t", "tmpfs", "-o", $"size={kilobytes}k", "tmpfs", path) == 0,
+                "no small file system can be mounted here");
+            return new(path);
+        }
+
+        public void Dispose() => Execute("umount", Path);
+
+        private static int Execute(string program, params string[] arguments)
+        {
+            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+            process.WaitForExit();
+            return process.ExitCode;
+        }
+    }
+}
