@@ -11,23 +11,20 @@ internal static class Background
         Action<SKCanvas, Random, int>[] clutters = [Blades, Pebbles, Planks, Blurred, Scraps];
         for (var layer = random.Between(1, 2); layer > 0; layer--)
             clutters[random.Next(clutters.Length)](canvas, random, sizePixels);
-        Texture.Overlay(canvas, random, sizePixels * random.Between(0.02f, 0.3f), random.Between(1f, 4f), random.Between(0.2f, 0.7f));
+        Texture.Overlay(
+            canvas, random, sizePixels * random.Between(0.02f, 0.3f),
+            stretch: random.Between(1f, 4f), contrast: random.Between(0.2f, 0.7f));
     }
 
-    /// <summary>Twigs, blades or scraps over the subject's edge; they hide a part of it, never its middle.</summary>
+    /// <summary>A scrap over the subject's edge, perhaps; it hides a part, never the middle.</summary>
     public static void DrawInFront(SKCanvas canvas, Random random, int sizePixels)
     {
-        for (var thing = random.Between(0, 1); thing > 0; thing--)
-        {
-            var (y, x) = MathF.SinCos(random.Angle());
-            var far = random.Between(0.28f, 0.45f);
-            canvas.Save();
-            canvas.Translate(sizePixels * (0.5f + far * x), sizePixels * (0.5f + far * y));
-            canvas.RotateRadians(random.Angle());
-            canvas.Scale(sizePixels * random.Between(0.08f, 0.2f));
-            Scrap(canvas, random);
-            canvas.Restore();
-        }
+        if (random.Chance(0.5f))
+            return;
+        var (y, x) = MathF.SinCos(random.Angle());
+        var far = random.Between(0.28f, 0.45f);
+        var radius = sizePixels * random.Between(0.08f, 0.2f);
+        Scrap(canvas, random, sizePixels * (0.5f + far * x), sizePixels * (0.5f + far * y), radius);
     }
 
     private static void Ground(SKCanvas canvas, Random random, int size)
@@ -35,7 +32,8 @@ internal static class Background
         var palette = Palette.Sample(random);
         var (y, x) = MathF.SinCos(random.Angle());
         using var gradient = SKShader.CreateLinearGradient(
-            new SKPoint(size * (0.5f - x / 2), size * (0.5f - y / 2)), new SKPoint(size * (0.5f + x / 2), size * (0.5f + y / 2)),
+            new SKPoint(size * (0.5f - x / 2), size * (0.5f - y / 2)),
+            new SKPoint(size * (0.5f + x / 2), size * (0.5f + y / 2)),
             [palette.Main, random.Chance(0.5f) ? palette.Line : palette.Accent], SKShaderTileMode.Clamp);
         using var paint = new SKPaint { Shader = gradient };
         canvas.DrawPaint(paint);
@@ -60,7 +58,8 @@ internal static class Background
         var (palette, radius) = (Palette.Sample(random), size * random.Between(0.03f, 0.1f));
         for (var pebble = random.Between(40, 160); pebble > 0; pebble--)
         {
-            var (x, y, r) = (size * random.NextSingle(), size * random.NextSingle(), radius * random.Between(0.5f, 1.2f));
+            var (x, y) = (size * random.NextSingle(), size * random.NextSingle());
+            var r = radius * random.Between(0.5f, 1.2f);
             var color = Vary(palette.Main, random);
             using var round = SKShader.CreateRadialGradient(
                 new SKPoint(x - r / 3, y - r / 3), 1.6f * r, [color, Darker(color, 0.35f)], SKShaderTileMode.Clamp);
@@ -100,39 +99,37 @@ internal static class Background
     private static void Scraps(SKCanvas canvas, Random random, int size)
     {
         for (var scrap = random.Between(6, 16); scrap > 0; scrap--)
-        {
-            canvas.Save();
-            canvas.Translate(size * random.NextSingle(), size * random.NextSingle());
-            canvas.RotateRadians(random.Angle());
-            canvas.Scale(size * random.Between(0.05f, 0.2f));
-            Scrap(canvas, random);
-            canvas.Restore();
-        }
+            Scrap(
+                canvas, random, size * random.NextSingle(), size * random.NextSingle(),
+                radius: size * random.Between(0.05f, 0.2f));
     }
 
     /// <summary>A thing of no class: rounded or cornered, plain or striped.</summary>
-    private static void Scrap(SKCanvas canvas, Random random)
+    private static void Scrap(SKCanvas canvas, Random random, float x, float y, float radius)
     {
+        canvas.Save();
+        canvas.Translate(x, y);
+        canvas.RotateRadians(random.Angle());
+        canvas.Scale(radius);
         var sketch = new Sketch(canvas, Palette.Sample(random), random);
         var (corners, squash) = (random.Between(3, 9), random.Between(0.15f, 1f));
-        using var builder = new SKPathBuilder();
-        builder.AddPoly([.. Enumerable.Range(0, corners).Select(Corner)], close: true);
-        using var outline = builder.Detach();
+        using var outline = Sketch.Polyline(closed: true, Enumerable.Range(0, corners).Select(Corner));
         sketch.Fill(outline, sketch.Palette.Main);
         if (random.Chance(0.5f))
             sketch.Within(outline, () =>
             {
-                for (var x = -1f; x < 1; x += 0.25f)
-                    sketch.Segment(x, -1, x, 1, sketch.Palette.Accent, 0.06f);
+                for (var stripe = -1f; stripe < 1; stripe += 0.25f)
+                    sketch.Segment(stripe, -1, stripe, 1, sketch.Palette.Accent, 0.06f);
             });
         if (random.Chance(0.5f))
             sketch.Stroke(outline, sketch.Palette.Line, 0.08f);
+        canvas.Restore();
 
         SKPoint Corner(int corner)
         {
-            var (y, x) = MathF.SinCos(MathF.Tau * corner / corners);
+            var (sine, cosine) = MathF.SinCos(MathF.Tau * corner / corners);
             var far = random.Between(0.6f, 1f);
-            return new SKPoint(far * x, squash * far * y);
+            return new SKPoint(far * cosine, squash * far * sine);
         }
     }
 

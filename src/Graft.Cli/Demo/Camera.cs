@@ -2,13 +2,13 @@ using SkiaSharp;
 
 namespace Graft.Cli.Demo;
 
-/// <summary>What lies between the scene and the file: focus and shake, exposure, white balance, sensor noise, JPEG.</summary>
+/// <summary>What lies between the scene and the file: focus, shake, exposure, white balance, noise, JPEG.</summary>
 internal static class Camera
 {
     /// <summary>Takes the picture and returns the bytes of a JPEG file.</summary>
     public static byte[] Photograph(SKImage scene, Random random)
     {
-        using var photo = new SKBitmap(new SKImageInfo(scene.Width, scene.Height, SKColorType.Rgba8888, SKAlphaType.Opaque));
+        using var photo = new SKBitmap(scene.Width, scene.Height, SKColorType.Rgba8888, SKAlphaType.Opaque);
         using (var canvas = new SKCanvas(photo))
             Lens(canvas, scene, random);
         Sensor(photo.GetPixelSpan(), random);
@@ -28,14 +28,16 @@ internal static class Camera
     {
         var exposure = MathF.Pow(2, random.Between(-0.3f, 0.5f));
         var warmth = random.Between(-0.2f, 0.2f);
-        Span<float> gains = [exposure * (1 + warmth), exposure * (1 + random.Between(-0.06f, 0.06f)), exposure * (1 - warmth)];
+        Span<float> gains =
+            [exposure * (1 + warmth), exposure * (1 + random.Between(-0.06f, 0.06f)), exposure * (1 - warmth)];
         var (readNoise, shotNoise) = (random.Between(0f, 3f), random.Between(0f, 0.3f));
         for (var index = 0; index < rgba.Length; index++)
         {
             if (index % 4 == 3)
                 continue;
             var light = rgba[index] * gains[index % 4];
-            rgba[index] = (byte)Math.Clamp(light + random.Normal() * (readNoise + shotNoise * MathF.Sqrt(light)), 0, 255);
+            var noise = random.Normal() * (readNoise + shotNoise * MathF.Sqrt(light));
+            rgba[index] = (byte)Math.Clamp(light + noise, 0, 255);
         }
     }
 }

@@ -36,15 +36,17 @@ internal static class DemoPhotos
         });
     }
 
-    /// <summary>One more picture, which is in no folder that <see cref="Draw"/> writes. Returns the bytes of a JPEG file.</summary>
+    /// <summary>One more picture, in no folder that <see cref="Draw"/> writes: the bytes of a JPEG file.</summary>
     public static byte[] DrawOne(string className, int seed, int sizePixels = 160) =>
         DrawOne(className, Split.New, 0, seed, sizePixels);
 
     private static byte[] DrawOne(string className, Split split, int number, int seed, int sizePixels)
     {
-        var index = Classes.ToList().IndexOf(className);
-        var random = Sampling.Seeded(seed, (int)split, index, number);
-        using var scene = Scene.Compose(Subjects.All[index].Draw, random, sizePixels);
+        var (label, subject) = Subjects.All.Index().FirstOrDefault(entry => entry.Item.Class == className);
+        if (subject.Draw is null)
+            throw new ArgumentException($"Expected one of {string.Join(", ", Classes)}, found '{className}'.");
+        var random = Sampling.Seeded(seed, (int)split, label, number);
+        using var scene = Scene.Compose(subject.Draw, random, sizePixels);
         return Camera.Photograph(scene, random);
     }
 }

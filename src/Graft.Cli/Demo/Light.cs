@@ -2,7 +2,7 @@ using SkiaSharp;
 
 namespace Graft.Cli.Demo;
 
-/// <summary>One lamp for the whole scene: it models the subject, casts its shadow and falls off across the picture.</summary>
+/// <summary>The one lamp: it models the subject, casts its shadow and falls off over the scene.</summary>
 internal sealed class Light(Random random, int sizePixels)
 {
     private readonly float _azimuth = random.Angle();
@@ -19,7 +19,8 @@ internal sealed class Light(Random random, int sizePixels)
         var flat = _height / MathF.Sqrt(1 + _height * _height);
         using var relief = SKImageFilter.CreateBlur(sizePixels * 0.02f, sizePixels * 0.02f);
         using var diffuse = SKImageFilter.CreateDistantLitDiffuse(
-            towards, SKColors.White, sizePixels * random.Between(0.02f, 0.06f), random.Between(0.8f, 1.1f) / flat, relief);
+            towards, SKColors.White, surfaceScale: sizePixels * random.Between(0.02f, 0.06f),
+            kd: random.Between(0.8f, 1.1f) / flat, relief);
         using var lit = SKImageFilter.CreateBlendMode(SKBlendMode.Multiply, null, diffuse);
         using var inside = SKImageFilter.CreateBlendMode(SKBlendMode.DstIn, lit, null);
         using var paint = new SKPaint { ImageFilter = inside };
@@ -37,7 +38,9 @@ internal sealed class Light(Random random, int sizePixels)
         using var paint = new SKPaint { Shader = gradient };
         canvas.DrawPaint(paint);
         if (random.Chance(0.2f))
-            Texture.Overlay(canvas, random, sizePixels * random.Between(0.15f, 0.4f), 1, random.Between(1f, 2f), SKBlendMode.SoftLight);
+            Texture.Overlay(
+                canvas, random, sizePixels * random.Between(0.15f, 0.4f),
+                stretch: 1, contrast: random.Between(1f, 2f), SKBlendMode.SoftLight);
     }
 
     private void CastShadow(SKCanvas canvas, SKImage subject)

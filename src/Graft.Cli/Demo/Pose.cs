@@ -7,17 +7,19 @@ internal static class Pose
 {
     private const int Cells = 8;
 
-    /// <summary>Draws <paramref name="drawing"/> (square) onto a scene of the given size as a bent net of cells.</summary>
+    /// <summary>Draws the square drawing onto a scene of the given size, as a bent net of cells.</summary>
     public static void Draw(SKCanvas canvas, SKImage drawing, Random random, int sizePixels)
     {
         var place = Placement(random, sizePixels);
         var (bend, wave) = (random.Between(0f, 0.05f), (random.Angle(), random.Angle()));
         var nodes = Enumerable.Range(0, (Cells + 1) * (Cells + 1)).Select(node => new SKPoint(
             2f * (node % (Cells + 1)) / Cells - 1, 2f * (node / (Cells + 1)) / Cells - 1)).ToArray();
-        var from = nodes.Select(node => new SKPoint((node.X + 1) * drawing.Width / 2, (node.Y + 1) * drawing.Height / 2));
+        var from = nodes.Select(node =>
+            new SKPoint((node.X + 1) * drawing.Width / 2, (node.Y + 1) * drawing.Height / 2));
         var to = nodes.Select(node => place.MapPoint(new SKPoint(
             node.X + bend * MathF.Sin(3 * node.Y + wave.Item1), node.Y + bend * MathF.Sin(3 * node.X + wave.Item2))));
-        using var shader = drawing.ToShader(SKShaderTileMode.Decal, SKShaderTileMode.Decal, new SKSamplingOptions(SKFilterMode.Linear));
+        using var shader = drawing.ToShader(
+            SKShaderTileMode.Decal, SKShaderTileMode.Decal, new SKSamplingOptions(SKFilterMode.Linear));
         using var paint = new SKPaint { Shader = shader };
         canvas.DrawVertices(SKVertexMode.Triangles, [.. to], [.. from], null, SKBlendMode.Modulate, Triangles(), paint);
     }

@@ -39,7 +39,8 @@ internal static class Scene
         using var inside = new SKPaint { BlendMode = SKBlendMode.DstIn };
         flat.Canvas.ResetMatrix();
         Texture.Overlay(
-            flat.Canvas, random, sizePixels * random.Between(0.02f, 0.1f), random.Between(1f, 3f), random.Between(0.1f, 0.3f));
+            flat.Canvas, random, sizePixels * random.Between(0.02f, 0.1f),
+            stretch: random.Between(1f, 3f), contrast: random.Between(0.1f, 0.3f));
         flat.Canvas.DrawImage(smooth, 0, 0, SKSamplingOptions.Default, inside);
     }
 

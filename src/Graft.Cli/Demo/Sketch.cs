@@ -26,6 +26,12 @@ internal sealed class Sketch(SKCanvas canvas, Palette palette, Random random)
         canvas.DrawOval(x, y, radiusX, radiusY, paint);
     }
 
+    public void Ring(float x, float y, float radiusX, float radiusY, SKColor color, float width)
+    {
+        using var paint = Line(color, width);
+        canvas.DrawOval(x, y, radiusX, radiusY, paint);
+    }
+
     public void Stroke(SKPath path, SKColor color, float width)
     {
         using var paint = Line(color, width);
@@ -47,7 +53,14 @@ internal sealed class Sketch(SKCanvas canvas, Palette palette, Random random)
         canvas.Restore();
     }
 
-    /// <summary>A closed or open smooth path in SVG's path language, in thousandths of the half side.</summary>
+    public static SKPath Polyline(bool closed, IEnumerable<SKPoint> points)
+    {
+        using var builder = new SKPathBuilder();
+        builder.AddPoly([.. points], closed);
+        return builder.Detach();
+    }
+
+    /// <summary>A path in SVG's path language, in thousandths of the half side.</summary>
     public static SKPath Path(string svg)
     {
         using var thousandths = SKPath.ParseSvgPathData(svg);

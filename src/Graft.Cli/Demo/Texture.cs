@@ -5,9 +5,10 @@ namespace Graft.Cli.Demo;
 /// <summary>Fractal noise (Perlin's) laid over what is already drawn.</summary>
 internal static class Texture
 {
-    /// <summary>Grain in shades of grey around the middle; <paramref name="featurePixels"/> is the size of its coarsest features.</summary>
+    /// <summary>Grain in shades of grey about the middle; the feature size is that of its coarsest octave.</summary>
     public static void Overlay(
-        SKCanvas canvas, Random random, float featurePixels, float stretch, float contrast, SKBlendMode mode = SKBlendMode.Overlay)
+        SKCanvas canvas, Random random, float featurePixels, float stretch, float contrast,
+        SKBlendMode mode = SKBlendMode.Overlay)
     {
         using var noise = SKShader.CreatePerlinNoiseFractalNoise(
             1 / (featurePixels * stretch), 1 / featurePixels, 3, random.Next(1, 1 << 15));

@@ -1,0 +1,112 @@
+using Graft.Cli.Demo;
+using Graft.Testing;
+using SkiaSharp;
+
+namespace Graft.EndToEndTests.Demo;
+
+public sealed class DemoPhotosTests(DemoPhotosTests.Drawn drawn) : IClassFixture<DemoPhotosTests.Drawn>
+{
+    private const int Train = 12, Test = 8, Seed = 7, SizePixels = 64;
+
+    public sealed class Drawn : IDisposable
+    {
+        private readonly TemporaryFolder _folder = new();
+
+        public Drawn() => DemoPhotos.Draw(_folder.FullName, Train, validationPerClass: 0, Test, Seed, SizePixels);
+
+        public string Folder => _folder.FullName;
+
+        public void Dispose() => _folder.Dispose();
+
+        internal IEnumerable<(string Class, string File)> Photos(string split) =>
+            from name in DemoPhotos.Classes
+            from file in Directory.EnumerateFiles(Path.Combine(Folder, split, name), "*.jpg").Order(StringComparer.Ordinal)
+            select (name, file);
+    }
+
+    [Fact]
+    public void Every_class_gets_the_asked_number_of_pictures_and_a_split_of_none_gets_no_folder()
+    {
+        foreach (var (split, count) in new[] { ("train", Train), ("test", Test) })
+            Assert.All(drawn.Photos(split).GroupBy(photo => photo.Class), photos => Assert.Equal(count, photos.Count()));
+
+        Assert.Equal(DemoPhotos.Classes.Count * (Train + Test), drawn.Photos("train").Concat(drawn.Photos("test")).Count());
+        Assert.True(File.Exists(Path.Combine(drawn.Folder, "train", "cup", "cup-001.jpg")));
+        Assert.False(Directory.Exists(Path.Combine(drawn.Folder, "validation")));
+    }
+
+    [Fact]
+    public void Same_seed_draws_the_same_files_and_more_of_them_change_none()
+    {
+        using var again = new TemporaryFolder();
+
+        DemoPhotos.Draw(again.FullName, Train + 1, validationPerClass: 0, Test, Seed, SizePixels);
+
+        Assert.All(drawn.Photos("train").Concat(drawn.Photos("test")), photo => Assert.Equal(
+            File.ReadAllBytes(photo.File),
+            File.ReadAllBytes(Path.Combine(again.FullName, Path.GetRelativePath(drawn.Folder, photo.File)))));
+    }
+
+    [Fact]
+    public void Another_seed_draws_another_picture() =>
+        Assert.NotEqual(DemoPhotos.DrawOne("fish", seed: 1, SizePixels), DemoPhotos.DrawOne("fish", seed: 2, SizePixels));
+
+    [Fact]
+    public void No_two_files_are_the_same()
+    {
+        var files = drawn.Photos("train").Concat(drawn.Photos("test")).Select(photo => File.ReadAllBytes(photo.File))
+            .Concat(DemoPhotos.Classes.Select(name => DemoPhotos.DrawOne(name, Seed, SizePixels)))
+            .Select(Convert.ToHexString).ToList();
+
+        Assert.Equal(files.Count, files.Distinct().Count());
+    }
+
+    [Fact]
+    public void Every_picture_decodes_to_the_asked_size_and_shows_something() =>
+        Assert.All(drawn.Photos("train").Concat(drawn.Photos("test")), photo =>
+        {
+            using var picture = SKBitmap.Decode(photo.File);
+            Assert.Equal((SizePixels, SizePixels), (picture.Width, picture.Height));
+
+            var brightness = picture.Pixels.Select(pixel => (pixel.Red + pixel.Green + pixel.Blue) / 3.0).ToList();
+            var mean = brightness.Average();
+            Assert.InRange(mean, 15, 240);
+            Assert.True(Math.Sqrt(brightness.Average(value => (value - mean) * (value - mean))) > 5, photo.File);
+        });
+
+    /// <summary>The nearest class by mean red, green and blue: had colour given the classes away, it would find them.</summary>
+    [Fact]
+    public void Mean_colour_does_not_tell_the_classes_apart()
+    {
+        using var folder = new TemporaryFolder();
+        DemoPhotos.Draw(folder.FullName, trainPerClass: 40, validationPerClass: 0, testPerClass: 25, Seed, sizePixels: 32);
+        var centres = DemoPhotos.Classes.Select(name => Centre(MeanColours(folder, "train", name))).ToList();
+
+        var hits = DemoPhotos.Classes.Select((name, label) =>
+            MeanColours(folder, "test", name).Count(color => Nearest(color) == label)).Sum();
+
+        var chance = 1.0 / DemoPhotos.Classes.Count;
+        Assert.InRange(hits / (25.0 * DemoPhotos.Classes.Count), 0, 1.7 * chance);
+
+        int Nearest(double[] color) =>
+            Enumerable.Range(0, centres.Count).MinBy(label => centres[label].Zip(color, (a, b) => (a - b) * (a - b)).Sum());
+    }
+
+    [Fact]
+    public void Unknown_class_is_named()
+    {
+        var error = Assert.Throws<ArgumentException>(() => DemoPhotos.DrawOne("unicorn", Seed));
+
+        Assert.Contains("unicorn", error.Message, StringComparison.Ordinal);
+    }
+
+    private static List<double[]> MeanColours(TemporaryFolder folder, string split, string name) =>
+        [.. Directory.EnumerateFiles(Path.Combine(folder.FullName, split, name)).Select(file =>
+        {
+            using var picture = SKBitmap.Decode(file);
+            return Centre([.. picture.Pixels.Select(pixel => new double[] { pixel.Red, pixel.Green, pixel.Blue })]);
+        })];
+
+    private static double[] Centre(List<double[]> colours) =>
+        [.. Enumerable.Range(0, 3).Select(channel => colours.Average(color => color[channel]))];
+}
