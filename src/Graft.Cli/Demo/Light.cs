@@ -34,13 +34,13 @@ internal sealed class Light(Random random, int sizePixels)
         var reach = new SKPoint(Away.X * sizePixels * 0.6f, Away.Y * sizePixels * 0.6f);
         using var gradient = SKShader.CreateLinearGradient(
             middle - reach, middle + reach,
-            [SKColors.Transparent, SKColors.Black.WithAlpha((byte)random.Between(0, 170))], SKShaderTileMode.Clamp);
+            [SKColors.Transparent, SKColors.Black.WithAlpha((byte)random.Between(0, 140))], SKShaderTileMode.Clamp);
         using var paint = new SKPaint { Shader = gradient };
         canvas.DrawPaint(paint);
         if (random.Chance(0.2f))
             Texture.Overlay(
                 canvas, random, sizePixels * random.Between(0.15f, 0.4f),
-                stretch: 1, contrast: random.Between(1f, 2f), SKBlendMode.SoftLight);
+                stretch: 1, contrast: random.Between(1f, 1.6f), SKBlendMode.SoftLight);
     }
 
     private void CastShadow(SKCanvas canvas, SKImage subject)

@@ -8,14 +8,29 @@ internal static class Scene
     public static SKImage Compose(Action<Sketch> drawSubject, Random random, int sizePixels)
     {
         using var scene = Blank(sizePixels);
+        using var backdrop = Backdrop(random, sizePixels / 2);
         using var subject = Subject(drawSubject, random, sizePixels);
         var light = new Light(random, sizePixels);
-        Background.Draw(scene.Canvas, random, sizePixels);
-        Defocus(scene, random, sizePixels);
+        scene.Canvas.DrawImage(backdrop, scene.Canvas.LocalClipBounds, new SKSamplingOptions(SKFilterMode.Linear));
         light.DrawSubject(scene.Canvas, subject);
         Background.DrawInFront(scene.Canvas, random, sizePixels);
         light.DrawOver(scene.Canvas);
         return scene.Snapshot();
+    }
+
+    /// <summary>The background out of focus; half the scene's size shows all that the blur leaves.</summary>
+    private static SKImage Backdrop(Random random, int sizePixels)
+    {
+        using var sharp = Blank(sizePixels);
+        Background.Draw(sharp.Canvas, random, sizePixels);
+        using var ground = sharp.Snapshot();
+
+        using var defocused = Blank(sizePixels);
+        var depth = sizePixels * random.Between(0.04f, 0.1f);
+        using var blur = SKImageFilter.CreateBlur(depth, depth, SKShaderTileMode.Clamp);
+        using var paint = new SKPaint { ImageFilter = blur };
+        defocused.Canvas.DrawImage(ground, 0, 0, SKSamplingOptions.Default, paint);
+        return defocused.Snapshot();
     }
 
     /// <summary>The subject alone, posed, on a transparent ground.</summary>
@@ -42,15 +57,6 @@ internal static class Scene
             flat.Canvas, random, sizePixels * random.Between(0.02f, 0.1f),
             stretch: random.Between(1f, 3f), contrast: random.Between(0.1f, 0.3f));
         flat.Canvas.DrawImage(smooth, 0, 0, SKSamplingOptions.Default, inside);
-    }
-
-    private static void Defocus(SKSurface scene, Random random, int sizePixels)
-    {
-        using var sharp = scene.Snapshot();
-        var depth = sizePixels * random.Between(0.04f, 0.1f);
-        using var blur = SKImageFilter.CreateBlur(depth, depth, SKShaderTileMode.Clamp);
-        using var paint = new SKPaint { ImageFilter = blur };
-        scene.Canvas.DrawImage(sharp, 0, 0, SKSamplingOptions.Default, paint);
     }
 
     private static SKSurface Blank(int sizePixels) =>
