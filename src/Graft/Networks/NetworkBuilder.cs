@@ -17,6 +17,7 @@ public enum LayerOrder
 public sealed class NetworkBuilder(string name, IEnumerable<Layer>? layers = null)
 {
     private readonly List<Layer> _layers = [.. layers ?? []];
+    private readonly Dictionary<string, int> _numbered = new(StringComparer.Ordinal);
 
     public Node Input(string layer, int channels, Extent size) =>
         Add(layer, new Input(channels, size.Height, size.Width));
@@ -27,6 +28,16 @@ public sealed class NetworkBuilder(string name, IEnumerable<Layer>? layers = nul
         for (var i = 0; i < names.Length; i++) names[i] = inputs[i].Layer;
         _layers.Add(new(layer, operation, names));
         return new(this, layer);
+    }
+
+    /// <summary>
+    /// Keras's name for a layer that its definition does not name: <c>conv2d</c>, <c>conv2d_1</c>, … in the order of calls.
+    /// </summary>
+    public string Numbered(string kind)
+    {
+        var number = _numbered.GetValueOrDefault(kind);
+        _numbered[kind] = number + 1;
+        return number == 0 ? kind : $"{kind}_{number}";
     }
 
     public Network Build(Node output, LayerOrder order = LayerOrder.Declared) =>
@@ -64,16 +75,24 @@ public sealed class NetworkBuilder(string name, IEnumerable<Layer>? layers = nul
 public readonly record struct Node(NetworkBuilder Builder, string Layer)
 {
     public Node Convolution(
-        string layer, int filters, Extent kernel, Extent? stride = null, Padding padding = default, bool bias = true) =>
-        Then(layer, new Convolution(filters, kernel, stride ?? 1, padding, Bias: bias));
+        string layer, int filters, Extent kernel, Extent? stride = null, Padding padding = default, bool bias = true,
+        ActivationFunction? activation = null) =>
+        Then(layer, new Convolution(filters, kernel, stride ?? 1, padding, Bias: bias, Activation: activation));
 
     /// <summary>A convolution of each of the <paramref name="channels"/> input channels by itself.</summary>
     public Node DepthwiseConvolution(
         string layer, int channels, Extent kernel, Extent? stride = null, Padding padding = default, bool bias = true) =>
         Then(layer, new Convolution(channels, kernel, stride ?? 1, padding, Groups: channels, Bias: bias));
 
+    public Node SeparableConvolution(string layer, int filters, Extent kernel) =>
+        Then(layer, new SeparableConvolution(filters, kernel));
+
     public Node BatchNorm(string layer, double epsilon, double momentum = 0.1, bool scale = true) =>
         Then(layer, new BatchNorm(epsilon, momentum, scale));
+
+    public Node LayerNorm(string layer, double epsilon) => Then(layer, new LayerNorm(epsilon));
+
+    public Node LayerScale(string layer) => Then(layer, new LayerScale());
 
     public Node Activation(string layer, ActivationFunction function) => Then(layer, new Activation(function));
 
@@ -86,11 +105,21 @@ public readonly record struct Node(NetworkBuilder Builder, string Layer)
     public Node MaxPool(string layer, Extent kernel, Extent stride, Padding padding = default, bool roundUp = false) =>
         Then(layer, new Pool(PoolFunction.Max, kernel, stride, padding, roundUp));
 
+    public Node AveragePool(string layer, Extent kernel, Extent stride, Padding padding = default, bool countPadding = false) =>
+        Then(layer, new Pool(PoolFunction.Average, kernel, stride, padding, CountPadding: countPadding));
+
+    public Node AdaptiveAveragePool(string layer, Extent size) => Then(layer, new AdaptiveAveragePool(size));
+
     public Node GlobalPool(string layer, PoolFunction function = PoolFunction.Average) => Then(layer, new GlobalPool(function));
 
     public Node ZeroPadding(string layer, Padding padding) => Then(layer, new ZeroPadding(padding));
 
-    public Node Dense(string layer, int units, bool bias = true) => Then(layer, new Dense(units, bias));
+    public Node SamePadding(string layer, Extent kernel, Extent stride) => Then(layer, new SamePadding(kernel, stride));
+
+    public Node Dense(string layer, int units, bool bias = true, ActivationFunction? activation = null) =>
+        Then(layer, new Dense(units, bias, activation));
+
+    public Node PointwiseDense(string layer, int units, bool bias = true) => Then(layer, new PointwiseDense(units, bias));
 
     public Node Flatten(string layer, AxisOrder order = AxisOrder.ChannelsFirst) => Then(layer, new Flatten(order));
 
@@ -99,6 +128,19 @@ public readonly record struct Node(NetworkBuilder Builder, string Layer)
     public Node Dropout(string layer, double rate) => Then(layer, new Dropout(rate));
 
     public Node Add(string layer, Node other) => Builder.Add(layer, new Add(), this, other);
+
+    public Node Multiply(string layer, Node factors) => Builder.Add(layer, new Multiply(), this, factors);
+
+    public Node ClassToken(string layer) => Then(layer, new ClassToken());
+
+    /// <param name="map">What the tokens were made from.</param>
+    /// <param name="grid">The map's size when the embedding was learned.</param>
+    public Node PositionEmbedding(string layer, Node map, Extent grid) =>
+        Builder.Add(layer, new PositionEmbedding(grid), this, map);
+
+    public Node SelfAttention(string layer, int heads) => Then(layer, new SelfAttention(heads));
+
+    public Node FirstToken(string layer) => Then(layer, new FirstToken());
 
     public Node Concatenate(string layer, params ReadOnlySpan<Node> others) =>
         Builder.Add(layer, new Concatenate(), [this, .. others]);

@@ -20,6 +20,17 @@ namespace Graft.Networks;
 [JsonDerivedType(typeof(Dropout), "dropout")]
 [JsonDerivedType(typeof(Add), "add")]
 [JsonDerivedType(typeof(Concatenate), "concatenate")]
+[JsonDerivedType(typeof(SeparableConvolution), "separable_convolution")]
+[JsonDerivedType(typeof(SamePadding), "same_padding")]
+[JsonDerivedType(typeof(AdaptiveAveragePool), "adaptive_average_pool")]
+[JsonDerivedType(typeof(Multiply), "multiply")]
+[JsonDerivedType(typeof(LayerNorm), "layer_norm")]
+[JsonDerivedType(typeof(LayerScale), "layer_scale")]
+[JsonDerivedType(typeof(PointwiseDense), "pointwise_dense")]
+[JsonDerivedType(typeof(ClassToken), "class_token")]
+[JsonDerivedType(typeof(PositionEmbedding), "position_embedding")]
+[JsonDerivedType(typeof(SelfAttention), "self_attention")]
+[JsonDerivedType(typeof(FirstToken), "first_token")]
 public abstract record Operation
 {
     /// <summary>A word for the layer table.</summary>
@@ -45,6 +56,9 @@ public abstract record Operation
             ? map
             : throw new GraftException($"expected a feature map [channels, height, width], found {inputs[0]}");
 
+    private protected static TensorShape Tokens(TensorShape shape) =>
+        shape.IsTokens ? shape : throw new GraftException($"expected tokens [tokens, channels], found {shape}");
+
     private protected static int SlidingWindows(int size, int before, int after, int kernel, int stride, bool roundUp = false)
     {
         var room = size + before + after - kernel;
@@ -66,9 +80,13 @@ public sealed record Input(int Channels, int Height, int Width) : Operation
         shape.IsMap ? new(shape.Channels, shape.Height, shape.Width) : new(shape.Channels, 0, 0);
 }
 
-/// <summary>A 2-D convolution; with as many groups as input channels, a depthwise one.</summary>
+/// <summary>
+/// A 2-D convolution; with as many groups as input channels, a depthwise one.
+/// <paramref name="Activation"/> is part of the layer where Keras has it so: its output is the activated one.
+/// </summary>
 public sealed record Convolution(
-    int Filters, Extent Kernel, Extent Stride, Padding Padding, int Groups = 1, bool Bias = true) : Operation
+    int Filters, Extent Kernel, Extent Stride, Padding Padding, int Groups = 1, bool Bias = true,
+    ActivationFunction? Activation = null) : Operation
 {
     [JsonIgnore]
     public override string Kind => Groups > 1 ? "DepthwiseConv" : "Conv";
@@ -98,6 +116,31 @@ public sealed record Convolution(
 }
 
 /// <summary>
+/// A depthwise convolution, then a 1×1 one to <paramref name="Filters"/> channels, with nothing between them and no biases: one
+/// layer in Keras. Stride 1, 'same' padding.
+/// </summary>
+public sealed record SeparableConvolution(int Filters, Extent Kernel) : Operation
+{
+    [JsonIgnore]
+    public override string Kind => "SeparableConv";
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var map = SingleMap(inputs);
+        return TensorShape.Map(Filters, map.Height, map.Width);
+    }
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+    [
+        new(layer, ParameterRole.DepthwiseKernel, [inputs[0].Channels, 1, Kernel.Height, Kernel.Width]),
+        new(layer, ParameterRole.PointwiseKernel, [Filters, inputs[0].Channels, 1, 1]),
+    ];
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
+        (long)inputs[0].ElementCount * (Kernel.Height * Kernel.Width + Filters);
+}
+
+/// <summary>
 /// Batch normalisation over the channels of a map or the features of a vector.
 /// Momentum is PyTorch's: the share of the new batch in the moving statistics.
 /// </summary>
@@ -115,6 +158,34 @@ public sealed record BatchNorm(double Epsilon, double Momentum = 0.1, bool Scale
     }
 }
 
+/// <summary>
+/// Normalisation over the channels, at each position of a map, for each token or of a vector by itself; the same in training
+/// and inference.
+/// </summary>
+public sealed record LayerNorm(double Epsilon) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+    [
+        new(layer, ParameterRole.Gamma, [inputs[0].Channels]),
+        new(layer, ParameterRole.Beta, [inputs[0].Channels]),
+    ];
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => output.ElementCount;
+}
+
+/// <summary>A learned factor per channel at the end of a residual branch (Touvron et al. 2021, arXiv:2103.17239).</summary>
+public sealed record LayerScale : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+        [new(layer, ParameterRole.LayerScale, inputs[0].IsMap ? [inputs[0].Channels, 1, 1] : [inputs[0].Channels])];
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => output.ElementCount;
+}
+
 [JsonConverter(typeof(JsonStringEnumConverter<ActivationFunction>))]
 public enum ActivationFunction
 {
@@ -123,6 +194,18 @@ public enum ActivationFunction
     /// <summary>min(max(x, 0), 6).</summary>
     Relu6,
     Sigmoid,
+
+    /// <summary>x · sigmoid(x), also called swish.</summary>
+    Silu,
+
+    /// <summary>x · Φ(x) with the exact normal distribution.</summary>
+    Gelu,
+
+    /// <summary>relu6(x + 3) / 6.</summary>
+    HardSigmoid,
+
+    /// <summary>x · relu6(x + 3) / 6.</summary>
+    HardSwish,
 
     /// <summary>Over the channels or features.</summary>
     Softmax,
@@ -175,6 +258,31 @@ public sealed record GlobalPool(PoolFunction Function) : Operation
         TensorShape.Vector(SingleMap(inputs).Channels);
 }
 
+/// <summary>
+/// Averages over a grid of <paramref name="Size"/> windows that cover the map, as even as they can be: the same output size for
+/// any input size.
+/// </summary>
+public sealed record AdaptiveAveragePool(Extent Size) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        TensorShape.Map(SingleMap(inputs).Channels, Size.Height, Size.Width);
+}
+
+/// <summary>
+/// The zeros that 'same' padding would put around a map for a window of this size and stride, as a layer of its own
+/// (Keras's correct_pad).
+/// </summary>
+public sealed record SamePadding(Extent Kernel, Extent Stride) : Operation
+{
+    [JsonIgnore]
+    public override string Kind => nameof(ZeroPadding);
+
+    public ZeroPadding Resolve(TensorShape map) => new(Padding.Same.Resolve(map.Height, map.Width, Kernel, Stride));
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        Resolve(SingleMap(inputs)).OutputShape(inputs);
+}
+
 /// <summary>Rows and columns of zeros around a map.</summary>
 public sealed record ZeroPadding(Padding Padding) : Operation
 {
@@ -186,8 +294,10 @@ public sealed record ZeroPadding(Padding Padding) : Operation
     }
 }
 
-/// <summary>A fully connected layer: [inputs] → [units].</summary>
-public sealed record Dense(int Units, bool Bias = true) : Operation
+/// <summary>
+/// A fully connected layer: [inputs] → [units]. <paramref name="Activation"/> is part of the layer where Keras has it so.
+/// </summary>
+public sealed record Dense(int Units, bool Bias = true, ActivationFunction? Activation = null) : Operation
 {
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         Single(inputs).IsVector
@@ -202,6 +312,18 @@ public sealed record Dense(int Units, bool Bias = true) : Operation
 
     public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
         (long)inputs[0].Channels * Units;
+}
+
+/// <summary>A dense layer over the channels, the same at every position of a map or for every token: [channels, …] → [units, …].</summary>
+public sealed record PointwiseDense(int Units, bool Bias = true) : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs).WithChannels(Units);
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+        new Dense(Units, Bias).Parameters(layer, inputs);
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
+        (long)inputs[0].ElementCount * Units;
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<AxisOrder>))]
@@ -246,6 +368,15 @@ public sealed record Add : Operation
         inputs.Count > 1 && inputs.All(shape => shape == inputs[0])
             ? inputs[0]
             : throw new GraftException($"cannot add {string.Join(" and ", inputs)}");
+}
+
+/// <summary>A map times a factor per channel, [channels, 1, 1]: what squeeze-and-excitation ends in.</summary>
+public sealed record Multiply : Operation
+{
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        inputs is [{ IsMap: true } map, var factors] && factors == TensorShape.Map(map.Channels, 1, 1)
+            ? map
+            : throw new GraftException($"cannot multiply {string.Join(" by ", inputs)}");
 }
 
 /// <summary>Maps of one height and width, or vectors, one after the other along the channels.</summary>

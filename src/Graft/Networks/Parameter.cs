@@ -9,6 +9,9 @@ public enum ParameterRole
     /// <summary>Weights of a convolution with one group per input channel, [output, 1, height, width].</summary>
     DepthwiseKernel,
 
+    /// <summary>The 1×1 weights of a separable convolution, [output, input, 1, 1].</summary>
+    PointwiseKernel,
+
     /// <summary>Weights of a dense layer, [output, input].</summary>
     DenseKernel,
 
@@ -26,6 +29,12 @@ public enum ParameterRole
 
     /// <summary>The moving variance that batch normalisation divides by in inference.</summary>
     MovingVariance,
+
+    /// <summary>A factor per channel, and all that its layer has.</summary>
+    LayerScale,
+
+    /// <summary>Learned vectors [1, tokens, channels], and all that their layer has.</summary>
+    Embedding,
 }
 
 /// <summary>One tensor of weights of a layer, in PyTorch's axis order.</summary>
@@ -34,14 +43,19 @@ public enum ParameterRole
 /// <param name="Shape">Its sizes, output first.</param>
 public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<int> Shape)
 {
-    /// <summary>The key in PyTorch's naming, which Graft's own files use too: <c>features.0.0.weight</c>.</summary>
-    public string Key => $"{Layer}.{Role switch
+    /// <summary>
+    /// The key in PyTorch's naming, which Graft's own files use too: <c>features.0.0.weight</c>, or the layer's name for a tensor
+    /// that is all its layer has.
+    /// </summary>
+    public string Key => Role switch
     {
-        ParameterRole.Bias or ParameterRole.Beta => "bias",
-        ParameterRole.MovingMean => "running_mean",
-        ParameterRole.MovingVariance => "running_var",
-        _ => "weight",
-    }}";
+        ParameterRole.LayerScale or ParameterRole.Embedding => Layer,
+        ParameterRole.Bias or ParameterRole.Beta => $"{Layer}.bias",
+        ParameterRole.MovingMean => $"{Layer}.running_mean",
+        ParameterRole.MovingVariance => $"{Layer}.running_var",
+        ParameterRole.PointwiseKernel => $"{Layer}.pointwise.weight",
+        _ => $"{Layer}.weight",
+    };
 
     public int ElementCount => Shape.Aggregate(1, (product, size) => checked(product * size));
 

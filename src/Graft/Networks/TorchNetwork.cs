@@ -114,28 +114,33 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
                 var convolved = F.conv2d(
                     padded, Weight("weight"), op.Bias ? Weight("bias") : null, [op.Stride.Height, op.Stride.Width], symmetric, groups: op.Groups);
                 if (!ReferenceEquals(padded, input)) padded.Dispose();
-                return convolved;
+                return Activated(convolved, op.Activation);
+            case SeparableConvolution op:
+                return ConvolveSeparably(input, op, Weight("weight"), Weight("pointwise.weight"));
             case BatchNorm op:
                 return F.batch_norm(
                     input, Weight("running_mean"), Weight("running_var"), op.Scale ? Weight("weight") : null, Weight("bias"),
                     training, op.Momentum, op.Epsilon);
             case Activation op:
-                return op.Function switch
-                {
-                    ActivationFunction.Relu => F.relu(input),
-                    ActivationFunction.Relu6 => F.relu6(input),
-                    ActivationFunction.Sigmoid => sigmoid(input),
-                    ActivationFunction.Softmax => softmax(input, 1),
-                    _ => throw new NotSupportedException($"{op.Function}"),
-                };
+                return Activate(input, op.Function);
+            case LayerNorm op:
+                return OverChannels(input, x => F.layer_norm(x, [x.shape[^1]], Weight("weight"), Weight("bias"), op.Epsilon));
+            case LayerScale:
+                return input * _tensors[layer.Name];
             case Pool op:
                 return Slide(input, op);
             case GlobalPool op:
                 return op.Function == PoolFunction.Average ? input.mean([2, 3]) : input.amax([2, 3]);
+            case AdaptiveAveragePool op:
+                return F.adaptive_avg_pool2d(input, [op.Size.Height, op.Size.Width]);
             case ZeroPadding op:
-                return F.pad(input, [op.Padding.Left, op.Padding.Right, op.Padding.Top, op.Padding.Bottom]);
+                return Surround(input, op.Padding);
+            case SamePadding op:
+                return Surround(input, Padding.Same.Resolve((int)input.shape[2], (int)input.shape[3], op.Kernel, op.Stride));
             case Dense op:
-                return F.linear(input, Weight("weight"), op.Bias ? Weight("bias") : null);
+                return Activated(F.linear(input, Weight("weight"), op.Bias ? Weight("bias") : null), op.Activation);
+            case PointwiseDense op:
+                return OverChannels(input, x => F.linear(x, Weight("weight"), op.Bias ? Weight("bias") : null));
             case Flatten op:
                 using (var ordered = op.Order == AxisOrder.ChannelsLast && input.dim() == 4 ? input.permute(0, 2, 3, 1) : input.alias())
                     return ordered.flatten(1);
@@ -147,14 +152,102 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
                 var sum = inputs[0] + inputs[1];
                 foreach (var more in inputs.Skip(2)) sum.add_(more);
                 return sum;
+            case Multiply:
+                return inputs[0] * inputs[1];
             case Concatenate:
                 return cat(inputs, 1);
+            case ClassToken:
+                return PrependToken(input, _tensors[layer.Name]);
+            case PositionEmbedding op:
+                using (var places = Resample(_tensors[layer.Name], op.Grid, inputs[1].shape[2], inputs[1].shape[3]))
+                    return input + places;
+            case SelfAttention op:
+                return Attend(input, op.Heads);
+            case FirstToken:
+                return input.select(1, 0);
             default:
                 throw new NotSupportedException(layer.Operation.Kind);
         }
 
         Tensor Weight(string name) => _tensors[$"{layer.Name}.{name}"];
     }
+
+    private static Tensor Activate(Tensor input, ActivationFunction function) => function switch
+    {
+        ActivationFunction.Relu => F.relu(input),
+        ActivationFunction.Relu6 => F.relu6(input),
+        ActivationFunction.Sigmoid => sigmoid(input),
+        ActivationFunction.Silu => F.silu(input),
+        ActivationFunction.Gelu => F.gelu(input),
+        ActivationFunction.HardSigmoid => F.hardsigmoid(input),
+        ActivationFunction.HardSwish => F.hardswish(input),
+        ActivationFunction.Softmax => softmax(input, 1),
+        _ => throw new NotSupportedException($"{function}"),
+    };
+
+    /// <summary>The activation that is part of a layer; disposes what it is applied to.</summary>
+    private static Tensor Activated(Tensor output, ActivationFunction? function)
+    {
+        if (function is null) return output;
+        using (output) return Activate(output, function.Value);
+    }
+
+    private static Tensor ConvolveSeparably(Tensor input, SeparableConvolution op, Tensor depthwise, Tensor pointwise)
+    {
+        var (padded, symmetric) = Pad(input, Padding.Same, op.Kernel, 1, 0);
+        using var filtered = F.conv2d(padded, depthwise, null, [1, 1], symmetric, groups: input.shape[1]);
+        if (!ReferenceEquals(padded, input)) padded.Dispose();
+        return F.conv2d(filtered, pointwise);
+    }
+
+    /// <summary>Applies what works on the last axis to the channels, which a map [N, channels, height, width] has second.</summary>
+    private static Tensor OverChannels(Tensor input, Func<Tensor, Tensor> apply)
+    {
+        if (input.dim() != 4) return apply(input);
+        using var last = input.permute(0, 2, 3, 1);
+        using var output = apply(last);
+        return output.permute(0, 3, 1, 2);
+    }
+
+    /// <summary>[N, channels, height, width] → [N, 1 + height · width, channels].</summary>
+    private static Tensor PrependToken(Tensor map, Tensor token)
+    {
+        using var positions = map.flatten(2);
+        using var tokens = positions.transpose(1, 2);
+        using var first = token.expand(map.shape[0], -1, -1);
+        return cat([first, tokens], 1);
+    }
+
+    /// <summary>[1, 1 + grid, channels] → [1, 1 + height · width, channels]; the first token has no place.</summary>
+    private static Tensor Resample(Tensor embedding, Extent grid, long height, long width)
+    {
+        if ((grid.Height, grid.Width) == (height, width)) return embedding.alias();
+        using var first = embedding.narrow(1, 0, 1);
+        using var rest = embedding.narrow(1, 1, grid.Height * grid.Width);
+        using var map = rest.reshape(1, grid.Height, grid.Width, -1).permute(0, 3, 1, 2);
+        using var resampled = F.interpolate(
+            map, [height, width], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
+        using var positions = resampled.flatten(2);
+        using var places = positions.transpose(1, 2);
+        return cat([first, places], 1);
+    }
+
+    /// <summary>[N, tokens, 3 · channels] → [N, tokens, channels].</summary>
+    private static Tensor Attend(Tensor input, int heads)
+    {
+        var (count, tokens) = (input.shape[0], input.shape[1]);
+        using var parts = input.reshape(count, tokens, 3, heads, -1);
+        using var split = parts.permute(2, 0, 3, 1, 4);
+        using var query = split.select(0, 0);
+        using var key = split.select(0, 1);
+        using var value = split.select(0, 2);
+        using var attended = F.scaled_dot_product_attention(query, key, value);
+        using var sideBySide = attended.transpose(1, 2);
+        return sideBySide.flatten(2);
+    }
+
+    private static Tensor Surround(Tensor input, Padding padding) =>
+        F.pad(input, [padding.Left, padding.Right, padding.Top, padding.Bottom]);
 
     private static Tensor Slide(Tensor input, Pool op)
     {

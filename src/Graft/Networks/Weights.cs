@@ -34,16 +34,19 @@ public static class WeightsExtensions
 
 /// <summary>
 /// Random initial values for training from scratch, each parameter's drawn from the seed and its key alone: kernels by He's
-/// normal initialisation (arXiv:1502.01852, fan-in), dense kernels by Glorot's uniform one, normalisations as identities.
+/// normal initialisation (arXiv:1502.01852, fan-in), dense kernels by Glorot's uniform one, embeddings small, normalisations
+/// and layer scales as identities.
 /// </summary>
 public sealed class RandomWeights(int seed) : IWeights
 {
+    private const double EmbeddingDeviation = 0.02;
+
     public void Read(Parameter parameter, Span<float> destination)
     {
         var random = new SplitMix64(StableHash(parameter.Key) ^ (ulong)(uint)seed * 0x9E3779B97F4A7C15);
         switch (parameter.Role)
         {
-            case ParameterRole.Kernel or ParameterRole.DepthwiseKernel:
+            case ParameterRole.Kernel or ParameterRole.DepthwiseKernel or ParameterRole.PointwiseKernel:
                 var deviation = Math.Sqrt(2.0 / parameter.FanIn);
                 foreach (ref var value in destination) value = (float)(random.NextGaussian() * deviation);
                 break;
@@ -51,8 +54,12 @@ public sealed class RandomWeights(int seed) : IWeights
                 var limit = Math.Sqrt(6.0 / (parameter.Shape[0] + parameter.Shape[1]));
                 foreach (ref var value in destination) value = (float)((2 * random.NextDouble() - 1) * limit);
                 break;
+            case ParameterRole.Embedding:
+                foreach (ref var value in destination) value = (float)(random.NextGaussian() * EmbeddingDeviation);
+                break;
             default:
-                destination.Fill(parameter.Role is ParameterRole.Gamma or ParameterRole.MovingVariance ? 1 : 0);
+                destination.Fill(
+                    parameter.Role is ParameterRole.Gamma or ParameterRole.MovingVariance or ParameterRole.LayerScale ? 1 : 0);
                 break;
         }
     }
