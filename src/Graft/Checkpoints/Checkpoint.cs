@@ -89,6 +89,10 @@ public abstract class Checkpoint : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    private protected int IndexOf(string name) => _indices.TryGetValue(name, out var index)
+        ? index
+        : throw new KeyNotFoundException($"{Path} has no tensor '{name}'.");
+
     private protected abstract void ReadValues(int index, Span<float> destination);
 
     protected abstract void Dispose(bool disposing);

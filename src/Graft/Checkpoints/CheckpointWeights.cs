@@ -1,4 +1,3 @@
-using System.Buffers;
 using Graft.Networks;
 
 namespace Graft.Checkpoints;
@@ -6,6 +5,8 @@ namespace Graft.Checkpoints;
 /// <summary>The tensors of a file, matched to the parameters of a network.</summary>
 public sealed class CheckpointWeights : IWeights
 {
+    private const int SliceElements = 1 << 20;
+
     private readonly Checkpoint _checkpoint;
     private readonly IReadOnlyDictionary<string, string> _tensorOf;
 
@@ -19,26 +20,36 @@ public sealed class CheckpointWeights : IWeights
     /// <param name="checkpoint">The file; must stay open as long as the weights are read.</param>
     /// <param name="network">What must be filled: every parameter must be in the file.</param>
     /// <param name="whole">The network that <paramref name="network"/> was cut from: what the file holds for the rest of it is
-    /// passed over. Anything else in the file is an error.</param>
+    /// passed over.</param>
+    /// <param name="auxiliary">A second head that the file may hold, passed over too. Anything else in the file is an error.</param>
     /// <exception cref="CheckpointMismatchException">Tensors are missing, unexpected or of another shape; lists them all.</exception>
-    public static CheckpointWeights Match(Checkpoint checkpoint, Network network, Network? whole = null) =>
-        Match(checkpoint, network, whole, out var problems)
+    public static CheckpointWeights Match(
+        Checkpoint checkpoint, Network network, Network? whole = null, Network? auxiliary = null) =>
+        Match(checkpoint, network, whole, auxiliary, out var problems)
         ?? throw new CheckpointMismatchException(checkpoint.Path, network.Name, problems);
 
     /// <summary>The same, or null where the file does not fit.</summary>
-    public static CheckpointWeights? TryMatch(Checkpoint checkpoint, Network network) =>
-        Match(checkpoint, network, null, out _);
+    public static CheckpointWeights? TryMatch(Checkpoint checkpoint, Network network, Network? auxiliary = null) =>
+        Match(checkpoint, network, null, auxiliary, out _);
 
-    private static CheckpointWeights? Match(Checkpoint checkpoint, Network network, Network? whole, out List<string> problems)
+    private static CheckpointWeights? Match(
+        Checkpoint checkpoint, Network network, Network? whole, Network? auxiliary, out IReadOnlyList<string> problems)
     {
-        var known = (whole ?? network).Parameters;
-        var isKeras = checkpoint is KerasCheckpoint;
-        var tensorOf = checkpoint is KerasCheckpoint keras
-            ? MatchKeras(keras, known)
-            : known.Where(parameter => checkpoint.Contains(parameter.Key))
-                .ToDictionary(parameter => parameter.Key, parameter => parameter.Key, StringComparer.Ordinal);
-
+        IReadOnlyList<Parameter> known = [.. (whole ?? network).Parameters, .. auxiliary?.Parameters ?? []];
         problems = [];
+        foreach (var tensorOf in checkpoint is KerasCheckpoint keras ? MatchesOfKeras(keras, known) : [MatchByKey(checkpoint, known)])
+        {
+            var found = Problems(checkpoint, network, tensorOf);
+            if (found.Count == 0) return new(checkpoint, tensorOf);
+            if (problems.Count == 0) problems = found;
+        }
+        return null;
+    }
+
+    private static List<string> Problems(Checkpoint checkpoint, Network network, Dictionary<string, string> tensorOf)
+    {
+        var problems = new List<string>();
+        var isKeras = checkpoint is KerasCheckpoint;
         foreach (var parameter in network.Parameters)
         {
             var shape = isKeras ? KerasLayout.Shape(parameter) : parameter.Shape;
@@ -56,44 +67,56 @@ public sealed class CheckpointWeights : IWeights
         problems.AddRange(checkpoint.Tensors
             .Where(tensor => !used.Contains(tensor.Name) && !IsCounter(tensor.Name))
             .Select(tensor => $"unexpected: '{tensor.Name}' [{string.Join(", ", tensor.Shape)}]"));
-        return problems.Count == 0 ? new(checkpoint, tensorOf) : null;
+        return problems;
     }
 
     public void Read(Parameter parameter, Span<float> destination)
     {
         var tensor = _tensorOf[parameter.Key];
-        if (_checkpoint is not KerasCheckpoint)
+        if (_checkpoint is not KerasCheckpoint keras)
         {
             _checkpoint.Read(tensor, destination);
             return;
         }
-        var values = ArrayPool<float>.Shared.Rent(destination.Length);
-        try
+        // A slice at a time: the whole of VGG's largest kernel a second time would be 411 MB more.
+        var entrySize = destination.Length / KerasLayout.Shape(parameter)[0];
+        var sliceSize = keras.CanReadSlices(tensor) ? Math.Max(1, SliceElements / entrySize) * entrySize : destination.Length;
+        var values = new float[Math.Min(sliceSize, destination.Length)];
+        for (var first = 0; first < destination.Length; first += values.Length)
         {
-            _checkpoint.Read(tensor, values.AsSpan(0, destination.Length));
-            KerasLayout.ToParameter(parameter, values.AsSpan(0, destination.Length), destination);
-        }
-        finally
-        {
-            ArrayPool<float>.Shared.Return(values);
+            var slice = values.AsSpan(0, Math.Min(values.Length, destination.Length - first));
+            if (slice.Length == destination.Length) keras.Read(tensor, slice);
+            else keras.ReadSlice(tensor, first / entrySize, slice);
+            KerasLayout.ToParameter(parameter, slice, first, destination);
         }
     }
 
-    private static Dictionary<string, string> MatchKeras(KerasCheckpoint file, IReadOnlyList<Parameter> parameters)
+    private static Dictionary<string, string> MatchByKey(Checkpoint checkpoint, IReadOnlyList<Parameter> parameters) =>
+        parameters.Where(parameter => checkpoint.Contains(parameter.Key))
+            .ToDictionary(parameter => parameter.Key, parameter => parameter.Key, StringComparer.Ordinal);
+
+    /// <summary>
+    /// By name, if every layer of the file has a name of the network, and by order. Names alone may mislead: an older Keras counted
+    /// its unnamed layers from conv2d_1.
+    /// </summary>
+    private static IEnumerable<Dictionary<string, string>> MatchesOfKeras(KerasCheckpoint file, IReadOnlyList<Parameter> parameters)
     {
         var fileLayers = file.Layers.Where(layer => layer.TensorNames.Count > 0).ToList();
         var layers = parameters.GroupBy(parameter => parameter.Layer)
             .Select(group => (Name: group.Key, Parameters: group.ToList())).ToList();
         var byName = layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
-        var pairs = fileLayers.All(layer => byName.ContainsKey(layer.Name))
-            ? fileLayers.Select(layer => (layer, byName[layer.Name]))
-            : fileLayers.Zip(layers);
+        if (fileLayers.All(layer => byName.ContainsKey(layer.Name)))
+            yield return Match(fileLayers.Select(layer => (layer, byName[layer.Name].Parameters)));
+        yield return Match(fileLayers.Zip(layers, (fileLayer, layer) => (fileLayer, layer.Parameters)));
 
-        var tensorOf = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var (fileLayer, layer) in pairs)
-            foreach (var (tensor, parameter) in fileLayer.TensorNames.Zip(layer.Parameters))
-                tensorOf.Add(parameter.Key, tensor);
-        return tensorOf;
+        static Dictionary<string, string> Match(IEnumerable<(KerasLayer Layer, List<Parameter> Parameters)> pairs)
+        {
+            var tensorOf = new Dictionary<string, string>(StringComparer.Ordinal);
+            foreach (var (layer, parameters) in pairs)
+                foreach (var (tensor, parameter) in layer.TensorNames.Zip(parameters))
+                    tensorOf.Add(parameter.Key, tensor);
+            return tensorOf;
+        }
     }
 
     /// <summary>PyTorch's batch norm counts its batches; nothing in inference or training here uses the count.</summary>

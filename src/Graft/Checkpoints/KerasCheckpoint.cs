@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using PureHDF;
+using PureHDF.Selections;
 using PureHDF.VOL.Native;
 
 namespace Graft.Checkpoints;
@@ -82,7 +83,22 @@ public sealed class KerasCheckpoint : Checkpoint
         return new($"{path} is not a sound HDF5 file: {what}. Download or save it again.", exception);
     }
 
-    private protected override void ReadValues(int index, Span<float> destination)
+    /// <summary>Whether a part of the tensor can be had for the price of that part: it lies in the file as it is.</summary>
+    internal bool CanReadSlices(string name) => _datasets[IndexOf(name)].Layout.Class == H5DataLayoutClass.Contiguous;
+
+    /// <summary>Reads whole entries of the tensor's first axis, from entry <paramref name="first"/> on.</summary>
+    internal void ReadSlice(string name, int first, Span<float> destination)
+    {
+        var index = IndexOf(name);
+        ulong[] start = new ulong[Tensors[index].Shape.Count], size = [.. Tensors[index].Shape.Select(length => (ulong)length)];
+        var entrySize = Tensors[index].ElementCount / Tensors[index].Shape[0];
+        (start[0], size[0]) = ((ulong)first, (ulong)(destination.Length / entrySize));
+        ReadValues(index, destination, new HyperslabSelection(start.Length, start, size));
+    }
+
+    private protected override void ReadValues(int index, Span<float> destination) => ReadValues(index, destination, selection: null);
+
+    private void ReadValues(int index, Span<float> destination, HyperslabSelection? selection)
     {
         var dataset = _datasets[index];
         var type = Tensors[index].Type;
@@ -92,8 +108,8 @@ public sealed class KerasCheckpoint : Checkpoint
             _stream.Allow(ReadLimit);
             try
             {
-                if (type == TensorType.Float32) dataset.Read(destination);
-                else dataset.Read(bytes.AsSpan());
+                if (type == TensorType.Float32) dataset.Read(destination, fileSelection: selection);
+                else dataset.Read(bytes.AsSpan(), fileSelection: selection);
             }
             catch (Exception exception) when (exception is not ObjectDisposedException)
             {
