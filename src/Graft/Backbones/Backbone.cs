@@ -43,7 +43,7 @@ public sealed class Backbone : IDisposable
     public static Backbone Load(string name, string? weightsFile = null, Preprocessing? preprocessing = null)
     {
         var definition = BackboneCatalog.Find(name);
-        var published = definition.Weights[0];
+        var published = definition.WeightsOf(weightsFile);
         var file = Checkpoint.Open(weightsFile ?? Locate(definition, published));
         try
         {
@@ -51,9 +51,10 @@ public sealed class Backbone : IDisposable
             preprocessing ??= published.Preprocessing;
             whole = whole.WithInputSize(preprocessing.InputHeight, preprocessing.InputWidth);
             var features = whole.CutBefore(definition.Head);
+            var auxiliary = definition.Auxiliary?.Invoke();
             // Whatever the file has for the head, the features are what must be there.
-            var weights = CheckpointWeights.Match(file, features, whole);
-            var complete = CheckpointWeights.TryMatch(file, whole);
+            var weights = CheckpointWeights.Match(file, features, whole, auxiliary);
+            var complete = CheckpointWeights.TryMatch(file, whole, auxiliary);
             return complete is null
                 ? new(definition.FullName, features, weights, preprocessing, head: null, classes: null, file)
                 : new(definition.FullName, whole, complete, preprocessing, definition.Head, ClassesOf(whole, published), file);
@@ -86,13 +87,19 @@ public sealed class Backbone : IDisposable
     public Backbone CutBefore(string layerOrBlock) => Cut(Network.CutBefore(layerOrBlock));
 
     /// <summary>
-    /// What transfer learning keeps: the network without its classification head, its last map averaged to one number per channel.
+    /// What transfer learning keeps: the network without its classification head, its output pooled to one number per channel.
     /// </summary>
     public Backbone Features() => (Head is null ? this : CutBefore(Head)).Pooled();
 
-    /// <summary>The last map averaged to one number per channel; nothing changes where the output is a vector already.</summary>
-    public Backbone Pooled() =>
-        Network.OutputShape.IsMap ? Cut(Network.Append(output => output.GlobalPool("features"))) : this;
+    /// <summary>
+    /// One number per channel: a map averaged, of tokens the class token; nothing changes where the output is a vector already.
+    /// </summary>
+    public Backbone Pooled() => Network.OutputShape switch
+    {
+        { IsMap: true } => Cut(Network.Append(output => output.GlobalPool("features"))),
+        { IsTokens: true } => Cut(Network.Append(output => output.FirstToken("features"))),
+        _ => this,
+    };
 
     /// <summary>The same network for images of another size, in pixels.</summary>
     public Backbone WithInputSize(int width, int height) =>

@@ -12,8 +12,16 @@ public static class BackboneCatalog
         EmbeddedBackbone.Definition,
         .. MobileNetV1.Variants,
         .. MobileNetV2.Variants,
+        .. MobileNetV3.Variants,
         .. SqueezeNet.Variants,
+        .. EfficientNet.Variants,
         .. ResNet.Variants,
+        .. ConvNeXt.Variants,
+        .. InceptionV3.Variants,
+        .. Xception.Variants,
+        .. DinoV2.Variants,
+        .. Vgg.Variants,
+        .. AlexNet.Variants,
     ]);
 
     /// <summary>Finds an entry by name (<c>mobilenet_v2</c>) or name and source (<c>resnet50.keras</c>).</summary>

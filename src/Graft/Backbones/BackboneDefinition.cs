@@ -1,5 +1,3 @@
-using Graft.Checkpoints.Store;
-using Graft.Imaging;
 using Graft.Networks;
 
 namespace Graft.Backbones;
@@ -9,30 +7,8 @@ public static class BackboneSource
 {
     public const string Keras = "keras";
     public const string Torchvision = "torchvision";
+    public const string Timm = "timm";
     public const string Graft = "graft";
-
-    internal const string KerasFiles = "https://storage.googleapis.com/tensorflow/keras-applications/";
-    internal const string TorchvisionFiles = "https://download.pytorch.org/models/";
-}
-
-/// <summary>
-/// A pretrained file and everything needed to use it rightly: how to feed it, what its outputs are called, and what it reached.
-/// </summary>
-public sealed record PretrainedWeights
-{
-    /// <summary>Where the file is published; null for the one that is part of Graft itself.</summary>
-    public PublishedFile? File { get; init; }
-
-    /// <summary>How a photo becomes the network's input.</summary>
-    public required Preprocessing Preprocessing { get; init; }
-
-    public required string Licence { get; init; }
-
-    /// <summary>What the outputs are called, in order; null if the file has no classification head.</summary>
-    public IReadOnlyList<string>? Classes { get; init; }
-
-    /// <summary>Published accuracy on the ImageNet validation photos, in per cent.</summary>
-    public double? Top1 { get; init; }
 }
 
 /// <summary>An entry of the catalogue: a network's description and its pretrained files.</summary>
@@ -52,6 +28,12 @@ public sealed record BackboneDefinition
     /// <summary>Describes the whole network, head included, at its usual input size.</summary>
     public required Func<Network> Build { get; init; }
 
+    /// <summary>
+    /// Describes a second head that helped in the original training: its tensors are in the published files and parameter count, and
+    /// nothing in transfer or inference runs them. Null where there is none.
+    /// </summary>
+    public Func<Network>? Auxiliary { get; init; }
+
     /// <summary>The first layer (or block) of the classification head: what enters it are the features.</summary>
     public required string Head { get; init; }
 
@@ -60,4 +42,8 @@ public sealed record BackboneDefinition
 
     /// <summary>Pretrained files, the usual one first.</summary>
     public required IReadOnlyList<PretrainedWeights> Weights { get; init; }
+
+    /// <summary>The record of a file that has its published name, wherever it lies; else, and for no file, the usual one.</summary>
+    public PretrainedWeights WeightsOf(string? file) =>
+        Weights.FirstOrDefault(weights => file is not null && weights.File?.FileName == Path.GetFileName(file)) ?? Weights[0];
 }

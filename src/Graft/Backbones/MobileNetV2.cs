@@ -1,14 +1,19 @@
+using Graft.Checkpoints.Store;
 using Graft.Imaging;
 using Graft.Networks;
+using static Graft.Backbones.Blocks;
+using static Graft.Networks.ActivationFunction;
 
 namespace Graft.Backbones;
 
 /// <summary>
-/// MobileNet v2, Sandler et al. 2018, arXiv:1801.04381, table 2; torchvision's definition (torchvision/models/mobilenetv2.py).
+/// MobileNet v2, Sandler et al. 2018, arXiv:1801.04381, table 2; torchvision's definition (torchvision/models/mobilenetv2.py) and
+/// Keras's (keras/src/applications/mobilenet_v2.py), which differ in names, padding and the epsilon of batch norm.
 /// </summary>
 internal static class MobileNetV2
 {
-    private const double Epsilon = 1e-5;
+    private const string Paper = "Sandler et al. 2018, arXiv:1801.04381";
+    private const double TorchEpsilon = 1e-5, KerasEpsilon = 1e-3, KerasMomentum = 0.001;
 
     /// <summary>Expansion, channels, repeats and first stride of each group of inverted residual blocks.</summary>
     private static readonly (int Expansion, int Channels, int Repeats, int Stride)[] Table2 =
@@ -20,7 +25,7 @@ internal static class MobileNetV2
     {
         var builder = new NetworkBuilder("mobilenet_v2");
         var channels = Width(32);
-        var x = ConvNormRelu6(builder.Input("input", channels: 3, imageSizePixels), "features.0", channels, kernel: 3, stride: 2);
+        var x = builder.Input("input", channels: 3, imageSizePixels).ConvNormActivation("features.0", channels, kernel: 3, Relu6, stride: 2);
         var block = 1;
         foreach (var (expansion, filters, repeats, firstStride) in Table2)
             for (var repeat = 0; repeat < repeats; repeat++)
@@ -29,7 +34,7 @@ internal static class MobileNetV2
                 x = InvertedResidual(x, $"features.{block++}", channels, Width(filters), expansion, stride);
                 channels = Width(filters);
             }
-        x = ConvNormRelu6(x, $"features.{block}", MakeDivisible(1280 * Math.Max(1, width)), kernel: 1);
+        x = x.ConvNormActivation($"features.{block}", MakeDivisible(1280 * Math.Max(1, width)), kernel: 1, Relu6);
         return builder.Build(x.GlobalPool("avgpool").Dropout("classifier.0", 0.2).Dense("classifier.1", classes));
 
         int Width(int filters) => MakeDivisible(filters * width);
@@ -38,24 +43,48 @@ internal static class MobileNetV2
     private static Node InvertedResidual(Node input, string block, int channels, int filters, int expansion, int stride)
     {
         var (x, hidden, part) = (input, channels * expansion, 0);
-        if (expansion != 1) x = ConvNormRelu6(x, $"{block}.conv.{part++}", hidden, kernel: 1);
-        x = x.DepthwiseConvolution($"{block}.conv.{part}.0", hidden, kernel: 3, stride, padding: 1, bias: false)
-            .BatchNorm($"{block}.conv.{part}.1", Epsilon).Relu6($"{block}.conv.{part++}.2")
+        if (expansion != 1) x = x.ConvNormActivation($"{block}.conv.{part++}", hidden, kernel: 1, Relu6);
+        x = x.DepthwiseNormActivation($"{block}.conv.{part++}", hidden, kernel: 3, Relu6, stride)
             .Convolution($"{block}.conv.{part++}", filters, kernel: 1, bias: false)
-            .BatchNorm($"{block}.conv.{part}", Epsilon);
+            .BatchNorm($"{block}.conv.{part}", TorchEpsilon);
         return stride == 1 && channels == filters ? x.Add($"{block}.add", input) : x;
     }
 
-    private static Node ConvNormRelu6(Node x, string block, int filters, int kernel, int stride = 1) =>
-        x.Convolution($"{block}.0", filters, kernel, stride, padding: kernel / 2, bias: false)
-            .BatchNorm($"{block}.1", Epsilon).Relu6($"{block}.2");
-
-    /// <summary>The nearest multiple of 8 that is not more than a tenth smaller.</summary>
-    private static int MakeDivisible(double channels)
+    public static Network BuildKeras()
     {
-        var rounded = Math.Max(8, (int)(channels + 4) / 8 * 8);
-        return rounded < 0.9 * channels ? rounded + 8 : rounded;
+        var builder = new NetworkBuilder("mobilenet_v2");
+        var channels = 32;
+        var x = builder.Input("input_1", channels: 3, size: 224)
+            .Convolution("Conv1", channels, kernel: 3, stride: 2, padding: Padding.Same, bias: false)
+            .KerasNorm("bn_Conv1").Relu6("Conv1_relu");
+        var block = 0;
+        foreach (var (expansion, filters, repeats, firstStride) in Table2)
+            for (var repeat = 0; repeat < repeats; repeat++, block++)
+            {
+                x = KerasInvertedResidual(
+                    x, block == 0 ? "expanded_conv" : $"block_{block}", channels, filters, expansion, repeat == 0 ? firstStride : 1);
+                channels = filters;
+            }
+        return builder.Build(x
+            .Convolution("Conv_1", 1280, kernel: 1, bias: false).KerasNorm("Conv_1_bn").Relu6("out_relu")
+            .GlobalPool("global_average_pooling2d").Dense("predictions", 1000).Softmax("predictions_softmax"), LayerOrder.Keras);
     }
+
+    private static Node KerasInvertedResidual(Node input, string block, int channels, int filters, int expansion, int stride)
+    {
+        var (x, hidden) = (input, channels * expansion);
+        if (expansion != 1)
+            x = x.Convolution($"{block}_expand", hidden, kernel: 1, bias: false)
+                .KerasNorm($"{block}_expand_BN").Relu6($"{block}_expand_relu");
+        if (stride == 2) x = x.SamePadding($"{block}_pad", kernel: 3, stride);
+        x = x.DepthwiseConvolution(
+                $"{block}_depthwise", hidden, kernel: 3, stride, stride == 1 ? Padding.Same : Padding.None, bias: false)
+            .KerasNorm($"{block}_depthwise_BN").Relu6($"{block}_depthwise_relu")
+            .Convolution($"{block}_project", filters, kernel: 1, bias: false).KerasNorm($"{block}_project_BN");
+        return stride == 1 && channels == filters ? input.Add($"{block}_add", x) : x;
+    }
+
+    private static Node KerasNorm(this Node x, string layer) => x.BatchNorm(layer, KerasEpsilon, KerasMomentum);
 
     public static IEnumerable<BackboneDefinition> Variants =>
     [
@@ -63,20 +92,33 @@ internal static class MobileNetV2
         {
             Name = "mobilenet_v2",
             Source = BackboneSource.Torchvision,
-            Paper = "Sandler et al. 2018, arXiv:1801.04381",
+            Paper = Paper,
             Build = () => Build(1.0),
             Head = "avgpool",
             PublishedParameters = 3_504_872,
             Weights =
             [
-                new()
-                {
-                    File = new() { FileName = "mobilenet_v2-b0353104.pth", Url = new($"{BackboneSource.TorchvisionFiles}mobilenet_v2-b0353104.pth") },
-                    Preprocessing = Preprocessing.Torchvision(),
-                    Classes = ClassNames.ImageNet,
-                    Licence = "BSD-3-Clause",
-                    Top1 = 71.878,
-                },
+                PretrainedWeights.Torchvision("mobilenet_v2-b0353104.pth", 71.878, 90.286),
+                PretrainedWeights.Torchvision("mobilenet_v2-7ebf99e0.pth", 72.154, 90.822, Preprocessing.Torchvision(resize: 232)),
+            ],
+        },
+        new()
+        {
+            Name = "mobilenet_v2",
+            Source = BackboneSource.Keras,
+            Paper = Paper,
+            Build = BuildKeras,
+            Head = "global_average_pooling2d",
+            PublishedParameters = 3_538_984,
+            Weights =
+            [
+                // Keras publishes no hashes of these files; those here are of third-party copies.
+                PretrainedWeights.Keras(
+                    "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5", FileHash.Md5("321911b381f6fd09b744356f6796ee18"),
+                    Preprocessing.KerasTf(224, Interpolation.Bilinear), 14_536_120, top1: 71.3, top5: 90.1),
+                PretrainedWeights.KerasNoTop(
+                    "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+                    FileHash.Md5("f1a68526548f7541cda07e19ba6c85f4"), Preprocessing.KerasTf(224, Interpolation.Bilinear), 9_406_464),
             ],
         },
     ];

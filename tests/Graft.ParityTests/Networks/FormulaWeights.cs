@@ -11,6 +11,8 @@ namespace Graft.ParityTests.Networks;
 /// </summary>
 internal sealed class FormulaWeights(bool keras, double gain) : IWeights
 {
+    private const int ChunkElements = 1 << 18;
+
     public void Read(Parameter parameter, Span<float> destination)
     {
         if (keras)
@@ -29,44 +31,47 @@ internal sealed class FormulaWeights(bool keras, double gain) : IWeights
     public static float[] Input(int count)
     {
         var values = new float[count];
-        var uniform = new Formula("input");
-        for (var i = 0; i < count; i++) values[i] = (float)((uniform[i] - 0.5) * 2);
+        Fill("input", values, scale: 2, centre: 0);
         return values;
     }
 
     private void Fill(string name, Parameter parameter, Span<float> values)
     {
-        var uniform = new Formula(name);
-        for (var i = 0; i < values.Length; i++)
+        var (scale, centre) = parameter.Role switch
         {
-            values[i] = (float)(parameter.Role switch
+            ParameterRole.Kernel or ParameterRole.DepthwiseKernel or ParameterRole.PointwiseKernel or ParameterRole.DenseKernel =>
+                (2 * Math.Sqrt(3 * gain / parameter.FanIn), 0.0),
+            ParameterRole.Gamma or ParameterRole.MovingVariance or ParameterRole.LayerScale => (1, 1),
+            _ => (0.2, 0),
+        };
+        Fill(name, values, scale, centre);
+    }
+
+    private static unsafe void Fill(string name, Span<float> values, double scale, double centre)
+    {
+        var crc = Crc32.HashToUInt32(Encoding.UTF8.GetBytes(name));
+        var count = values.Length;
+        fixed (float* fixedStart = values)
+        {
+            var start = fixedStart;
+            Parallel.For(0, (count + ChunkElements - 1) / ChunkElements, chunk =>
             {
-                ParameterRole.Kernel or ParameterRole.DepthwiseKernel or ParameterRole.DenseKernel =>
-                    (uniform[i] - 0.5) * 2 * Math.Sqrt(3 * gain / parameter.FanIn),
-                ParameterRole.Gamma or ParameterRole.MovingVariance => 0.5 + uniform[i],
-                _ => (uniform[i] - 0.5) * 0.2,
+                var end = (int)Math.Min(count, (chunk + 1L) * ChunkElements);
+                for (var i = chunk * ChunkElements; i < end; i++) start[i] = (float)((Uniform((uint)i, crc) - 0.5) * scale + centre);
             });
         }
     }
 
-    private readonly struct Formula(string name)
+    /// <summary>In [0, 1).</summary>
+    private static double Uniform(uint element, uint crc)
     {
-        private readonly uint _crc = Crc32.HashToUInt32(Encoding.UTF8.GetBytes(name));
-
-        /// <summary>In [0, 1).</summary>
-        public double this[int element]
+        unchecked
         {
-            get
-            {
-                unchecked
-                {
-                    var x = (uint)element * 2654435761 + _crc;
-                    x = (x ^ (x >> 16)) * 0x85EBCA6B;
-                    x = (x ^ (x >> 13)) * 0xC2B2AE35;
-                    x ^= x >> 16;
-                    return (x >> 8) / 16777216.0;
-                }
-            }
+            var x = element * 2654435761 + crc;
+            x = (x ^ (x >> 16)) * 0x85EBCA6B;
+            x = (x ^ (x >> 13)) * 0xC2B2AE35;
+            x ^= x >> 16;
+            return (x >> 8) / 16777216.0;
         }
     }
 }

@@ -1,0 +1,77 @@
+using Graft.Checkpoints.Store;
+using Graft.Imaging;
+
+namespace Graft.Backbones;
+
+/// <summary>
+/// A pretrained file and everything needed to use it rightly: how to feed it, what its outputs are called, and what it reached.
+/// </summary>
+public sealed record PretrainedWeights
+{
+    private const string KerasFiles = "https://storage.googleapis.com/tensorflow/keras-applications/";
+    private const string TorchvisionFiles = "https://download.pytorch.org/models/";
+
+    /// <summary>Where the file is published; null for the one that is part of Graft itself.</summary>
+    public PublishedFile? File { get; init; }
+
+    /// <summary>How a photo becomes the network's input.</summary>
+    public required Preprocessing Preprocessing { get; init; }
+
+    public required string Licence { get; init; }
+
+    /// <summary>What the outputs are called, in order; null if the file has no classification head.</summary>
+    public IReadOnlyList<string>? Classes { get; init; }
+
+    /// <summary>Published accuracy on the ImageNet validation photos, in per cent.</summary>
+    public double? Top1 { get; init; }
+
+    /// <summary>Published share of ImageNet validation photos whose class is among the first five answers, in per cent.</summary>
+    public double? Top5 { get; init; }
+
+    /// <summary>A whole network of keras.io/api/applications, with the MD5 that Keras checks.</summary>
+    internal static PretrainedWeights Keras(
+        string path, FileHash? hash, Preprocessing preprocessing, long? bytes = null, double? top1 = null, double? top5 = null) => new()
+        {
+            File = new() { FileName = path[(path.LastIndexOf('/') + 1)..], Url = new(KerasFiles + path), Bytes = bytes, Hash = hash },
+            Preprocessing = preprocessing,
+            Licence = "Apache-2.0",
+            Classes = ClassNames.ImageNet,
+            Top1 = top1,
+            Top5 = top5,
+        };
+
+    /// <summary>The same without the classification head.</summary>
+    internal static PretrainedWeights KerasNoTop(string path, FileHash? hash, Preprocessing preprocessing, long? bytes = null) =>
+        Keras(path, hash, preprocessing, bytes) with { Classes = null };
+
+    /// <summary>Weights of torchvision; the end of the file's name is the beginning of its SHA-256.</summary>
+    internal static PretrainedWeights Torchvision(string file, double top1, double top5, Preprocessing? preprocessing = null) => new()
+    {
+        File = new()
+        {
+            FileName = file,
+            Url = new(TorchvisionFiles + file),
+            Hash = FileHash.Sha256Prefix(Path.GetFileNameWithoutExtension(file)[^8..]),
+        },
+        Preprocessing = preprocessing ?? Preprocessing.Torchvision(),
+        Licence = "BSD-3-Clause",
+        Classes = ClassNames.ImageNet,
+        Top1 = top1,
+        Top5 = top5,
+    };
+
+    /// <summary>Weights of timm on Hugging Face.</summary>
+    internal static PretrainedWeights Timm(string id, FileHash hash, Preprocessing preprocessing, double? top1 = null) => new()
+    {
+        File = new()
+        {
+            FileName = $"{id}.safetensors",
+            Url = new($"https://huggingface.co/timm/{id}/resolve/main/model.safetensors"),
+            Hash = hash,
+        },
+        Preprocessing = preprocessing,
+        Licence = "Apache-2.0",
+        Classes = top1 is null ? null : ClassNames.ImageNet,
+        Top1 = top1,
+    };
+}

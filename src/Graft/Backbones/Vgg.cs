@@ -1,0 +1,97 @@
+using Graft.Checkpoints.Store;
+using Graft.Imaging;
+using Graft.Networks;
+
+namespace Graft.Backbones;
+
+/// <summary>
+/// VGG-16 and VGG-19, Simonyan &amp; Zisserman 2014, arXiv:1409.1556, table 1, columns D and E; Keras's definition
+/// (keras/src/applications/vgg16.py) and torchvision's (torchvision/models/vgg.py). The networks differ in names, in how the last map
+/// becomes a vector, and in the input that the weights were trained on.
+/// </summary>
+internal static class Vgg
+{
+    private const string Paper = "Simonyan & Zisserman 2014, arXiv:1409.1556";
+
+    private static readonly int[] Widths = [64, 128, 256, 512, 512];
+
+    /// <summary>Convolutions before each of the five poolings.</summary>
+    private static readonly int[] ColumnD = [2, 2, 3, 3, 3], ColumnE = [2, 2, 4, 4, 4];
+
+    public static Network BuildKeras(string name, int[] column)
+    {
+        var builder = new NetworkBuilder(name);
+        var x = builder.Input("input_1", channels: 3, size: 224);
+        for (var block = 1; block <= column.Length; block++)
+        {
+            for (var conv = 1; conv <= column[block - 1]; conv++)
+                x = x.Convolution(
+                    $"block{block}_conv{conv}", Widths[block - 1], kernel: 3, padding: Padding.Same, activation: ActivationFunction.Relu);
+            x = x.MaxPool($"block{block}_pool", kernel: 2, stride: 2);
+        }
+        return builder.Build(x
+            .Flatten("flatten", AxisOrder.ChannelsLast)
+            .Dense("fc1", 4096, activation: ActivationFunction.Relu)
+            .Dense("fc2", 4096, activation: ActivationFunction.Relu)
+            .Dense("predictions", 1000).Softmax("predictions_softmax"));
+    }
+
+    public static Network BuildTorchvision(string name, int[] column)
+    {
+        var builder = new NetworkBuilder(name);
+        var x = builder.Input("input", channels: 3, size: 224);
+        var index = 0;
+        for (var block = 0; block < column.Length; block++)
+        {
+            for (var conv = 0; conv < column[block]; conv++)
+                x = x.Convolution($"features.{index++}", Widths[block], kernel: 3, padding: 1).Relu($"features.{index++}");
+            x = x.MaxPool($"features.{index++}", kernel: 2, stride: 2);
+        }
+        return builder.Build(x
+            .AdaptiveAveragePool("avgpool", 7).Flatten("flatten")
+            .Dense("classifier.0", 4096).Relu("classifier.1").Dropout("classifier.2", 0.5)
+            .Dense("classifier.3", 4096).Relu("classifier.4").Dropout("classifier.5", 0.5)
+            .Dense("classifier.6", 1000));
+    }
+
+    public static IEnumerable<BackboneDefinition> Variants =>
+    [
+        Keras("vgg16", ColumnD, 138_357_544,
+            ("64373286793e3c8b2b4e3219cbf3544b", 553_467_096), ("6d6bbae143d832006294945121d1f1fc", 58_889_256), top1: 71.3, top5: 90.1),
+        Keras("vgg19", ColumnE, 143_667_240,
+            ("cbe5617147190e668d6c5d5026f83318", 574_710_816), ("253f8cb515780f3b799900260a226db6", 80_134_624), top1: 71.3, top5: 90.0),
+        Torchvision("vgg16", ColumnD, 138_357_544, PretrainedWeights.Torchvision("vgg16-397923af.pth", 71.592, 90.382)),
+        Torchvision("vgg19", ColumnE, 143_667_240, PretrainedWeights.Torchvision("vgg19-dcbb9e9d.pth", 72.376, 90.876)),
+    ];
+
+    private static BackboneDefinition Keras(
+        string name, int[] column, long parameters, (string Md5, long Bytes) whole, (string Md5, long Bytes) noTop, double top1, double top5)
+    {
+        var (path, preprocessing) = ($"{name}/{name}_weights_tf_dim_ordering_tf_kernels", Preprocessing.KerasCaffe(224, Interpolation.Bilinear));
+        return new()
+        {
+            Name = name,
+            Source = BackboneSource.Keras,
+            Paper = Paper,
+            Build = () => BuildKeras(name, column),
+            Head = "flatten",
+            PublishedParameters = parameters,
+            Weights =
+            [
+                PretrainedWeights.Keras($"{path}.h5", FileHash.Md5(whole.Md5), preprocessing, whole.Bytes, top1, top5) with { Licence = "CC-BY-4.0" },
+                PretrainedWeights.KerasNoTop($"{path}_notop.h5", FileHash.Md5(noTop.Md5), preprocessing, noTop.Bytes) with { Licence = "CC-BY-4.0" },
+            ],
+        };
+    }
+
+    private static BackboneDefinition Torchvision(string name, int[] column, long parameters, PretrainedWeights weights) => new()
+    {
+        Name = name,
+        Source = BackboneSource.Torchvision,
+        Paper = Paper,
+        Build = () => BuildTorchvision(name, column),
+        Head = "avgpool",
+        PublishedParameters = parameters,
+        Weights = [weights],
+    };
+}
