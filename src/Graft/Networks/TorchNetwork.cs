@@ -15,6 +15,8 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     private readonly int[] _lastUse;
     private readonly Dictionary<string, int> _indices;
 
+    static TorchNetwork() => LibtorchTuning.Apply();
+
     /// <summary>Builds the module and fills it, tensor by tensor, from <paramref name="weights"/>.</summary>
     public TorchNetwork(Network network, IWeights weights) : base(network.Name)
     {
