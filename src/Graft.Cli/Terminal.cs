@@ -19,21 +19,20 @@ internal static class Terminal
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON document on standard output" };
 
     /// <summary>Gives a command its work, and turns what goes wrong into one line and an exit code.</summary>
-    public static void SetWork(this Command command, Func<ParseResult, CancellationToken, Task<int>> work) =>
-        command.SetAction(async (parsed, cancellation) =>
-        {
-            try
-            {
-                return await work(parsed, cancellation);
-            }
-            catch (Exception problem)
-            {
-                return Report(problem, parsed, cancellation);
-            }
-        });
-
     public static void SetWork(this Command command, Func<ParseResult, CancellationToken, int> work) =>
-        command.SetWork((parsed, cancellation) => Task.Run(() => work(parsed, cancellation), CancellationToken.None));
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () =>
+            {
+                try
+                {
+                    return work(parsed, cancellation);
+                }
+                catch (Exception problem)
+                {
+                    return Report(problem, parsed, cancellation);
+                }
+            },
+            CancellationToken.None));
 
     public static void Say(string message) => Console.Error.WriteLine(message);
 

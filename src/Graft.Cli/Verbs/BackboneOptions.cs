@@ -40,7 +40,7 @@ internal sealed class BackboneOptions
     }
 
     /// <summary>Loads a catalogue network as these options say, fetching its published weights if they are not here yet.</summary>
-    public async Task<Backbone> LoadAsync(string name, ParseResult parsed, CancellationToken cancellation)
+    public Backbone Load(string name, ParseResult parsed, CancellationToken cancellation)
     {
         var definition = BackboneCatalog.Find(name);
         var file = parsed.GetValue(_weights);
@@ -51,12 +51,12 @@ internal sealed class BackboneOptions
         var preprocessing = parsed.GetValue(_preprocessing) is { } mode
             ? Modes[mode](size, Interpolation.Bilinear)
             : usual.WithInputSize(size, size);
-        if (file is null) await PublishedWeights.EnsureAsync(definition, cancellation);
+        if (file is null) PublishedWeights.Ensure(definition, cancellation);
         return Backbone.Load(name, file?.FullName, preprocessing);
     }
 
     /// <summary>A trained model (a file or a run folder), or a catalogue network with its original head.</summary>
-    public async Task<ImageClassifier> OpenAsync(string model, ParseResult parsed, CancellationToken cancellation)
+    public ImageClassifier Open(string model, ParseResult parsed, CancellationToken cancellation)
     {
         if (Path.Exists(model)) return ImageClassifier.Open(model);
         if (!BackboneCatalog.Contains(model))
@@ -64,7 +64,7 @@ internal sealed class BackboneOptions
             throw new UsageException(
                 $"There is no model '{model}': no such file or run folder, and no network of that name (`graft models` lists them).");
         }
-        var backbone = await LoadAsync(model, parsed, cancellation);
+        var backbone = Load(model, parsed, cancellation);
         try
         {
             return ImageClassifier.Of(backbone);

@@ -21,9 +21,9 @@ internal static class EvaluateVerb
             "Measure a model on labelled photos: on their test/ folder if they have one, else on all of them.",
             "graft evaluate runs/flowers-mobilenet_v2 new-flowers") { model, data, output, json };
         pretrained.AddTo(command);
-        command.SetWork(async (parsed, cancellation) =>
+        command.SetWork((parsed, cancellation) =>
         {
-            using var classifier = await pretrained.OpenAsync(parsed.GetRequiredValue(model), parsed, cancellation);
+            using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
             var source = parsed.GetRequiredValue(data);
             if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
             var photos = LabeledImages.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes));

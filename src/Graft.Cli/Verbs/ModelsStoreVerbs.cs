@@ -21,12 +21,12 @@ internal static class ModelsStoreVerbs
         var command = new Verb(
             "pull", "Fetch published weights into the weight store; an interrupted download goes on where it stopped.",
             "graft models pull mobilenet_v2") { names, Hash };
-        command.SetWork(async (parsed, cancellation) =>
+        command.SetWork((parsed, cancellation) =>
         {
             foreach (var file in parsed.GetRequiredValue(names).Select(PublishedFileOf).ToList())
             {
                 Pin(parsed, file);
-                var path = WeightStore.Default.Find(file) ?? await PublishedWeights.PullAsync(file, cancellation);
+                var path = WeightStore.Default.Find(file) ?? PublishedWeights.Pull(file, cancellation);
                 Console.Out.WriteLine(path);
             }
             return Terminal.Done;

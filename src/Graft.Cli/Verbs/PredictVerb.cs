@@ -20,11 +20,11 @@ internal static class PredictVerb
             "graft predict runs/flowers-mobilenet_v2 garden.jpg --top 3",
             "graft predict mobilenet_v1 garden.jpg") { model, paths, top, json };
         pretrained.AddTo(command);
-        command.SetWork(async (parsed, cancellation) =>
+        command.SetWork((parsed, cancellation) =>
         {
             if (parsed.GetValue(top) < 1) throw new UsageException("Expected --top of at least 1.");
             var photos = parsed.GetRequiredValue(paths).SelectMany(Photos).ToList();
-            using var classifier = await pretrained.OpenAsync(parsed.GetRequiredValue(model), parsed, cancellation);
+            using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
             var predictions = photos.Count > 16
                 ? Terminal.WithProgress(progress => classifier.Predict(photos, progress: progress, cancellation: cancellation))
                 : classifier.Predict(photos, cancellation: cancellation);

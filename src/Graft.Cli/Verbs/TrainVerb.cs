@@ -53,7 +53,7 @@ internal static class TrainVerb
         foreach (Option option in (Option[])[
             layer, output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, noCache, json]) command.Add(option);
 
-        command.SetWork(async (parsed, cancellation) =>
+        command.SetWork((parsed, cancellation) =>
         {
             var options = new TrainingRunOptions
             {
@@ -82,7 +82,7 @@ internal static class TrainVerb
             var photos = LabeledImages.Load(source, new() { Seed = options.Training.Seed });
             foreach (var note in photos.Notes) Terminal.Warn(note);
 
-            using var whole = await pretrained.LoadAsync(parsed.GetRequiredValue(backbone), parsed, cancellation);
+            using var whole = pretrained.Load(parsed.GetRequiredValue(backbone), parsed, cancellation);
             var features = parsed.GetValue(layer) is { } cut ? whole.CutAfter(cut).Pooled() : whole.Features();
             var run = RunFolder.Create(parsed.GetValue(output), $"{SourceName(source)}-{whole.Name.Split('.')[0]}");
             try
