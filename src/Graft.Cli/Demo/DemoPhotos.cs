@@ -16,7 +16,7 @@ internal static class DemoPhotos
     /// and its number alone, so more pictures never change the ones that were there.
     /// </summary>
     public static void Draw(
-        string folder, int trainPerClass, int validationPerClass, int testPerClass, int seed, int sizePixels = 160)
+        string folder, int trainPerClass, int validationPerClass, int testPerClass, int seed, int sizePixels = 128)
     {
         var photos =
             from part in new (Split Split, int Count)[]
@@ -37,7 +37,7 @@ internal static class DemoPhotos
     }
 
     /// <summary>One more picture, in no folder that <see cref="Draw"/> writes: the bytes of a JPEG file.</summary>
-    public static byte[] DrawOne(string className, int seed, int sizePixels = 160) =>
+    public static byte[] DrawOne(string className, int seed, int sizePixels = 128) =>
         DrawOne(className, Split.New, 0, seed, sizePixels);
 
     private static byte[] DrawOne(string className, Split split, int number, int seed, int sizePixels)

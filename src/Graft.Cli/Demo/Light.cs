@@ -9,22 +9,39 @@ internal sealed class Light(Random random, int sizePixels)
     private readonly float _height = random.Between(0.5f, 2f);
     private readonly float _softness = random.Between(0.01f, 0.05f);
 
+    private static SKSamplingOptions Smooth => new(SKFilterMode.Linear);
+
     private SKPoint Away => new(-MathF.Cos(_azimuth), -MathF.Sin(_azimuth));
 
     /// <summary>Draws the subject over its shadow, rounded as if its outline were puffed up.</summary>
     public void DrawSubject(SKCanvas canvas, SKImage subject)
     {
         CastShadow(canvas, subject);
+        using var relief = Relief(subject, sizePixels / 2);
+        using var modelling = new SKPaint { BlendMode = SKBlendMode.Multiply };
+        using var inside = new SKPaint { BlendMode = SKBlendMode.DstIn };
+        canvas.SaveLayer();
+        canvas.DrawImage(subject, 0, 0, SKSamplingOptions.Default);
+        canvas.DrawImage(relief, SKRect.Create(sizePixels, sizePixels), Smooth, modelling);
+        canvas.DrawImage(subject, 0, 0, SKSamplingOptions.Default, inside);
+        canvas.Restore();
+    }
+
+    /// <summary>The lamp's light on the puffed outline, grey; it is smooth, so a small picture of it does.</summary>
+    private SKImage Relief(SKImage subject, int reliefPixels)
+    {
+        using var surface = SKSurface.Create(new SKImageInfo(reliefPixels, reliefPixels));
         var towards = new SKPoint3(MathF.Cos(_azimuth), MathF.Sin(_azimuth), _height);
         var flat = _height / MathF.Sqrt(1 + _height * _height);
-        using var relief = SKImageFilter.CreateBlur(sizePixels * 0.02f, sizePixels * 0.02f);
+        using var puffed = SKImageFilter.CreateBlur(reliefPixels * 0.02f, reliefPixels * 0.02f);
         using var diffuse = SKImageFilter.CreateDistantLitDiffuse(
-            towards, SKColors.White, surfaceScale: sizePixels * random.Between(0.02f, 0.06f),
-            kd: random.Between(0.8f, 1.1f) / flat, relief);
-        using var lit = SKImageFilter.CreateBlendMode(SKBlendMode.Multiply, null, diffuse);
-        using var inside = SKImageFilter.CreateBlendMode(SKBlendMode.DstIn, lit, null);
-        using var paint = new SKPaint { ImageFilter = inside };
-        canvas.DrawImage(subject, 0, 0, SKSamplingOptions.Default, paint);
+            towards, SKColors.White, surfaceScale: reliefPixels * random.Between(0.02f, 0.06f),
+            kd: random.Between(0.8f, 1.1f) / flat, puffed);
+        using var paint = new SKPaint { ImageFilter = diffuse };
+        surface.Canvas.SaveLayer(paint);
+        surface.Canvas.DrawImage(subject, SKRect.Create(reliefPixels, reliefPixels), Smooth);
+        surface.Canvas.Restore();
+        return surface.Snapshot();
     }
 
     /// <summary>The lamp's fall-off over the whole scene, sometimes broken by the shadow of leaves or bars.</summary>

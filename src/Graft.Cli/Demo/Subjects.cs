@@ -162,32 +162,6 @@ internal static class Subjects
         }
     }
 
-    private static void Flower(Sketch sketch)
-    {
-        var (colors, random) = (sketch.Palette, sketch.Random);
-        var (petals, width, heart) = (random.Between(9, 18), random.Between(110, 200), random.Between(0.2f, 0.34f));
-        using var petal = Sketch.Path($"M 0 0 C -{width} -300 -{width} -800 0 -950 C {width} -800 {width} -300 0 0 Z");
-        using var crease = Sketch.Path("M 0 -200 L 0 -850");
-
-        for (var turn = 0; turn < petals; turn++)
-        {
-            sketch.Canvas.Save();
-            sketch.Canvas.RotateRadians(MathF.Tau * turn / petals);
-            sketch.Canvas.Scale(1, random.Between(0.85f, 1.05f));
-            sketch.Fill(petal, colors.Main);
-            sketch.Stroke(petal, colors.Line, 0.02f);
-            sketch.Stroke(crease, colors.Line, 0.015f);
-            sketch.Canvas.Restore();
-        }
-        sketch.Oval(0, 0, heart, heart, colors.Accent);
-        for (var seed = 1; seed < 70; seed++)
-        {
-            var (y, x) = MathF.SinCos(2.4f * seed);
-            var far = heart * MathF.Sqrt(seed / 72f);
-            sketch.Oval(far * x, far * y, 0.016f, 0.016f, colors.Line);
-        }
-    }
-
     private static void Leaf(Sketch sketch)
     {
         var (colors, random) = (sketch.Palette, sketch.Random);
