@@ -11,8 +11,8 @@ namespace Graft.Cli.Verbs;
 
 internal static class DemoVerb
 {
-    private const int TrainPerClass = 40, TestPerClass = 40, ImageSizePixels = 128, Seed = 1;
-    private static readonly TimeSpan ScratchTime = TimeSpan.FromSeconds(25);
+    private const int TrainPerClass = 60, TestPerClass = 30, ImageSizePixels = 96, Seed = 1;
+    private static readonly TimeSpan ScratchTime = TimeSpan.FromSeconds(20);
 
     public static Command Create()
     {
@@ -36,7 +36,7 @@ internal static class DemoVerb
 
             Say($"2. Transfer: features of {BackboneCatalog.Default}, each computed once, and a new head on them.");
             using var backbone = Backbone.Load(BackboneCatalog.Default);
-            using var features = backbone.Features();
+            using var features = backbone.WithInputSize(ImageSizePixels, ImageSizePixels).Features();
             using var cache = TrainVerb.OpenCache();
             using var transfer = Terminal.WithProgress(progress => TrainingRun.Execute(
                 photos, features, cache, new() { Progress = progress, Warn = Terminal.Warn }, cancellation));
@@ -81,13 +81,18 @@ internal static class DemoVerb
     {
         using var untrained = Backbone.Untrained(BackboneCatalog.Default, Seed);
         using var features = untrained.WithInputSize(ImageSizePixels, ImageSizePixels).Features();
+        var description = features.Network.Append(output => new Head { BatchNorm = false }.Build(output, photos.Classes.Count));
+        // So few steps need moving statistics that move fast, or the network would be judged with those it began with.
         using var network = new TorchNetwork(
-            features.Network.Append(output => new Head { BatchNorm = false }.Build(output, photos.Classes.Count)), features.Weights);
+            new(description.Name, [.. description.Layers.Select(layer => layer.Operation is BatchNorm norm
+                ? layer with { Operation = norm with { Momentum = 0.3 } }
+                : layer)]),
+            features.Weights);
         ImageExamples Examples(IReadOnlyList<LabeledImage> images, bool mirror) => new(images, features.Preprocessing, mirror, Seed);
         var clock = Stopwatch.StartNew();
         Trainer.Fit(
             network, Examples(photos.Train, mirror: true), Examples(photos.Validation, mirror: false),
-            new() { LearningRate = 2e-3, WeightDecay = 1e-4, BatchSize = 16, Epochs = 1000, Patience = 0, TimeLimit = ScratchTime, Seed = Seed },
+            new() { LearningRate = 3e-3, WeightDecay = 1e-4, BatchSize = 16, Epochs = 1000, Patience = 0, TimeLimit = ScratchTime, Seed = Seed },
             epoch => progress.Report(new(
                 "Training", (int)Math.Min(epoch.Seconds, ScratchTime.TotalSeconds), (int)ScratchTime.TotalSeconds, "s",
                 $"epoch {epoch.Epoch}, loss {epoch.Loss:0.000}")),

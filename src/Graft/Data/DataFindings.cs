@@ -73,7 +73,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         NoteAbsent(classes, validation, "validation");
         NoteAbsent(classes, test, "test");
         NoteImbalance(classes, train);
-        NoteCaseTwins(classes);
+        NoteCaseTwins(new[] { train, validation, test }.SelectMany(part => part).Select(image => classes[image.Class]).Distinct());
         skipped.Sort((a, b) => string.CompareOrdinal(SortKey(a.Path), SortKey(b.Path)));
         return new(source, classes, train, validation, test, skipped, notes, split);
     }
@@ -161,7 +161,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
                 $"'{classes[least.Key]}' {least.Value}. Judge by macro F1 rather than accuracy.");
     }
 
-    private void NoteCaseTwins(IReadOnlyList<string> classes)
+    private void NoteCaseTwins(IEnumerable<string> classes)
     {
         var sameButCase = classes.GroupBy(name => name, StringComparer.OrdinalIgnoreCase);
         foreach (var twins in sameButCase.Where(group => group.Count() > 1))
