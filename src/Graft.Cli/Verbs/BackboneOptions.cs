@@ -46,7 +46,7 @@ internal sealed class BackboneOptions
         var file = parsed.GetValue(_weights);
         if (file is { Exists: false }) throw new UsageException($"There is no weights file {file}.");
         if (parsed.GetValue(_size) is < 8 or > 4096) throw new UsageException("Expected --size from 8 to 4096 pixels.");
-        var usual = definition.Weights[0].Preprocessing;
+        var usual = definition.WeightsOf(file?.FullName).Preprocessing;
         var size = parsed.GetValue(_size) ?? usual.InputWidth;
         var preprocessing = parsed.GetValue(_preprocessing) is { } mode
             ? Modes[mode](size, Interpolation.Bilinear)
