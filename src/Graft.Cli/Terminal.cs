@@ -96,11 +96,12 @@ internal static class Terminal
     {
         private static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
         private DateTime _last = DateTime.UtcNow;
+        private (string Step, int Done) _said;
 
         public void Report(StepProgress step)
         {
-            if (step.Done < step.Total && DateTime.UtcNow - _last < Interval) return;
-            _last = DateTime.UtcNow;
+            if ((step.Done < step.Total && DateTime.UtcNow - _last < Interval) || _said == (step.Step, step.Done)) return;
+            (_last, _said) = (DateTime.UtcNow, (step.Step, step.Done));
             Say($"{step.Step}: {step.Done:N0} of {step.Total:N0} {step.Unit}{(step.Note.Length > 0 ? $" ({step.Note})" : "")}");
         }
     }
