@@ -20,7 +20,7 @@ public static class EmbeddedBackbone
         Paper = "Sandler et al. 2018, arXiv:1801.04381",
         Build = () => MobileNetV2.Build(0.5, classes: 202, imageSizePixels: 128),
         Head = "avgpool",
-        PublishedParameters = 947_050,
+        PublishedParameters = 946_442,
         Weights =
         [
             new()

@@ -52,13 +52,18 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     public Network Network { get; }
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input) => Run(input, Network.Layers.Count - 1);
+    public override Tensor forward(Tensor input) => Run(input, [Network.Layers.Count - 1])[0];
 
     /// <summary>The output of a layer (or a block's last layer), for images [N, channels, height, width].</summary>
-    public Tensor Activation(Tensor input, string layerOrBlock)
+    public Tensor Activation(Tensor input, string layerOrBlock) => Activations(input, [layerOrBlock])[0];
+
+    /// <summary>The outputs of several layers (or of blocks' last layers) in one pass, in the order asked for.</summary>
+    public IReadOnlyList<Tensor> Activations(Tensor input, IReadOnlyList<string> layersOrBlocks)
     {
         using var scope = NewDisposeScope();
-        return Run(input, _indices[Network.Find(layerOrBlock).Name]).MoveToOuterDisposeScope();
+        var outputs = Run(input, [.. layersOrBlocks.Select(name => _indices[Network.Find(name).Name])]);
+        foreach (var output in outputs.Where(output => !ReferenceEquals(output, input))) output.MoveToOuterDisposeScope();
+        return outputs;
     }
 
     /// <summary>Copies a parameter's present values.</summary>
@@ -84,9 +89,10 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     internal static unsafe Span<float> Values(Tensor tensor) =>
         MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
-    /// <summary>Runs the layers up to and with number <paramref name="last"/>.</summary>
-    private Tensor Run(Tensor input, int last)
+    /// <summary>Runs the layers up to the last of those wanted, by number, and returns the wanted outputs.</summary>
+    private Tensor[] Run(Tensor input, int[] wanted)
     {
+        var last = wanted.Max();
         var outputs = new Tensor[last + 1];
         // In inference an activation is freed after its last use; in training autograd keeps what it needs.
         var free = !is_grad_enabled();
@@ -100,10 +106,11 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             {
                 var used = outputs[_indices[name]];
                 // A layer that does nothing in inference hands its input on.
-                if (!ReferenceEquals(used, outputs[index]) && !ReferenceEquals(used, input)) used.Dispose();
+                if (ReferenceEquals(used, outputs[index]) || ReferenceEquals(used, input)) continue;
+                if (!Array.Exists(wanted, kept => ReferenceEquals(used, outputs[kept]))) used.Dispose();
             }
         }
-        return outputs[last];
+        return [.. wanted.Select(index => outputs[index])];
     }
 
     private Tensor Apply(Layer layer, Tensor[] inputs)

@@ -88,40 +88,31 @@ public class ReferenceNetworkTests
             ? tensor(FormulaWeights.Input(2 * network.InputShape.ElementCount)).reshape(2, height, width, channels).permute(0, 3, 1, 2).contiguous()
             : tensor(FormulaWeights.Input(2 * network.InputShape.ElementCount)).reshape(2, channels, height, width);
 
-        foreach (var activation in description.RootElement.GetProperty("activations").EnumerateArray())
+        var references = description.RootElement.GetProperty("activations").EnumerateArray().ToList();
+        var (features, penultimate) = (network.CutBefore(definition.Head).Output.Name, network.Layers.Last(layer => layer.Operation is Dense or Convolution).Inputs[0]);
+        var outputs = module.Activations(
+            input, [.. references.Select(activation => activation.GetProperty("name").GetString()!), features, penultimate, network.Output.Name]);
+
+        foreach (var (activation, map) in references.Zip(outputs))
         {
-            var name = activation.GetProperty("name").GetString()!;
-            var map = module.Activation(input, name);
             Assert.Equal(activation.GetProperty("shape_nchw").EnumerateArray().Select(size => size.GetInt64()), map.shape);
             var deviation = activation.GetProperty("std").GetDouble();
             var first = (isKeras ? map.permute(0, 2, 3, 1) : map).contiguous().data<float>().Take(16).ToArray();
-            AssertClose(name, activation.GetProperty("first16").EnumerateArray().Select(value => value.GetSingle()).ToArray(), first, deviation);
+            Agreement.AssertClose(
+                activation.GetProperty("name").GetString()!,
+                activation.GetProperty("first16").EnumerateArray().Select(value => value.GetSingle()).ToArray(), first, Tolerance * deviation);
             Assert.Equal(activation.GetProperty("mean").GetDouble(), map.mean().item<float>(), Tolerance * deviation);
         }
-
-        AssertEqualsFile("pooled", module.Activation(input, network.CutBefore(definition.Head).Output.Name).mean([2, 3]));
-        AssertEqualsFile("logits", module.call(input));
-        if (SharedFolder.Has($"reference/networks/{reference}_penultimate.npy"))
-            AssertEqualsFile("penultimate", module.Activation(input, network.Layers.Last(layer => layer.Operation is Dense).Inputs[0]));
+        AssertEqualsFile("pooled", outputs[^3].mean([2, 3]));
+        AssertEqualsFile("logits", outputs[^1]);
+        if (SharedFolder.Has($"reference/networks/{reference}_penultimate.npy")) AssertEqualsFile("penultimate", outputs[^2]);
 
         void AssertEqualsFile(string what, Tensor actual)
         {
             var expected = NumpyFile.Load<float>(SharedFolder.Path($"reference/networks/{reference}_{what}.npy"));
             Assert.Equal(expected.Shape.Select(size => (long)size), actual.shape);
-            AssertClose(what, expected.Values, actual.contiguous().data<float>().ToArray(), StandardDeviation(expected.Values));
+            Agreement.AssertClose(what, expected.Values, actual.contiguous().data<float>().ToArray(), Tolerance * Agreement.StandardDeviation(expected.Values));
         }
-    }
-
-    private static void AssertClose(string what, float[] expected, float[] actual, double deviation)
-    {
-        var worst = expected.Zip(actual, (e, a) => Math.Abs((double)e - a)).Max();
-        Assert.True(worst <= Tolerance * deviation, $"{what}: off by {worst / deviation:G3} standard deviations");
-    }
-
-    private static double StandardDeviation(float[] values)
-    {
-        var mean = values.Average(value => (double)value);
-        return Math.Sqrt(values.Average(value => (value - mean) * (value - mean)));
     }
 
     private static JsonDocument Description(string reference) =>

@@ -1,0 +1,122 @@
+"""Writes networks.json: what torchvision's MobileNetV3, ResNet-34 and ResNet-101 and DINOv2's ViT-S/14 compute in float64.
+
+    python3 make_fixtures.py networks.json          torch 1.13, torchvision 0.14
+
+Weights and input are the formula that FormulaWeights.cs states. torchvision's networks are its own; the transformer is
+written out below from the papers (Dosovitskiy et al. 2020, arXiv:2010.11929; Touvron et al. 2021, arXiv:2103.17239; Oquab
+et al. 2023, arXiv:2304.07193) with the tensor names and epsilons of timm's vit_small_patch14_dinov2.
+"""
+import hashlib
+import json
+import sys
+import zlib
+
+import numpy as np
+import torch
+import torchvision
+from torch.nn import functional as F
+
+torch.set_grad_enabled(False)
+
+
+def uniform(name, count):
+    with np.errstate(over="ignore"):
+        x = np.arange(count, dtype=np.uint32) * np.uint32(2654435761) + np.uint32(zlib.crc32(name.encode()))
+        x = (x ^ (x >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+        x = (x ^ (x >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+        x ^= x >> np.uint32(16)
+    return (x >> np.uint32(8)).astype(np.float64) / 2**24
+
+
+def value(name, shape, gain):
+    u = uniform(name, int(np.prod(shape)))
+    if name == "input":
+        v = (u - 0.5) * 2
+    elif name.endswith(("running_var", ".gamma")) or (name.endswith("weight") and len(shape) == 1):
+        v = 0.5 + u
+    elif name.endswith("weight"):
+        v = (u - 0.5) * 2 * np.sqrt(3 * gain / np.prod(shape[1:]))
+    else:
+        v = (u - 0.5) * 0.2
+    return torch.from_numpy(v.astype(np.float32).astype(np.float64).reshape(shape))
+
+
+def summary(array):
+    return dict(shape=list(array.shape), mean=array.mean().item(), std=array.std(unbiased=False).item(), first=array.flatten()[:16].tolist())
+
+
+def record(name, gain, size, state, features, logits):
+    lines = sorted(f"{key} {','.join(map(str, t.shape))}\n" for key, t in state.items())
+    statistics = ("running_mean", "running_var")
+    return dict(
+        name=name, gain=gain, height=size[0], width=size[1],
+        parameters=sum(t.numel() for key, t in state.items() if not key.endswith(statistics)),
+        keys_sha256=hashlib.sha256("".join(lines).encode()).hexdigest(),
+        features=summary(features), logits=None if logits is None else summary(logits))
+
+
+def of_torchvision(name, gain, size, last_map):
+    model = getattr(torchvision.models, name)(weights=None).eval().double()
+    state = {key: value(key, t.shape, gain) for key, t in model.state_dict().items() if not key.endswith("num_batches_tracked")}
+    model.load_state_dict(state, strict=False)
+    maps = []
+    model.get_submodule(last_map).register_forward_hook(lambda module, inputs, output: maps.append(output))
+    logits = model(value("input", (2, 3, *size), gain))
+    return record(f"{name}.torchvision", gain, size, state, maps[0].mean((2, 3)), logits)
+
+
+def vit_small_patch14_dinov2(gain, size, width=384, depth=12, heads=6, patch=14, grid=37):
+    shapes = {"cls_token": (1, 1, width), "pos_embed": (1, 1 + grid * grid, width),
+              "patch_embed.proj.weight": (width, 3, patch, patch), "patch_embed.proj.bias": (width,)}
+    for i in range(depth):
+        for norm in ("norm1", "norm2"):
+            shapes |= {f"blocks.{i}.{norm}.weight": (width,), f"blocks.{i}.{norm}.bias": (width,)}
+        for layer, inputs, outputs in (("attn.qkv", width, 3 * width), ("attn.proj", width, width),
+                                       ("mlp.fc1", width, 4 * width), ("mlp.fc2", 4 * width, width)):
+            shapes |= {f"blocks.{i}.{layer}.weight": (outputs, inputs), f"blocks.{i}.{layer}.bias": (outputs,)}
+        shapes |= {f"blocks.{i}.ls1.gamma": (width,), f"blocks.{i}.ls2.gamma": (width,)}
+    shapes |= {"norm.weight": (width,), "norm.bias": (width,)}
+    w = {name: value(name, shape, gain) for name, shape in shapes.items()}
+
+    def norm(x, name):
+        centred = x - x.mean(-1, keepdim=True)
+        return centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt() * w[f"{name}.weight"] + w[f"{name}.bias"]
+
+    def linear(x, name):
+        return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+
+    image = value("input", (2, 3, *size), gain)
+    rows, columns = size[0] // patch, size[1] // patch
+    # Patches as rows of a matrix, which is what the convolution with stride 14 multiplies.
+    patches = image.reshape(2, 3, rows, patch, columns, patch).permute(0, 2, 4, 1, 3, 5).reshape(2, rows * columns, -1)
+    x = patches @ w["patch_embed.proj.weight"].reshape(width, -1).T + w["patch_embed.proj.bias"]
+    places = w["pos_embed"][:, 1:].reshape(1, grid, grid, width).permute(0, 3, 1, 2)
+    if (rows, columns) != (grid, grid):
+        places = F.interpolate(places, (rows, columns), mode="bicubic", antialias=True, align_corners=False)
+    x = torch.cat([(w["cls_token"] + w["pos_embed"][:, :1]).expand(2, -1, -1), x + places.flatten(2).transpose(1, 2)], 1)
+    for i in range(depth):
+        queries, keys, values = linear(norm(x, f"blocks.{i}.norm1"), f"blocks.{i}.attn.qkv").chunk(3, -1)
+        parts = []
+        for q, k, v in zip(queries.chunk(heads, -1), keys.chunk(heads, -1), values.chunk(heads, -1)):
+            parts.append(torch.softmax(q @ k.transpose(1, 2) / np.sqrt(width // heads), -1) @ v)
+        x = x + w[f"blocks.{i}.ls1.gamma"] * linear(torch.cat(parts, -1), f"blocks.{i}.attn.proj")
+        hidden = linear(norm(x, f"blocks.{i}.norm2"), f"blocks.{i}.mlp.fc1")
+        hidden = hidden * 0.5 * (1 + torch.erf(hidden / np.sqrt(2)))
+        x = x + w[f"blocks.{i}.ls2.gamma"] * linear(hidden, f"blocks.{i}.mlp.fc2")
+    return record("vit_small_patch14_dinov2.timm", gain, size, w, norm(x, "norm")[:, 0], None)
+
+
+if __name__ == "__main__":
+    records = [
+        of_torchvision("mobilenet_v3_small", 2.0, (224, 224), "features"),
+        of_torchvision("mobilenet_v3_large", 2.0, (224, 224), "features"),
+        of_torchvision("resnet34", 1.0, (224, 224), "layer4"),
+        of_torchvision("resnet101", 1.0, (160, 192), "layer4"),
+        vit_small_patch14_dinov2(1.0, (518, 518)),
+        vit_small_patch14_dinov2(1.0, (98, 126)),
+        vit_small_patch14_dinov2(1.0, (560, 70)),
+    ]
+    with open(sys.argv[1], "w") as file:
+        file.write("[\n" + ",\n".join(json.dumps(r) for r in records) + "\n]\n")
+    for r in records:
+        print(r["name"], r["parameters"], r["features"]["std"], r["logits"] and r["logits"]["std"])
