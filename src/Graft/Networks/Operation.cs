@@ -171,8 +171,6 @@ public sealed record LayerNorm(double Epsilon) : Operation
         new(layer, ParameterRole.Gamma, [inputs[0].Channels]),
         new(layer, ParameterRole.Beta, [inputs[0].Channels]),
     ];
-
-    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => output.ElementCount;
 }
 
 /// <summary>A learned factor per channel at the end of a residual branch (Touvron et al. 2021, arXiv:2103.17239).</summary>
@@ -182,8 +180,6 @@ public sealed record LayerScale : Operation
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
         [new(layer, ParameterRole.LayerScale, inputs[0].IsMap ? [inputs[0].Channels, 1, 1] : [inputs[0].Channels])];
-
-    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => output.ElementCount;
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<ActivationFunction>))]
