@@ -12,7 +12,12 @@ public sealed record Layer(string Name, Operation Operation, IReadOnlyList<strin
 /// </summary>
 public sealed class Network
 {
-    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
 
     private readonly Dictionary<string, int> _indices;
     private readonly TensorShape[] _shapes;
@@ -127,10 +132,21 @@ public sealed class Network
     /// <summary>The description as JSON, as a model file carries it.</summary>
     public string ToJson() => JsonSerializer.Serialize(new Description(Name, Layers), Json);
 
-    public static Network FromJson(string json) =>
-        JsonSerializer.Deserialize<Description>(json, Json) is { } description
-            ? new(description.Name, description.Layers)
-            : throw new GraftException("The network description is empty.");
+    /// <exception cref="GraftException">The description is damaged.</exception>
+    public static Network FromJson(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Description>(json, Json) is { } description
+                ? new(description.Name, description.Layers)
+                : throw new GraftException("The network description is empty.");
+        }
+        // What is no JSON, names no kind of layer, or has sizes that nothing can be divided by.
+        catch (Exception problem) when (problem is JsonException or NotSupportedException or ArithmeticException)
+        {
+            throw new GraftException($"The network description is damaged: {problem.Message}", problem);
+        }
+    }
 
     private int IndexOf(string layer) => _indices.TryGetValue(layer, out var index) ? index : throw NoLayer(layer);
 
@@ -142,11 +158,31 @@ public sealed class Network
     private GraftException NoLayer(string name)
     {
         var near = Layers.Select(layer => layer.Name)
-            .Where(known => known.Contains(name, StringComparison.OrdinalIgnoreCase)
-                            || name.Contains(known, StringComparison.OrdinalIgnoreCase))
-            .Take(5).ToList();
-        var hint = near.Count > 0 ? $"Did you mean {string.Join(", ", near)}?" : "";
-        return new($"Network '{Name}' has no layer or block '{name}'. {hint} `graft models show {Name}` lists them all.");
+            .Select(known => (Name: known, Distance: Distance(name, known)))
+            .Where(known => known.Distance <= Math.Max(2, name.Length / 3)
+                            || known.Name.Contains(name, StringComparison.OrdinalIgnoreCase)
+                            || name.Contains(known.Name, StringComparison.OrdinalIgnoreCase))
+            .OrderBy(known => known.Distance).Take(5).Select(known => known.Name).ToList();
+        var hint = near.Count > 0 ? $"Did you mean {string.Join(", ", near)}? " : "";
+        return new($"Network '{Name}' has no layer or block '{name}'. {hint}`graft models show {Name}` lists them all.");
+    }
+
+    /// <summary>The letters to insert, remove or replace to come from one name to the other (Levenshtein), whatever their case.</summary>
+    private static int Distance(string typed, string known)
+    {
+        var row = Enumerable.Range(0, known.Length + 1).ToArray();
+        for (var i = 1; i <= typed.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= known.Length; j++)
+            {
+                var replaced = diagonal + (char.ToUpperInvariant(typed[i - 1]) == char.ToUpperInvariant(known[j - 1]) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(replaced, 1 + Math.Min(row[j], row[j - 1]));
+            }
+        }
+        return row[^1];
     }
 
     private sealed record Description(string Name, IReadOnlyList<Layer> Layers);

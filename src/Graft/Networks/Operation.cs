@@ -69,15 +69,22 @@ public abstract record Operation
     }
 }
 
-/// <summary>The image: normalised pixels, [channels, height, width].</summary>
+/// <summary>
+/// The image: normalised pixels, [channels, height, width]. Where a network starts behind a cut: tokens, as many as
+/// <paramref name="Height"/> says, if <paramref name="Width"/> is 0; a vector, if both are.
+/// </summary>
 public sealed record Input(int Channels, int Height, int Width) : Operation
 {
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
-        Height == 0 ? TensorShape.Vector(Channels) : TensorShape.Map(Channels, Height, Width);
+        Height == 0 ? TensorShape.Vector(Channels)
+        : Width == 0 ? TensorShape.Tokens(Height, Channels)
+        : TensorShape.Map(Channels, Height, Width);
 
     /// <summary>An input for activations of any shape, when a network starts behind a cut.</summary>
     public static Input Of(TensorShape shape) =>
-        shape.IsMap ? new(shape.Channels, shape.Height, shape.Width) : new(shape.Channels, 0, 0);
+        shape.IsMap ? new(shape.Channels, shape.Height, shape.Width)
+        : shape.IsTokens ? new(shape.Channels, shape.Sizes[0], 0)
+        : new(shape.Channels, 0, 0);
 }
 
 /// <summary>
