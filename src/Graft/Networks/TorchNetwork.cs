@@ -105,9 +105,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             foreach (var name in layer.Inputs.Where(name => _lastUse[_indices[name]] == index))
             {
                 var used = outputs[_indices[name]];
-                // A layer that does nothing in inference hands its input on.
-                if (ReferenceEquals(used, outputs[index]) || ReferenceEquals(used, input)) continue;
-                if (!Array.Exists(wanted, kept => ReferenceEquals(used, outputs[kept]))) used.Dispose();
+                if (!ReferenceEquals(used, input) && !Array.Exists(wanted, kept => ReferenceEquals(used, outputs[kept]))) used.Dispose();
             }
         }
         return [.. wanted.Select(index => outputs[index])];
@@ -156,7 +154,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             case Reshape op:
                 return input.reshape([-1, .. op.Shape.Select(size => (long)size)]);
             case Dropout op:
-                return training ? F.dropout(input, op.Rate, training) : input;
+                return training ? F.dropout(input, op.Rate, training) : input.alias();
             case Add:
                 var sum = inputs[0] + inputs[1];
                 foreach (var more in inputs.Skip(2)) sum.add_(more);
@@ -266,9 +264,13 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         {
             long[] kernel = [op.Kernel.Height, op.Kernel.Width], stride = [op.Stride.Height, op.Stride.Width];
             if (isMax) return F.max_pool2d(padded, kernel, stride, symmetric, [1, 1], op.RoundUp);
-            if (!ReferenceEquals(padded, input) && !op.CountPadding)
-                throw new NotSupportedException("Average pooling with uneven padding that is not counted.");
-            return F.avg_pool2d(padded, kernel, stride, symmetric, op.RoundUp, op.CountPadding);
+            var average = F.avg_pool2d(padded, kernel, stride, symmetric, op.RoundUp, op.CountPadding);
+            if (ReferenceEquals(padded, input) || op.CountPadding) return average;
+            // Zeros that were written out were counted: divided by the share of each window that is not one of them.
+            using var ones = ones_like(input);
+            using var map = Pad(ones, op.Padding, op.Kernel, op.Stride, 0).Padded;
+            using var share = F.avg_pool2d(map, kernel, stride, symmetric, op.RoundUp);
+            return average.div_(share);
         }
         finally
         {
