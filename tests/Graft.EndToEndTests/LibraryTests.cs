@@ -19,7 +19,8 @@ public sealed class LibraryTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
         using var features = backbone.Features();
         using var cache = FeatureCache.Open(folder.File("cache"));
         using var run = TrainingRun.Execute(
-            LabeledImages.Load(photos.Folder), features, cache, new() { Head = Head.Dense(64, dropout: 0.5) });
+            LabeledImages.Load(photos.Folder), features, cache, new() { Head = Head.Dense(64, dropout: 0.5) },
+            TestContext.Current.CancellationToken);
 
         Assert.Equal(photos.Folder, run.Photos.Source);
         Assert.InRange(run.Test!.Accuracy, 1.5 / run.Photos.Classes.Count, 1);

@@ -73,18 +73,6 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         Values(plain).CopyTo(destination);
     }
 
-    /// <summary>Sets every tensor to <paramref name="weights"/>.</summary>
-    public void Load(IWeights weights)
-    {
-        using var _ = no_grad();
-        foreach (var parameter in Network.Parameters)
-        {
-            using var values = empty([.. parameter.Shape.Select(size => (long)size)], ScalarType.Float32);
-            weights.Read(parameter, Values(values));
-            _tensors[parameter.Key].copy_(values).Dispose();
-        }
-    }
-
     /// <summary>The memory of a contiguous float32 tensor on the CPU.</summary>
     internal static unsafe Span<float> Values(Tensor tensor) =>
         MemoryMarshal.Cast<byte, float>(tensor.bytes);
@@ -102,11 +90,8 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             var layer = Network.Layers[index];
             outputs[index] = Apply(layer, [.. layer.Inputs.Select(name => outputs[_indices[name]])]);
             if (!free) continue;
-            foreach (var name in layer.Inputs.Where(name => _lastUse[_indices[name]] == index))
-            {
-                var used = outputs[_indices[name]];
-                if (!ReferenceEquals(used, input) && !Array.Exists(wanted, kept => ReferenceEquals(used, outputs[kept]))) used.Dispose();
-            }
+            foreach (var used in layer.Inputs.Select(name => _indices[name]).Where(used => _lastUse[used] == index))
+                if (used != 0 && !wanted.Contains(used)) outputs[used].Dispose();
         }
         return [.. wanted.Select(index => outputs[index])];
     }
