@@ -36,6 +36,8 @@ internal static class Terminal
 
     public static void Say(string message) => Console.Error.WriteLine(message);
 
+    public static void Note(string message) => Console.Error.WriteLine($"note: {message}");
+
     public static void Warn(string message) => Console.Error.WriteLine($"warning: {message}");
 
     public static int WrongUsage(string message, string verb)

@@ -39,8 +39,10 @@ internal sealed class BackboneOptions
         command.Add(_preprocessing);
     }
 
-    /// <summary>Loads a catalogue network as these options say, fetching its published weights if they are not here yet.</summary>
-    public Backbone Load(string name, ParseResult parsed, CancellationToken cancellation)
+    /// <summary>
+    /// Loads a catalogue network, or its part up to a layer, as these options say, fetching its published weights if they are not here yet.
+    /// </summary>
+    public Backbone Load(string name, ParseResult parsed, CancellationToken cancellation, string? upTo = null)
     {
         var definition = BackboneCatalog.Find(name);
         var file = parsed.GetValue(_weights);
@@ -52,7 +54,7 @@ internal sealed class BackboneOptions
             ? Modes[mode](size, Interpolation.Bilinear)
             : usual.WithInputSize(size, size);
         if (file is null) PublishedWeights.Ensure(definition, cancellation);
-        return Backbone.Load(name, file?.FullName, preprocessing);
+        return Backbone.Load(name, file?.FullName, preprocessing, upTo);
     }
 
     /// <summary>A trained model (a file or a run folder), or a catalogue network with its original head.</summary>

@@ -27,7 +27,7 @@ internal static class EvaluateVerb
             var source = parsed.GetRequiredValue(data);
             if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
             var photos = LabeledImages.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes));
-            foreach (var note in photos.Notes) Terminal.Warn(note);
+            foreach (var note in photos.Notes) Terminal.Note(note);
             var images = photos.Test.Count > 0 ? photos.Test : [.. photos.All];
             var folder = parsed.GetValue(output) is { } path ? RunFolder.Create(path, "") : null;
 

@@ -80,10 +80,10 @@ internal static class TrainVerb
             var source = parsed.GetRequiredValue(data);
             if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
             var photos = LabeledImages.Load(source, new() { Seed = options.Training.Seed });
-            foreach (var note in photos.Notes) Terminal.Warn(note);
+            foreach (var note in photos.Notes) Terminal.Note(note);
 
-            using var whole = pretrained.Load(parsed.GetRequiredValue(backbone), parsed, cancellation);
-            var features = parsed.GetValue(layer) is { } cut ? whole.CutAfter(cut).Pooled() : whole.Features();
+            using var whole = pretrained.Load(parsed.GetRequiredValue(backbone), parsed, cancellation, parsed.GetValue(layer));
+            var features = whole.Features();
             var run = RunFolder.Create(parsed.GetValue(output), $"{SourceName(source)}-{whole.Name.Split('.')[0]}");
             try
             {

@@ -39,8 +39,10 @@ public sealed class Backbone : IDisposable
     /// <param name="name">A name of <see cref="BackboneCatalog"/>.</param>
     /// <param name="weightsFile">A .safetensors, .pth or Keras .h5 file saved from this very network.</param>
     /// <param name="preprocessing">How the file's network was fed, if otherwise than the catalogue says.</param>
+    /// <param name="upTo">A layer or block to cut after: the file need hold no more than that. Null for the whole network.</param>
     /// <exception cref="GraftException">No such name, no weights at hand, or a file that does not fit.</exception>
-    public static Backbone Load(string name, string? weightsFile = null, Preprocessing? preprocessing = null)
+    public static Backbone Load(
+        string name, string? weightsFile = null, Preprocessing? preprocessing = null, string? upTo = null)
     {
         var definition = BackboneCatalog.Find(name);
         var published = definition.WeightsOf(weightsFile);
@@ -50,11 +52,11 @@ public sealed class Backbone : IDisposable
             var whole = definition.Build();
             preprocessing ??= published.Preprocessing;
             whole = whole.WithInputSize(preprocessing.InputHeight, preprocessing.InputWidth);
-            var features = whole.CutBefore(definition.Head);
+            var features = upTo is null ? whole.CutBefore(definition.Head) : whole.CutAfter(upTo);
             var auxiliary = definition.Auxiliary?.Invoke();
             // Whatever the file has for the head, the features are what must be there.
             var weights = CheckpointWeights.Match(file, features, whole, auxiliary);
-            var complete = CheckpointWeights.TryMatch(file, whole, auxiliary);
+            var complete = upTo is null ? CheckpointWeights.TryMatch(file, whole, auxiliary) : null;
             return complete is null
                 ? new(definition.FullName, features, weights, preprocessing, head: null, classes: null, file)
                 : new(definition.FullName, whole, complete, preprocessing, definition.Head, ClassesOf(whole, published), file);

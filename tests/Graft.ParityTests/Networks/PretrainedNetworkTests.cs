@@ -59,14 +59,12 @@ public class PretrainedNetworkTests
     [SharedFact("weights/keras/inception_v3_to_mixed8.h5")]
     public void Part_of_a_network_loads_into_the_network_cut_there()
     {
-        using var file = Checkpoint.Open(SharedFolder.Path("weights/keras/inception_v3_to_mixed8.h5"));
-        var definition = BackboneCatalog.Find("inception_v3.keras");
-        var network = definition.Build().CutAfter("mixed8");
-        var weights = CheckpointWeights.Match(file, network);
+        var path = SharedFolder.Path("weights/keras/inception_v3_to_mixed8.h5");
+        using var backbone = Backbone.Load("inception_v3.keras", path, upTo: "mixed8");
 
-        Assert.Equal(TensorShape.Map(1280, 8, 8), network.OutputShape);
-        AssertIsFinite(Backbone.Of("inception_v3", network, weights, definition.Weights[0].Preprocessing).Pooled());
-        Assert.Throws<CheckpointMismatchException>(() => CheckpointWeights.Match(file, definition.Build().CutAfter("mixed9")));
+        Assert.Equal(TensorShape.Map(1280, 8, 8), backbone.Network.OutputShape);
+        AssertIsFinite(backbone.Pooled());
+        Assert.Throws<CheckpointMismatchException>(() => Backbone.Load("inception_v3.keras", path, upTo: "mixed9"));
     }
 
     /// <summary>Outputs reach 296 and were computed by another framework in float32; they were reproduced to 1.2e-4 (README there).</summary>
