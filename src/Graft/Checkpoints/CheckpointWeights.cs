@@ -1,3 +1,4 @@
+using System.Buffers;
 using Graft.Networks;
 
 namespace Graft.Checkpoints;
@@ -80,15 +81,18 @@ public sealed class CheckpointWeights : IWeights
         }
         // A slice at a time: the whole of VGG's largest kernel a second time would be 411 MB more.
         var entrySize = destination.Length / KerasLayout.Shape(parameter)[0];
-        var sliceSize = keras.CanReadSlices(tensor) ? Math.Max(1, SliceElements / entrySize) * entrySize : destination.Length;
-        var values = new float[Math.Min(sliceSize, destination.Length)];
-        for (var first = 0; first < destination.Length; first += values.Length)
+        var sliceSize = Math.Max(1, SliceElements / entrySize) * entrySize;
+        if (sliceSize >= destination.Length || !keras.CanReadSlices(tensor)) sliceSize = destination.Length;
+        var values = sliceSize > SliceElements ? new float[sliceSize] : ArrayPool<float>.Shared.Rent(sliceSize);
+        for (var first = 0; first < destination.Length; first += sliceSize)
         {
-            var slice = values.AsSpan(0, Math.Min(values.Length, destination.Length - first));
+            var slice = values.AsSpan(0, Math.Min(sliceSize, destination.Length - first));
             if (slice.Length == destination.Length) keras.Read(tensor, slice);
             else keras.ReadSlice(tensor, first / entrySize, slice);
             KerasLayout.ToParameter(parameter, slice, first, destination);
         }
+        // Larger arrays would stay with the pool.
+        if (sliceSize <= SliceElements) ArrayPool<float>.Shared.Return(values);
     }
 
     private static Dictionary<string, string> MatchByKey(Checkpoint checkpoint, IReadOnlyList<Parameter> parameters) =>

@@ -8,7 +8,7 @@ namespace Graft.Checkpoints;
 /// </summary>
 internal sealed class MappedFile : IDisposable
 {
-    private const int WindowBytes = 16 << 20;
+    private const int WindowBytes = 1 << 20;
 
     private readonly MemoryMappedFile _map;
 
