@@ -52,7 +52,6 @@ internal static class MobileNetV1
         Variant("mobilenet_v1_025", 0.25, "2_5", 475_544),
     ];
 
-    /// <summary>Keras publishes no hashes of these files; those here are of third-party copies.</summary>
     private static BackboneDefinition Variant(
         string name, double alpha, string width, long parameters,
         (string Md5, long Bytes)? whole = null, string? noTopMd5 = null, double? top1 = null, double? top5 = null)
@@ -75,11 +74,11 @@ internal static class MobileNetV1
         PretrainedWeights Whole(int size, (string Md5, long Bytes)? file = null, double? top1 = null, double? top5 = null) =>
             PretrainedWeights.Keras(
                 $"mobilenet/mobilenet_{width}_{size}_tf.h5", file is { } known ? FileHash.Md5(known.Md5) : null,
-                Preprocessing.KerasTf(size, Interpolation.Bilinear), file?.Bytes, top1, top5);
+                Preprocessing.KerasTf(size, Interpolation.Bilinear), file?.Bytes, top1, top5).WithSecondHandHash();
 
         PretrainedWeights NoTop(int size, string? md5 = null) =>
             PretrainedWeights.KerasNoTop(
                 $"mobilenet/mobilenet_{width}_{size}_tf_no_top.h5", md5 is null ? null : FileHash.Md5(md5),
-                Preprocessing.KerasTf(size, Interpolation.Bilinear));
+                Preprocessing.KerasTf(size, Interpolation.Bilinear)).WithSecondHandHash();
     }
 }

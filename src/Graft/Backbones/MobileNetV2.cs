@@ -112,13 +112,14 @@ internal static class MobileNetV2
             PublishedParameters = 3_538_984,
             Weights =
             [
-                // Keras publishes no hashes of these files; those here are of third-party copies.
                 PretrainedWeights.Keras(
                     "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5", FileHash.Md5("321911b381f6fd09b744356f6796ee18"),
-                    Preprocessing.KerasTf(224, Interpolation.Bilinear), 14_536_120, top1: 71.3, top5: 90.1),
+                    Preprocessing.KerasTf(224, Interpolation.Bilinear), 14_536_120, top1: 71.3, top5: 90.1)
+                    .WithSecondHandHash(),
                 PretrainedWeights.KerasNoTop(
                     "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
-                    FileHash.Md5("f1a68526548f7541cda07e19ba6c85f4"), Preprocessing.KerasTf(224, Interpolation.Bilinear), 9_406_464),
+                    FileHash.Md5("f1a68526548f7541cda07e19ba6c85f4"), Preprocessing.KerasTf(224, Interpolation.Bilinear), 9_406_464)
+                    .WithSecondHandHash(),
             ],
         },
     ];

@@ -60,7 +60,10 @@ public sealed record PretrainedWeights
         Top5 = top5,
     };
 
-    /// <summary>Weights of timm on Hugging Face.</summary>
+    /// <summary>The same where Keras publishes no hash, and ours is of a copy elsewhere.</summary>
+    internal PretrainedWeights WithSecondHandHash() => this with { File = File! with { HashIsSecondHand = File.Hash is not null } };
+
+    /// <summary>Weights of timm on Hugging Face; the hash was seen on a copy elsewhere.</summary>
     internal static PretrainedWeights Timm(string id, FileHash hash, Preprocessing preprocessing, double? top1 = null) => new()
     {
         File = new()
@@ -68,6 +71,7 @@ public sealed record PretrainedWeights
             FileName = $"{id}.safetensors",
             Url = new($"https://huggingface.co/timm/{id}/resolve/main/model.safetensors"),
             Hash = hash,
+            HashIsSecondHand = true,
         },
         Preprocessing = preprocessing,
         Licence = "Apache-2.0",

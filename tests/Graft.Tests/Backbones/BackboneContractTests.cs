@@ -46,6 +46,16 @@ public class BackboneContractTests
             tables.Sum(table => table.Parameters + (definition.Source == BackboneSource.Keras ? table.Statistics : 0)));
     }
 
+    [Fact]
+    public void Layer_table_of_the_largest_network_needs_no_room_for_weights()
+    {
+        const long WeightsOfVgg19 = 4 * 143_667_240;
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        _ = LayerTable.Of(BackboneCatalog.Find("vgg19").Build());
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 1, WeightsOfVgg19 / 1000);
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void Description_survives_its_json(string name)

@@ -139,6 +139,21 @@ public class StoredFilesTests
         Assert.Empty(Directory.GetFiles(scene.Options.Folder));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Hash_that_is_not_the_publishers_own_says_so_where_it_differs(bool isSecondHand)
+    {
+        using var scene = new StoreScene();
+        var wrong = scene.Outside("wrong", StoreScene.Bytes(200_000, seed: 2));
+        scene.Published = scene.Published with { Hash = FileHash.Md5(new string('a', 32)), HashIsSecondHand = isSecondHand };
+        const string Caveat = "not stated by its publisher";
+        var import = Assert.Throws<WeightStoreException>(() => scene.Store.Import(wrong, scene.Published)).Message;
+        var pull = (await scene.PullFailsAsync()).Message;
+        Assert.Equal(isSecondHand, import.Contains(Caveat, StringComparison.Ordinal));
+        Assert.Equal(isSecondHand, pull.Contains(Caveat, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Import_of_a_wrong_file_leaves_the_right_one()
     {

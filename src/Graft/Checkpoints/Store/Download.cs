@@ -95,7 +95,7 @@ internal sealed class Download(
             }
             if (!wasPatchwork || !mayStartAfresh)
                 throw new SourceFault(
-                    $"a wrong file: its hash is {found}, expected {expected.Hash}. It was deleted. If the publisher "
+                    $"a wrong file: its hash is {found}, expected {expected.Hash}{file.Caveat(expected.Hash)}. It was deleted. If the publisher "
                     + "has replaced the file and you trust the new one, pin its hash");
             Report(DownloadState.Retrying, 0, source, "the pieces do not fit together; starting afresh", always: true);
         }

@@ -34,6 +34,17 @@ public sealed record PublishedFile
     /// </summary>
     public FileHash? Hash { get; init; }
 
+    /// <summary>
+    /// Whether <see cref="Hash"/> is not the publisher's own word but that of a copy elsewhere: then a mismatch says so, as the copy
+    /// may be the wrong one.
+    /// </summary>
+    public bool HashIsSecondHand { get; init; }
+
+    /// <summary>What to add where the hash is held against a file; empty for the publisher's own, and for one that a user pinned.</summary>
+    internal string Caveat(FileHash? expected) => HashIsSecondHand && expected == Hash
+        ? " (seen only on a copy of the file elsewhere, not stated by its publisher)"
+        : "";
+
     private static bool IsSuitable(string name) =>
         name.Length is > 0 and < 200 && name[0] != '.'
         && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-')

@@ -79,7 +79,7 @@ public sealed class WeightStore(WeightStoreOptions options)
                 }
                 var digest = hashing.Finish();
                 if (expected.Hash?.Of(digest) is var found && found != expected.Hash)
-                    throw Refusal($"its hash is {found}, expected {expected.Hash}");
+                    throw Refusal($"its hash is {found}, expected {expected.Hash}{file.Caveat(expected.Hash)}");
                 slot.Settle(slot.ImportPath, digest, source: null);
             }
             finally
