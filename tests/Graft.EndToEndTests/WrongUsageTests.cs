@@ -134,6 +134,7 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Ctrl-C is sent as a signal");
         using var process = Graft.Start("train", photos.Folder, "--out", _folder.File("run"), "--epochs", "1000000", "--patience", "0");
+        using var limit = new Timer(_ => process.Kill(), null, TimeSpan.FromMinutes(2), Timeout.InfiniteTimeSpan);
         var messages = new StringBuilder();
         while (process.StandardError.ReadLine() is { } line)
         {
