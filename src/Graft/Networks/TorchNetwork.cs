@@ -216,7 +216,8 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         if ((grid.Height, grid.Width) == (height, width)) return embedding.alias();
         using var first = embedding.narrow(1, 0, 1);
         using var rest = embedding.narrow(1, 1, grid.Height * grid.Width);
-        using var map = rest.reshape(1, grid.Height, grid.Width, -1).permute(0, 3, 1, 2);
+        using var rows = rest.reshape(1, grid.Height, grid.Width, -1);
+        using var map = rows.permute(0, 3, 1, 2);
         using var resampled = F.interpolate(
             map, [height, width], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
         using var positions = resampled.flatten(2);
