@@ -56,7 +56,7 @@ public sealed class FeatureCache : IDisposable
             value.CopyTo(MemoryMarshal.AsBytes(features));
             return true;
         }
-        catch (SqliteException problem)
+        catch (Exception problem) when (IsFailure(problem))
         {
             throw Failed("The feature cache cannot be read", problem);
         }
@@ -91,7 +91,7 @@ public sealed class FeatureCache : IDisposable
             }
             transaction.Commit();
         }
-        catch (SqliteException problem)
+        catch (Exception problem) when (IsFailure(problem))
         {
             throw Failed("The feature cache cannot be written", problem);
         }
@@ -124,6 +124,10 @@ public sealed class FeatureCache : IDisposable
             throw;
         }
     }
+
+    /// <summary>A database that fails, or a connection that was closed.</summary>
+    private bool IsFailure(Exception problem) =>
+        problem is SqliteException || _connection.State != System.Data.ConnectionState.Open;
 
     private static FeatureCacheException Failed(string what, Exception problem) =>
         new($"{what}: {problem.Message.TrimEnd('.')}. Free some space, or set GRAFT_HOME to a folder that can be written.", problem);

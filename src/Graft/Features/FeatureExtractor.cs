@@ -26,8 +26,16 @@ public sealed class FeatureExtractor : IDisposable
     /// <param name="backbone">A network cut to what is to be computed, usually <see cref="Backbone.Features"/>. Stays the caller's.</param>
     /// <param name="cache">Where features are kept; null to compute each time. Stays the caller's.</param>
     /// <param name="warn">Told, in a sentence, what goes wrong without stopping the work.</param>
+    /// <exception cref="GraftException">The backbone's photos are of another size than its network's input.</exception>
     public FeatureExtractor(Backbone backbone, FeatureCache? cache, Action<string>? warn = null)
     {
+        var pixels = TensorShape.Map(3, backbone.Preprocessing.InputHeight, backbone.Preprocessing.InputWidth);
+        if (pixels != backbone.Network.InputShape)
+        {
+            throw new GraftException(
+                $"Expected photos of {backbone.Network.InputShape} for {backbone.Name}, found a preprocessing that makes {pixels}. "
+                + "Set both with WithInputSize.");
+        }
         (_backbone, _cache, _warn) = (backbone, cache, warn ?? (_ => { }));
         _module = new(() => new(backbone.Network, backbone.Weights));
         _space = new(() => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
