@@ -25,9 +25,10 @@ internal static class CheckpointFormats
 
         if (start.StartsWith(Hdf5Signature)) return CheckpointFormat.Hdf5;
         if (start.StartsWith("PK\u0003\u0004"u8)) return CheckpointFormat.Zip;
-        if (start.Length > 1 && start[0] == 0x80 && start[1] is >= 2 and <= 5) return CheckpointFormat.LegacyTorch;
         if (start.Length > 8 && start[8] == '{' && BinaryPrimitives.ReadUInt64LittleEndian(start) <= int.MaxValue)
             return CheckpointFormat.Safetensors;
+        // After safetensors, whose header length may begin with the same two bytes.
+        if (start.Length > 1 && start[0] == 0x80 && start[1] is >= 2 and <= 5) return CheckpointFormat.LegacyTorch;
         throw new CheckpointException(
             $"Expected weights (.safetensors, Keras .h5 or PyTorch .pth), found {Describe(start)} in {path}.");
     }
