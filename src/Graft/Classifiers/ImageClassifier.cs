@@ -62,22 +62,30 @@ public sealed class ImageClassifier : IDisposable
                 : $"There is no model {path}: no such file or run folder, and no catalogue network of that name (`graft models` lists them).");
         }
         var checkpoint = Checkpoint.Open(file);
+        if (checkpoint.Metadata.GetValueOrDefault(Format) != FormatVersion)
+        {
+            checkpoint.Dispose();
+            throw new GraftException(
+                $"{file} is a weights file, not a model trained by Graft (its header lacks '{Format}' = '{FormatVersion}'). "
+                + "To use it as pretrained weights, name its network and give the file with --weights.");
+        }
         try
         {
-            if (checkpoint.Metadata.GetValueOrDefault(Format) != FormatVersion)
-            {
-                throw new GraftException(
-                    $"{file} is a weights file, not a model trained by Graft (its header lacks '{Format}' = '{FormatVersion}'). "
-                    + "To use it as pretrained weights, name its network and give the file with --weights.");
-            }
             var network = Network.FromJson(checkpoint.Metadata[NetworkKey]);
+            var preprocessing = JsonSerializer.Deserialize<Preprocessing>(checkpoint.Metadata[PreprocessingKey]);
+            var classes = JsonSerializer.Deserialize<string?[]>(checkpoint.Metadata[ClassesKey])?.OfType<string>().ToList() ?? [];
+            var featureLayer = checkpoint.Metadata.GetValueOrDefault(FeaturesKey);
+            if (preprocessing is null || network.InputShape != TensorShape.Map(3, preprocessing.InputHeight, preprocessing.InputWidth))
+                throw new JsonException($"its photos are not of the network's {network.InputShape}.");
+            if (classes.Count != network.OutputShape.ElementCount)
+                throw new JsonException($"expected {network.OutputShape.ElementCount} classes, found {classes.Count}.");
+            if (featureLayer is not null) network.Find(featureLayer);
             return new(
-                checkpoint.Metadata[BackboneKey], network, CheckpointWeights.Match(checkpoint, network),
-                JsonSerializer.Deserialize<Preprocessing>(checkpoint.Metadata[PreprocessingKey])!,
-                JsonSerializer.Deserialize<string[]>(checkpoint.Metadata[ClassesKey])!,
-                checkpoint.Metadata.GetValueOrDefault(FeaturesKey), checkpoint);
+                checkpoint.Metadata[BackboneKey], network, CheckpointWeights.Match(checkpoint, network), preprocessing, classes, featureLayer,
+                checkpoint);
         }
-        catch (Exception problem) when (problem is JsonException or KeyNotFoundException)
+        catch (Exception problem) when (problem is JsonException or KeyNotFoundException
+                                        || problem is GraftException and not CheckpointMismatchException and not CheckpointException)
         {
             checkpoint.Dispose();
             throw new GraftException($"The header of {file} is damaged: {problem.Message} Train the model again.", problem);
