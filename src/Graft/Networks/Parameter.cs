@@ -62,6 +62,10 @@ public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<i
     /// <summary>A statistic that is measured, not learned by gradient; torchvision leaves it out of parameter counts.</summary>
     public bool IsStatistic => Role is ParameterRole.MovingMean or ParameterRole.MovingVariance;
 
+    /// <summary>Weights that multiply inputs, of a convolution or a dense layer: what weight decay is for.</summary>
+    public bool IsKernel => Role is
+        ParameterRole.Kernel or ParameterRole.DepthwiseKernel or ParameterRole.PointwiseKernel or ParameterRole.DenseKernel;
+
     /// <summary>The number of inputs that one output sums over, for the scale of random initial values.</summary>
     public int FanIn => Shape.Skip(1).Aggregate(1, (product, size) => product * size);
 }

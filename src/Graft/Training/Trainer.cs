@@ -22,6 +22,7 @@ public static class Trainer
     {
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         if (training.Count < 2) throw new GraftException($"Expected at least 2 training images, found {training.Count}. Add images.");
+        if (validation.Count == 0) throw new GraftException("Expected at least 1 validation image, found none. Add images, or split some off.");
 
         random.manual_seed(options.Seed); // dropout
         var shuffle = new SplitMix64((ulong)(uint)options.Seed);
@@ -133,7 +134,8 @@ public static class Trainer
 
     private static optim.Optimizer CreateOptimizer(TorchNetwork network, TrainingOptions options)
     {
-        var byDecay = network.named_parameters().ToLookup(pair => pair.parameter.dim() > 1, pair => pair.parameter);
+        var kernels = network.Network.Parameters.Where(parameter => parameter.IsKernel).Select(parameter => parameter.Key).ToHashSet(StringComparer.Ordinal);
+        var byDecay = network.named_parameters().ToLookup(pair => kernels.Contains(pair.name), pair => pair.parameter);
         var (decaying, free, decay) = (byDecay[true], byDecay[false], options.WeightDecay);
         return options.Optimizer switch
         {
