@@ -67,6 +67,8 @@ public sealed class TrainingRun : IDisposable
         CancellationToken cancellation = default)
     {
         options ??= new();
+        if (options.Head.Problems().Concat(options.Training.Problems()).ToList() is { Count: > 0 } problems)
+            throw new GraftException(string.Join(" ", problems));
         var clock = Stopwatch.StartNew();
         using var extractor = new FeatureExtractor(features, cache, options.Warn);
         var images = photos.All.ToList();
