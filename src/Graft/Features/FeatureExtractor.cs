@@ -17,10 +17,14 @@ public sealed class FeatureExtractor : IDisposable
     private const int BatchSize = 16;
     private const int BatchesPerCacheWrite = 4;
 
+    /// <summary>To be raised when a mended decoder or resampler gives other pixels for the same photo.</summary>
+    private const string PixelsVersion = "pixels-1";
+
     private readonly Backbone _backbone;
     private FeatureCache? _cache;
     private readonly Action<string> _warn;
     private readonly Lazy<TorchNetwork> _module;
+    private readonly bool _ownsModule;
     private readonly Lazy<string> _space;
 
     /// <param name="backbone">A network cut to what is to be computed, usually <see cref="Backbone.Features"/>. Stays the caller's.</param>
@@ -28,6 +32,10 @@ public sealed class FeatureExtractor : IDisposable
     /// <param name="warn">Told, in a sentence, what goes wrong without stopping the work.</param>
     /// <exception cref="GraftException">The backbone's photos are of another size than its network's input.</exception>
     public FeatureExtractor(Backbone backbone, FeatureCache? cache, Action<string>? warn = null)
+        : this(backbone, new(() => new(backbone.Network, backbone.Weights)), cache, warn) => _ownsModule = true;
+
+    /// <summary>The same with a module that stays the caller's.</summary>
+    internal FeatureExtractor(Backbone backbone, Lazy<TorchNetwork> module, FeatureCache? cache, Action<string>? warn)
     {
         var pixels = TensorShape.Map(3, backbone.Preprocessing.InputHeight, backbone.Preprocessing.InputWidth);
         if (pixels != backbone.Network.InputShape)
@@ -36,10 +44,9 @@ public sealed class FeatureExtractor : IDisposable
                 $"Expected photos of {backbone.Network.InputShape} for {backbone.Name}, found a preprocessing that makes {pixels}. "
                 + "Set both with WithInputSize.");
         }
-        (_backbone, _cache, _warn) = (backbone, cache, warn ?? (_ => { }));
-        _module = new(() => new(backbone.Network, backbone.Weights));
+        (_backbone, _module, _cache, _warn) = (backbone, module, cache, warn ?? (_ => { }));
         _space = new(() => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
-            backbone.Weights.Fingerprint(backbone.Network) + JsonSerializer.Serialize(backbone.Preprocessing)))));
+            backbone.Weights.Fingerprint(backbone.Network) + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion))));
     }
 
     /// <summary>Numbers per image.</summary>
@@ -68,7 +75,7 @@ public sealed class FeatureExtractor : IDisposable
 
     public void Dispose()
     {
-        if (_module.IsValueCreated) _module.Value.Dispose();
+        if (_ownsModule && _module.IsValueCreated) _module.Value.Dispose();
     }
 
     /// <summary>Returns the images that the cache does not know.</summary>

@@ -18,8 +18,11 @@ public sealed class RunFolder
         WriteIndented = true,
     };
 
-    private RunFolder(string path) => FullName = path;
+    private readonly bool _isNew;
 
+    private RunFolder(string path, bool isNew) => (FullName, _isNew) = (path, isNew);
+
+    /// <summary>The folder's path, as it was given.</summary>
     public string FullName { get; }
 
     /// <summary>
@@ -32,9 +35,10 @@ public sealed class RunFolder
         var folder = path ?? Enumerable.Range(1, int.MaxValue)
             .Select(number => Path.Combine("runs", number == 1 ? name : $"{name}-{number}"))
             .First(candidate => !Path.Exists(candidate));
+        var isNew = !Directory.Exists(folder);
         try
         {
-            if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
+            if (!isNew && Directory.EnumerateFileSystemEntries(folder).Any())
                 throw new GraftException($"The folder {folder} is not empty; a run never writes over files. Name another one with --out.");
             Directory.CreateDirectory(folder);
             // Better to learn now than after the training that nothing can be written here.
@@ -46,7 +50,7 @@ public sealed class RunFolder
         {
             throw new GraftException($"The run folder {folder} cannot be written: {problem.Message} Name another one with --out.", problem);
         }
-        return new(folder);
+        return new(folder, isNew);
     }
 
     /// <summary>Writes <c>model.safetensors</c>, <c>result.json</c>, <c>history.csv</c>, <c>report.txt</c> and, where files were skipped,
@@ -60,8 +64,10 @@ public sealed class RunFolder
             File.WriteAllText(Path.Combine(FullName, "history.csv"), History(run));
             File.WriteAllText(Path.Combine(FullName, "report.txt"), Report(run));
             if (run.Photos.Skipped.Count > 0) File.WriteAllText(Path.Combine(FullName, "skipped.csv"), Skipped(run.Photos.Skipped));
-            // Last, so that a result.json means a complete run.
-            File.WriteAllText(Path.Combine(FullName, "result.json"), Result(run) + "\n");
+            // Last, and whole or not at all, so that a result.json means a complete run.
+            var draft = Path.Combine(FullName, "result.json.draft");
+            File.WriteAllText(draft, Result(run) + "\n");
+            File.Move(draft, Path.Combine(FullName, "result.json"));
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or CheckpointException)
         {
@@ -70,10 +76,10 @@ public sealed class RunFolder
         }
     }
 
-    /// <summary>Removes the folder if nothing came to be written in it.</summary>
+    /// <summary>Removes the folder if it was made for this run and nothing came to be written in it.</summary>
     public void DeleteIfEmpty()
     {
-        if (Directory.Exists(FullName) && !Directory.EnumerateFileSystemEntries(FullName).Any()) Directory.Delete(FullName);
+        if (_isNew && Directory.Exists(FullName) && !Directory.EnumerateFileSystemEntries(FullName).Any()) Directory.Delete(FullName);
     }
 
     /// <summary>The machine-readable account of a run, as <c>result.json</c> has it.</summary>
