@@ -32,6 +32,16 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
             first.Json.GetProperty("test").GetProperty("accuracy").GetDouble(), evaluation.Json.GetProperty("accuracy").GetDouble());
         Assert.Equal((24, 0), Cache(evaluation));
 
+        var written = graft.Run("evaluate", _folder.File("second"), photos.Folder, "--out", _folder.File("evaluation"));
+        Assert.True(written.ExitCode == 0, written.ToString());
+        Assert.Equal(written.Output, File.ReadAllText(_folder.File("evaluation/report.txt")));
+        var rows = File.ReadAllLines(_folder.File("evaluation/predictions.csv"));
+        Assert.Equal(1 + 24, rows.Length);
+        Assert.Equal(
+            evaluation.Json.GetProperty("accuracy").GetDouble(),
+            rows.Skip(1).Count(row => row.Split("\",\"") is [_, var label, var rest] && rest.StartsWith(label + "\"", StringComparison.Ordinal)) / 24.0,
+            precision: 12);
+
         var photo = Directory.GetFiles(Path.Combine(photos.Folder, "train/fish"))[0];
         var prediction = graft.Run("predict", _folder.File("first"), photo, "--top", "3", "--json");
         Assert.True(prediction.ExitCode == 0, prediction.ToString());

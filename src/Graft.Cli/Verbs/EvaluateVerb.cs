@@ -29,8 +29,8 @@ internal static class EvaluateVerb
             var photos = LabeledImages.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes));
             foreach (var note in photos.Notes) Terminal.Note(note);
             var images = photos.Test.Count > 0 ? photos.Test : [.. photos.All];
-            var folder = parsed.GetValue(output) is { } path ? RunFolder.Create(path, "") : null;
-
+            // Better to learn now than after the work that nothing can be written there.
+            if (parsed.GetValue(output) is { } wanted) RunFolder.Create(wanted, "").DeleteIfEmpty();
             using var cache = TrainVerb.OpenCache();
             var predictions = Terminal.WithProgress(progress => classifier.Predict(
                 [.. images.Select(image => image.Path)], classifier.FeatureLayer is null ? null : cache, Terminal.Warn, progress, cancellation));
@@ -58,20 +58,18 @@ internal static class EvaluateVerb
                         Confusion = result.Confusion.ToRows(),
                         Cache = new { Hits = predictions.CacheHits, Misses = predictions.CacheMisses },
                     },
-                    JsonOutput.Options));
+                    RunFolder.Json));
             }
             else
             {
                 Console.Out.Write(text.ToString().TrimStart('\n'));
             }
-            if (folder is not null)
+            if (parsed.GetValue(output) is { } path)
             {
-                File.WriteAllText(Path.Combine(folder.FullName, "report.txt"), text.ToString().TrimStart('\n'));
-                File.WriteAllLines(
-                    Path.Combine(folder.FullName, "predictions.csv"),
-                    predictions.Read.Zip(truth, (prediction, label) =>
-                        $"\"{prediction.Path.Replace("\"", "\"\"", StringComparison.Ordinal)}\",{classifier.Classes[label]},{prediction.Class},{prediction.Probability:R}")
-                    .Prepend("path,label,predicted,probability"));
+                var folder = RunFolder.Create(path, "");
+                folder.SaveEvaluation(
+                    text.ToString().TrimStart('\n'),
+                    predictions.Read.Zip(truth, (prediction, label) => (prediction, classifier.Classes[label])));
                 Terminal.Say($"Written to {folder.FullName}.");
             }
             return Terminal.Done;

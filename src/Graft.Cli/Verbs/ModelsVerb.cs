@@ -3,6 +3,7 @@ using System.Text.Json;
 using Graft.Backbones;
 using Graft.Checkpoints.Store;
 using Graft.Networks;
+using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
 
@@ -39,7 +40,7 @@ internal static class ModelsVerb
                         Url = row.Entry.Weights[0].File?.Url,
                         Here = IsHere(row.Entry),
                     }),
-                    JsonOutput.Options));
+                    RunFolder.Json));
                 return Terminal.Done;
             }
             Console.Out.WriteLine(Terminal.Table(
@@ -104,7 +105,7 @@ internal static class ModelsVerb
                         table.Statistics,
                         table.MultiplyAdds,
                     },
-                    JsonOutput.Options));
+                    RunFolder.Json));
                 return Terminal.Done;
             }
             Console.Out.WriteLine(Terminal.Table(

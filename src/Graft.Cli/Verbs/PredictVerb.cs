@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Graft.Classifiers;
 using Graft.Imaging;
+using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
 
@@ -39,7 +40,7 @@ internal static class PredictVerb
                         Predictions = predictions.Read.Select(prediction => new { prediction.Path, Classes = prediction.Ranking.Take(count) }),
                         Skipped = predictions.Broken,
                     },
-                    JsonOutput.Options));
+                    RunFolder.Json));
             }
             else if (predictions.Read.Count > 0)
             {

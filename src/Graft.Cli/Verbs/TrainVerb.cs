@@ -75,8 +75,7 @@ internal static class TrainVerb
                 },
                 Warn = Terminal.Warn,
             };
-            if (options.Head.Problems().Concat(options.Training.Problems()).ToList() is { Count: > 0 } problems)
-                throw new UsageException(string.Join(" ", problems));
+            if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
             var source = parsed.GetRequiredValue(data);
             if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
             var photos = LabeledImages.Load(source, new() { Seed = options.Training.Seed });

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Graft.Checkpoints;
+using Graft.Classifiers;
 using Graft.Data;
 using Graft.Evaluation;
 
@@ -11,7 +12,8 @@ namespace Graft.Runs;
 /// <summary>A folder that holds a training run: the model, its results for a person and for a program, and its course.</summary>
 public sealed class RunFolder
 {
-    internal static readonly JsonSerializerOptions Json = new()
+    /// <summary>How every JSON document for a person or a program is written: snake_case, indented.</summary>
+    public static JsonSerializerOptions Json { get; } = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
@@ -76,6 +78,28 @@ public sealed class RunFolder
         }
     }
 
+    /// <summary>Writes <c>report.txt</c> and <c>predictions.csv</c> of a model's evaluation.</summary>
+    /// <param name="report">The account for a person.</param>
+    /// <param name="predictions">Each with the true class.</param>
+    /// <exception cref="GraftException">The disk is full or fails.</exception>
+    public void SaveEvaluation(string report, IEnumerable<(Prediction Prediction, string Label)> predictions)
+    {
+        try
+        {
+            File.WriteAllText(Path.Combine(FullName, "report.txt"), report);
+            File.WriteAllLines(
+                Path.Combine(FullName, "predictions.csv"),
+                predictions.Select(entry => string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{Quoted(entry.Prediction.Path)},{Quoted(entry.Label)},{Quoted(entry.Prediction.Class)},{entry.Prediction.Probability:R}"))
+                .Prepend("path,label,predicted,probability"));
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new GraftException($"The evaluation cannot be saved in {FullName}: {problem.Message} Free some space or name another --out.", problem);
+        }
+    }
+
     /// <summary>Removes the folder if it was made for this run and nothing came to be written in it.</summary>
     public void DeleteIfEmpty()
     {
@@ -134,7 +158,7 @@ public sealed class RunFolder
         text.AppendLine(result.Report.ToText(digits: 3).TrimEnd());
     }
 
-    internal static object Scores(EvaluationResult result) => new { result.Accuracy, MacroF1 = result.MacroF1, result.Loss };
+    private static object Scores(EvaluationResult result) => new { result.Accuracy, MacroF1 = result.MacroF1, result.Loss };
 
     private static string History(TrainingRun run)
     {

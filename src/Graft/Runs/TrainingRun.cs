@@ -21,6 +21,9 @@ public sealed record TrainingRunOptions
     public Action<string>? Warn { get; init; }
 
     public IProgress<StepProgress>? Progress { get; init; }
+
+    /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
+    public IReadOnlyList<string> Problems() => [.. Head.Problems(), .. Training.Problems()];
 }
 
 /// <summary>How long the steps of a run took.</summary>
@@ -67,8 +70,7 @@ public sealed class TrainingRun : IDisposable
         CancellationToken cancellation = default)
     {
         options ??= new();
-        if (options.Head.Problems().Concat(options.Training.Problems()).ToList() is { Count: > 0 } problems)
-            throw new GraftException(string.Join(" ", problems));
+        if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var clock = Stopwatch.StartNew();
         using var extractor = new FeatureExtractor(features, cache, options.Warn);
         var images = photos.All.ToList();
