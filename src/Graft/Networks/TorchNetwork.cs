@@ -210,6 +210,14 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         return cat([first, tokens], 1);
     }
 
+    /// <summary>A position embedding of <paramref name="grid"/> for a map of another size, [1 + height · width, channels].</summary>
+    internal static float[] Resampled(float[] embedding, Extent grid, int height, int width, int channels)
+    {
+        using var scope = NewDisposeScope();
+        using var learned = tensor(embedding, [1, 1 + grid.Height * grid.Width, channels]);
+        return Values(Resample(learned, grid, height, width).contiguous()).ToArray();
+    }
+
     /// <summary>[1, 1 + grid, channels] → [1, 1 + height · width, channels]; the first token has no place.</summary>
     private static Tensor Resample(Tensor embedding, Extent grid, long height, long width)
     {

@@ -1,5 +1,7 @@
 using Graft.Backbones;
 using Graft.Networks;
+using Graft.Networks.Onnx;
+using Graft.Tests.Networks;
 using static TorchSharp.torch;
 
 namespace Graft.Tests.Backbones;
@@ -134,6 +136,25 @@ public class BackboneContractTests
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void Onnx_runtime_gives_the_features_of_torch(string name)
+    {
+        const double Relative = 1e-4;
+        var definition = BackboneCatalog.Find(name);
+        var network = definition.Build().CutBefore(definition.Head).WithInputSize(SmallSize(definition), SmallSize(definition));
+        using var scope = NewDisposeScope();
+        using var inference = inference_mode();
+        var weights = new QuickWeights();
+        var expected = Run(network, weights).flatten().data<float>().ToArray();
+        using var module = new OnnxNetwork(network, weights);
+
+        var actual = module.Run(Input(network).data<float>().ToArray(), count: 1);
+
+        var largest = expected.Max(Math.Abs);
+        Assert.InRange(expected.Zip(actual, (e, a) => Math.Abs(e - a)).Max() / largest, 0, Relative);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void Head_gives_one_number_per_class_and_cutting_it_one_per_feature(string name)
     {
         var definition = BackboneCatalog.Find(name);
@@ -196,47 +217,5 @@ public class BackboneContractTests
         var deviation = expected.std().item<float>();
         var worst = (expected - actual).abs().max().item<float>();
         Assert.True(worst <= Tolerance * deviation, $"{layer}: off by {worst / deviation:G3} standard deviations");
-    }
-
-    /// <summary>Pseudo-random numbers from a table, at the speed of a copy: the largest networks have 140 million.</summary>
-    private sealed class QuickWeights : IWeights
-    {
-        private static readonly float[] Table = CreateTable();
-
-        public void Read(Parameter parameter, Span<float> destination)
-        {
-            var seed = (uint)parameter.Key.Aggregate(17, (hash, letter) => unchecked(hash * 31 + letter));
-            switch (parameter.Role)
-            {
-                case ParameterRole.Gamma or ParameterRole.MovingVariance:
-                    Fill(destination, seed, scale: 0.3f, centre: 1);
-                    break;
-                case ParameterRole.Beta or ParameterRole.Bias or ParameterRole.MovingMean or ParameterRole.Embedding or ParameterRole.LayerScale:
-                    Fill(destination, seed, scale: 0.1f, centre: parameter.Role == ParameterRole.LayerScale ? 0.3f : 0);
-                    break;
-                default:
-                    Fill(destination, seed, scale: MathF.Sqrt(3f / parameter.FanIn), centre: 0);
-                    break;
-            }
-        }
-
-        public static void Fill(Span<float> destination, uint seed, float scale, float centre)
-        {
-            for (var start = (int)(seed % Table.Length); destination.Length > 0; start = 0)
-            {
-                var count = Math.Min(destination.Length, Table.Length - start);
-                for (var i = 0; i < count; i++) destination[i] = Table[start + i] * scale + centre;
-                destination = destination[count..];
-            }
-        }
-
-        private static float[] CreateTable()
-        {
-            // A prime number, so that rows of a kernel do not repeat.
-            var table = new float[65_537];
-            var random = new Random(1);
-            foreach (ref var value in table.AsSpan()) value = 2 * random.NextSingle() - 1;
-            return table;
-        }
     }
 }
