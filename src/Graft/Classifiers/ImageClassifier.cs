@@ -22,7 +22,7 @@ public sealed class ImageClassifier : IDisposable
     private readonly IWeights _weights;
     private readonly IDisposable? _owned;
     private readonly Lazy<(Backbone Features, TorchNetwork? Head)> _parts;
-    private readonly Lazy<TorchNetwork> _featureModule;
+    private readonly Lazy<FrozenNetwork> _featureNetwork;
 
     /// <summary>Takes <paramref name="owned"/>, which the weights come from, over.</summary>
     private ImageClassifier(
@@ -35,7 +35,7 @@ public sealed class ImageClassifier : IDisposable
             ? (Backbone.Of(BackboneName, Network, _weights, Preprocessing), null)
             : (Backbone.Of(BackboneName, Network.CutAfter(FeatureLayer), _weights, Preprocessing),
                 new(Network.StartAfter(FeatureLayer), _weights)));
-        _featureModule = new(() => new(_parts.Value.Features.Network, _weights));
+        _featureNetwork = new(() => FrozenNetwork.Load(_parts.Value.Features.Network, _weights));
     }
 
     /// <summary>The pretrained network inside, by its name in the catalogue.</summary>
@@ -134,7 +134,7 @@ public sealed class ImageClassifier : IDisposable
         IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
         var (features, head) = _parts.Value;
-        using var extractor = new FeatureExtractor(features, _featureModule, cache, warn);
+        using var extractor = new FeatureExtractor(features, _featureNetwork, cache, warn);
         var set = extractor.Extract([.. paths.Select(path => new LabeledImage(path, Class: 0))], progress, cancellation);
         var outputs = head is null
             ? set.Rows
@@ -168,7 +168,7 @@ public sealed class ImageClassifier : IDisposable
     public void Dispose()
     {
         if (_parts.IsValueCreated) _parts.Value.Head?.Dispose();
-        if (_featureModule.IsValueCreated) _featureModule.Value.Dispose();
+        if (_featureNetwork.IsValueCreated) _featureNetwork.Value.Dispose();
         _owned?.Dispose();
     }
 

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Graft.Training;
+namespace Graft.Networks;
 
 /// <summary>Sets how many threads libtorch computes an operation with, until disposed.</summary>
 internal sealed class TorchThreads : IDisposable

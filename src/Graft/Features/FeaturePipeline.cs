@@ -1,0 +1,120 @@
+using System.Security.Cryptography;
+using System.Threading.Channels;
+using Graft.Imaging;
+using Graft.Networks;
+
+namespace Graft.Features;
+
+/// <summary>A photo's features, or the reason why it cannot be read.</summary>
+/// <param name="Hash">SHA-256 of the file.</param>
+/// <param name="Features">The network's output; null if the file cannot be read.</param>
+internal readonly record struct ComputedFeatures(int Index, byte[] Hash, float[]? Features, string? Problem);
+
+/// <summary>
+/// Files → pixels → features: one thread reads ahead, as many as there are cores each decode a photo and run the network on it, and the caller takes
+/// the results, in any order, and keeps them meanwhile. Nothing waits for anything but a full queue, and queues are short, so memory stays flat.
+/// </summary>
+internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing preprocessing)
+{
+    private const int ResultsAhead = 256;
+
+    /// <summary>The cores that this process may use: .NET counts what a container or an affinity mask leaves of them.</summary>
+    private static readonly int Workers = Environment.ProcessorCount;
+
+    private static readonly int FilesAhead = 4 + 2 * Workers;
+
+    /// <exception cref="OperationCanceledException">All threads have ended when it comes.</exception>
+    public IEnumerable<ComputedFeatures> Run(IEnumerable<(int Index, string Path)> photos, CancellationToken cancellation)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var threads = network.OneThreadEach();
+        var files = Channel.CreateBounded<(int Index, byte[]? Content, string? Problem)>(new BoundedChannelOptions(FilesAhead) { SingleWriter = true });
+        var results = Channel.CreateBounded<ComputedFeatures>(new BoundedChannelOptions(ResultsAhead) { SingleReader = true });
+        var work = Task.WhenAll(
+            [Start(Read, files.Writer), .. Enumerable.Range(0, Workers).Select(_ => Start(Compute))])
+            .ContinueWith(all => results.Writer.TryComplete(all.Exception?.InnerException), TaskScheduler.Default);
+        try
+        {
+            while (Wait(results.Reader.WaitToReadAsync(cancellation)))
+                while (results.Reader.TryRead(out var result)) yield return result;
+            cancellation.ThrowIfCancellationRequested();
+        }
+        finally
+        {
+            // Whoever left early, on purpose or by an error, leaves no thread behind that still uses the network.
+            stop.Cancel();
+            work.Wait(CancellationToken.None);
+        }
+
+        void Read()
+        {
+            foreach (var (index, path) in photos)
+            {
+                byte[]? content = null;
+                string? problem = null;
+                try
+                {
+                    content = File.ReadAllBytes(path);
+                }
+                catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+                {
+                    problem = failure.Message;
+                }
+                Wait(files.Writer.WriteAsync((index, content, problem), stop.Token));
+            }
+        }
+
+        void Compute()
+        {
+            var pixels = new float[preprocessing.InputLength];
+            while (Wait(files.Reader.WaitToReadAsync(stop.Token)))
+                while (files.Reader.TryRead(out var file))
+                    Wait(results.Writer.WriteAsync(FeaturesOf(file.Index, file.Content, file.Problem, pixels), stop.Token));
+        }
+
+        // A thread of its own each: the pool's are for short work. What fails in one ends them all.
+        Task Start(Action body, ChannelWriter<(int, byte[]?, string?)>? completes = null) => Task.Factory.StartNew(
+            () =>
+            {
+                try
+                {
+                    body();
+                }
+                catch (OperationCanceledException) when (stop.IsCancellationRequested)
+                {
+                    // Asked to.
+                }
+                catch
+                {
+                    stop.Cancel();
+                    throw;
+                }
+                finally
+                {
+                    completes?.TryComplete();
+                }
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    private ComputedFeatures FeaturesOf(int index, byte[]? content, string? problem, float[] pixels)
+    {
+        if (content is null) return new(index, [], null, problem);
+        try
+        {
+            preprocessing.Apply(preprocessing.Resize(ImageDecoder.Decode(content)), pixels);
+        }
+        catch (UnreadableImageException unreadable)
+        {
+            return new(index, [], null, unreadable.Reason);
+        }
+        return new(index, SHA256.HashData(content), network.Run(pixels), null);
+    }
+
+    private static void Wait(ValueTask task)
+    {
+        if (!task.IsCompletedSuccessfully) task.AsTask().GetAwaiter().GetResult();
+    }
+
+    private static bool Wait(ValueTask<bool> task) => task.IsCompletedSuccessfully ? task.Result : task.AsTask().GetAwaiter().GetResult();
+}
