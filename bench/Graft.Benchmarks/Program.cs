@@ -1,0 +1,17 @@
+using System.CommandLine;
+using Graft;
+using Graft.Benchmarks;
+
+var root = new RootCommand("Measures Graft; bench/README.md says how the figures are read, bench/peers has the same of other tools.")
+{
+    ForwardBenchmark.Create(),
+};
+try
+{
+    return root.Parse(args).Invoke(new() { EnableDefaultExceptionHandler = false });
+}
+catch (GraftException problem)
+{
+    Console.Error.WriteLine(problem.Message);
+    return 1;
+}
