@@ -55,8 +55,8 @@ public sealed class Backbone : IDisposable
             var features = upTo is null ? whole.CutBefore(definition.Head) : whole.CutAfter(upTo);
             var auxiliary = definition.Auxiliary?.Invoke();
             // Whatever the file has for the head, the features are what must be there.
-            var weights = CheckpointWeights.Match(file, features, whole, auxiliary);
-            var complete = upTo is null ? CheckpointWeights.TryMatch(file, whole, auxiliary) : null;
+            var weights = CheckpointWeights.Match(file, features, whole, auxiliary, definition.TimmNames);
+            var complete = upTo is null ? CheckpointWeights.TryMatch(file, whole, auxiliary, definition.TimmNames) : null;
             return complete is null
                 ? new(definition.FullName, features, weights, preprocessing, head: null, classes: null, file)
                 : new(definition.FullName, whole, complete, preprocessing, definition.Head, ClassesOf(whole, published), file);

@@ -34,6 +34,12 @@ public sealed record BackboneDefinition
     /// </summary>
     public Func<Network>? Auxiliary { get; init; }
 
+    /// <summary>
+    /// What timm (github.com/huggingface/pytorch-image-models) calls the layers of this very network, where otherwise than it is
+    /// described here: its files load too. Empty where timm has none, or one that computes something else.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> TimmNames { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The first layer (or block) of the classification head: what enters it are the features.</summary>
     public required string Head { get; init; }
 

@@ -1,3 +1,4 @@
+using Graft.Checkpoints.Store;
 using Graft.Imaging;
 using Graft.Networks;
 using static Graft.Networks.ActivationFunction;
@@ -45,6 +46,37 @@ internal static class EfficientNet
         return stride == 1 && channels == filters ? x.Add($"{block}.add", input) : x;
     }
 
+    /// <summary>As timm/models/efficientnet.py names them; its efficientnet_b0 is this network, its tf_efficientnet_b0 is not.</summary>
+    private static Dictionary<string, string> TimmNames()
+    {
+        var names = new Dictionary<string, string>
+        {
+            ["features.0.0"] = "conv_stem",
+            ["features.0.1"] = "bn1",
+            ["features.8.0"] = "conv_head",
+            ["features.8.1"] = "bn2",
+            ["classifier.1"] = "classifier",
+        };
+        for (var stage = 0; stage < Table1.Length; stage++)
+            for (var repeat = 0; repeat < Table1[stage].Repeats; repeat++)
+            {
+                var (block, timm) = ($"features.{stage + 1}.{repeat}.block", $"blocks.{stage}.{repeat}");
+                string[] parts = Table1[stage].Expansion == 1 ? ["conv_dw", "se", "conv_pw"] : ["conv_pw", "conv_dw", "se", "conv_pwl"];
+                for (var (part, norm) = (0, 1); part < parts.Length; part++)
+                    if (parts[part] == "se")
+                    {
+                        names.Add($"{block}.{part}.fc1", $"{timm}.se.conv_reduce");
+                        names.Add($"{block}.{part}.fc2", $"{timm}.se.conv_expand");
+                    }
+                    else
+                    {
+                        names.Add($"{block}.{part}.0", $"{timm}.{parts[part]}");
+                        names.Add($"{block}.{part}.1", $"{timm}.bn{norm++}");
+                    }
+            }
+        return names;
+    }
+
     public static IEnumerable<BackboneDefinition> Variants =>
     [
         new()
@@ -53,12 +85,16 @@ internal static class EfficientNet
             Source = BackboneSource.Torchvision,
             Paper = "Tan & Le 2019, arXiv:1905.11946",
             Build = Build,
+            TimmNames = TimmNames(),
             Head = "avgpool",
             PublishedParameters = 5_288_548,
             Weights =
             [
                 PretrainedWeights.Torchvision(
                     "efficientnet_b0_rwightman-7f5810bc.pth", 77.692, 93.532, Preprocessing.Torchvision(interpolation: Interpolation.Bicubic)),
+                PretrainedWeights.Timm(
+                    "efficientnet_b0.ra_in1k", FileHash.Sha256("d569899762ea9b1384ee07f4af64805cf8caa1c55f9253ebb1080dc40e87a2cd"),
+                    Preprocessing.Torchvision(interpolation: Interpolation.Bicubic), top1: 77.698),
             ],
         },
     ];

@@ -86,6 +86,30 @@ internal static class MobileNetV2
 
     private static Node KerasNorm(this Node x, string layer) => x.BatchNorm(layer, KerasEpsilon, KerasMomentum);
 
+    /// <summary>As timm/models/efficientnet.py names them, where mobilenetv2_100 is.</summary>
+    private static Dictionary<string, string> TimmNames()
+    {
+        var names = new Dictionary<string, string> { ["features.0.0"] = "conv_stem", ["features.0.1"] = "bn1" };
+        var index = 1;
+        for (var stage = 0; stage < Table2.Length; stage++)
+            for (var repeat = 0; repeat < Table2[stage].Repeats; repeat++, index++)
+            {
+                var (block, timm) = ($"features.{index}.conv", $"blocks.{stage}.{repeat}");
+                string[] convolutions = Table2[stage].Expansion == 1 ? ["conv_dw", "conv_pw"] : ["conv_pw", "conv_dw", "conv_pwl"];
+                // The last convolution and its norm have no activation, and so no block of their own.
+                var last = convolutions.Length - 1;
+                for (var part = 0; part <= last; part++)
+                {
+                    names.Add(part < last ? $"{block}.{part}.0" : $"{block}.{part}", $"{timm}.{convolutions[part]}");
+                    names.Add(part < last ? $"{block}.{part}.1" : $"{block}.{part + 1}", $"{timm}.bn{part + 1}");
+                }
+            }
+        names.Add($"features.{index}.0", "conv_head");
+        names.Add($"features.{index}.1", "bn2");
+        names.Add("classifier.1", "classifier");
+        return names;
+    }
+
     public static IEnumerable<BackboneDefinition> Variants =>
     [
         new()
@@ -94,12 +118,16 @@ internal static class MobileNetV2
             Source = BackboneSource.Torchvision,
             Paper = Paper,
             Build = () => Build(1.0),
+            TimmNames = TimmNames(),
             Head = "avgpool",
             PublishedParameters = 3_504_872,
             Weights =
             [
                 PretrainedWeights.Torchvision("mobilenet_v2-b0353104.pth", 71.878, 90.286),
                 PretrainedWeights.Torchvision("mobilenet_v2-7ebf99e0.pth", 72.154, 90.822, Preprocessing.Torchvision(resize: 232)),
+                PretrainedWeights.Timm(
+                    "mobilenetv2_100.ra_in1k", FileHash.Sha256("55ea4fb3a96010b933710ebf44fc965b070d5cd054d3f35e44f2d1320b4a714e"),
+                    Preprocessing.Torchvision(interpolation: Interpolation.Bicubic), top1: 72.910),
             ],
         },
         new()

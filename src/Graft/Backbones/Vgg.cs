@@ -54,13 +54,25 @@ internal static class Vgg
             .Dense("classifier.6", 1000));
     }
 
+    /// <summary>timm/models/vgg.py has the dense layers as convolutions: of 7×7 pixels, then of one.</summary>
+    private static readonly Dictionary<string, string> TimmNames = new()
+    {
+        ["classifier.0"] = "pre_logits.fc1",
+        ["classifier.3"] = "pre_logits.fc2",
+        ["classifier.6"] = "head.fc",
+    };
+
     public static IEnumerable<BackboneDefinition> Variants =>
     [
         Keras("vgg16", ColumnD, 138_357_544,
             ("64373286793e3c8b2b4e3219cbf3544b", 553_467_096), ("6d6bbae143d832006294945121d1f1fc", 58_889_256), top1: 71.3, top5: 90.1),
         Keras("vgg19", ColumnE, 143_667_240,
             ("cbe5617147190e668d6c5d5026f83318", 574_710_816), ("253f8cb515780f3b799900260a226db6", 80_134_624), top1: 71.3, top5: 90.0),
-        Torchvision("vgg16", ColumnD, 138_357_544, PretrainedWeights.Torchvision("vgg16-397923af.pth", 71.592, 90.382)),
+        Torchvision("vgg16", ColumnD, 138_357_544,
+            PretrainedWeights.Torchvision("vgg16-397923af.pth", 71.592, 90.382),
+            PretrainedWeights.Timm(
+                "vgg16.tv_in1k", FileHash.Sha256("57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8"),
+                Preprocessing.Torchvision(), top1: 71.594) with { Licence = "BSD-3-Clause" }),
         Torchvision("vgg19", ColumnE, 143_667_240, PretrainedWeights.Torchvision("vgg19-dcbb9e9d.pth", 72.376, 90.876)),
     ];
 
@@ -84,14 +96,15 @@ internal static class Vgg
         };
     }
 
-    private static BackboneDefinition Torchvision(string name, int[] column, long parameters, PretrainedWeights weights) => new()
+    private static BackboneDefinition Torchvision(string name, int[] column, long parameters, params PretrainedWeights[] weights) => new()
     {
         Name = name,
         Source = BackboneSource.Torchvision,
         Paper = Paper,
         Build = () => BuildTorchvision(name, column),
+        TimmNames = TimmNames,
         Head = "avgpool",
         PublishedParameters = parameters,
-        Weights = [weights],
+        Weights = weights,
     };
 }

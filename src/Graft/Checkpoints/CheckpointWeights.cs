@@ -23,43 +23,61 @@ public sealed class CheckpointWeights : IWeights
     /// <param name="whole">The network that <paramref name="network"/> was cut from: what the file holds for the rest of it is
     /// passed over.</param>
     /// <param name="auxiliary">A second head that the file may hold, passed over too. Anything else in the file is an error.</param>
+    /// <param name="otherNames">By layer: what files of another origin call it. Such a file may have its tensors in other shapes, as long
+    /// as the output axis and the order of the numbers are the same: [4096, 25088] and [4096, 512, 7, 7].</param>
     /// <exception cref="CheckpointMismatchException">Tensors are missing, unexpected or of another shape; lists them all.</exception>
     public static CheckpointWeights Match(
-        Checkpoint checkpoint, Network network, Network? whole = null, Network? auxiliary = null) =>
-        Match(checkpoint, network, whole, auxiliary, out var problems)
+        Checkpoint checkpoint, Network network, Network? whole = null, Network? auxiliary = null,
+        IReadOnlyDictionary<string, string>? otherNames = null) =>
+        Match(checkpoint, network, whole, auxiliary, otherNames, out var problems)
         ?? throw new CheckpointMismatchException(checkpoint.Path, network.Name, problems);
 
     /// <summary>The same, or null where the file does not fit.</summary>
-    public static CheckpointWeights? TryMatch(Checkpoint checkpoint, Network network, Network? auxiliary = null) =>
-        Match(checkpoint, network, null, auxiliary, out _);
+    public static CheckpointWeights? TryMatch(
+        Checkpoint checkpoint, Network network, Network? auxiliary = null, IReadOnlyDictionary<string, string>? otherNames = null) =>
+        Match(checkpoint, network, null, auxiliary, otherNames, out _);
 
     private static CheckpointWeights? Match(
-        Checkpoint checkpoint, Network network, Network? whole, Network? auxiliary, out IReadOnlyList<string> problems)
+        Checkpoint checkpoint, Network network, Network? whole, Network? auxiliary, IReadOnlyDictionary<string, string>? otherNames,
+        out IReadOnlyList<string> problems)
     {
         IReadOnlyList<Parameter> known = [.. (whole ?? network).Parameters, .. auxiliary?.Parameters ?? []];
         problems = [];
-        foreach (var tensorOf in checkpoint is KerasCheckpoint keras ? MatchesOfKeras(keras, known) : [MatchByKey(checkpoint, known)])
+        if (checkpoint is KerasCheckpoint keras)
         {
-            var found = Problems(checkpoint, network, tensorOf);
+            foreach (var tensorOf in MatchesOfKeras(keras, known))
+            {
+                var found = Problems(checkpoint, network, tensorOf, names: null);
+                if (found.Count == 0) return new(checkpoint, tensorOf);
+                if (problems.Count == 0) problems = found;
+            }
+            return null;
+        }
+        foreach (var names in otherNames is { Count: > 0 } ? new[] { null, otherNames } : [null])
+        {
+            var tensorOf = MatchByKey(checkpoint, known, names);
+            var found = Problems(checkpoint, network, tensorOf, names);
             if (found.Count == 0) return new(checkpoint, tensorOf);
-            if (problems.Count == 0) problems = found;
+            // What is nearer to fitting is what the file was meant to be.
+            if (problems.Count == 0 || found.Count < problems.Count) problems = found;
         }
         return null;
     }
 
-    private static List<string> Problems(Checkpoint checkpoint, Network network, Dictionary<string, string> tensorOf)
+    private static List<string> Problems(
+        Checkpoint checkpoint, Network network, Dictionary<string, string> tensorOf, IReadOnlyDictionary<string, string>? names)
     {
         var problems = new List<string>();
         var isKeras = checkpoint is KerasCheckpoint;
         foreach (var parameter in network.Parameters)
         {
             var shape = isKeras ? KerasLayout.Shape(parameter) : parameter.Shape;
-            var name = isKeras ? $"{parameter.Layer}/{KerasLayout.Name(parameter.Role)}" : parameter.Key;
+            var name = isKeras ? $"{parameter.Layer}/{KerasLayout.Name(parameter.Role)}" : KeyOf(parameter, names);
             if (!tensorOf.TryGetValue(parameter.Key, out var tensor))
                 problems.Add($"missing: '{name}' [{string.Join(", ", shape)}]");
             else if (checkpoint.Find(tensor) is not { } found)
                 problems.Add($"missing: '{tensor}'");
-            else if (!found.Shape.SequenceEqual(shape.Select(size => (long)size)))
+            else if (!(names is null ? found.Shape.SequenceEqual(shape.Select(size => (long)size)) : HasSameNumbers(found, parameter)))
                 problems.Add($"expected '{tensor}' [{string.Join(", ", shape)}], found [{string.Join(", ", found.Shape)}]");
             else if (found.Type is not (TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16 or TensorType.Float64))
                 problems.Add($"expected '{tensor}' in floating point, found {found.Type}");
@@ -95,9 +113,16 @@ public sealed class CheckpointWeights : IWeights
         if (sliceSize <= SliceElements) ArrayPool<float>.Shared.Return(values);
     }
 
-    private static Dictionary<string, string> MatchByKey(Checkpoint checkpoint, IReadOnlyList<Parameter> parameters) =>
-        parameters.Where(parameter => checkpoint.Contains(parameter.Key))
-            .ToDictionary(parameter => parameter.Key, parameter => parameter.Key, StringComparer.Ordinal);
+    private static Dictionary<string, string> MatchByKey(
+        Checkpoint checkpoint, IReadOnlyList<Parameter> parameters, IReadOnlyDictionary<string, string>? names) =>
+        parameters.Where(parameter => checkpoint.Contains(KeyOf(parameter, names)))
+            .ToDictionary(parameter => parameter.Key, parameter => KeyOf(parameter, names), StringComparer.Ordinal);
+
+    private static string KeyOf(Parameter parameter, IReadOnlyDictionary<string, string>? names) =>
+        names is not null && names.TryGetValue(parameter.Layer, out var other) ? (parameter with { Layer = other }).Key : parameter.Key;
+
+    private static bool HasSameNumbers(TensorEntry found, Parameter parameter) =>
+        found.ElementCount == parameter.ElementCount && found.Shape.Count > 0 && found.Shape[0] == parameter.Shape[0];
 
     /// <summary>
     /// By name, if every layer of the file has a name of the network, and by order. Names alone may mislead: an older Keras counted
