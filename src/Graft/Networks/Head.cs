@@ -1,8 +1,24 @@
+using System.Text.Json.Serialization;
+
 namespace Graft.Networks;
 
+/// <summary>How a head makes a vector of a feature map.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<HeadPooling>))]
+public enum HeadPooling
+{
+    /// <summary>The mean of each channel; of tokens, the class token.</summary>
+    Average,
+
+    /// <summary>The largest value of each channel; of tokens, the class token.</summary>
+    Max,
+
+    /// <summary>Every value: [channels, height, width] → [channels · height · width].</summary>
+    Flatten,
+}
+
 /// <summary>
-/// A new classification head, to be grafted on the features of a pretrained network: batch norm, hidden dense layers with ReLU and
-/// dropout, and a dense layer with one output per class. Its outputs are logits.
+/// A new classification head, to be grafted on the features of a pretrained network: pooling, batch norm, hidden dense layers with ReLU
+/// and dropout, and a dense layer with one output per class. Its outputs are logits.
 /// </summary>
 public sealed record Head
 {
@@ -14,6 +30,17 @@ public sealed record Head
     /// <summary>The classic recipe's head: one hidden layer, such as 1,024 units.</summary>
     public static Head Dense(int units, double dropout = 0) => new() { HiddenUnits = [units], Dropout = dropout };
 
+    /// <summary>The head of the classic fine-tuning recipe: flatten, dense 256 with ReLU, dropout 0.5, softmax.</summary>
+    public static Head FullyConnected { get; } = new() { Pooling = HeadPooling.Flatten, HiddenUnits = [256], Dropout = 0.5, BatchNorm = false };
+
+    /// <summary>What makes a vector of a feature map; default the mean of each channel.</summary>
+    public HeadPooling Pooling { get; init; }
+
+    /// <summary>
+    /// Whether two classes share one output, the logit of the second, as in binary recipes. Default false: an output for each class.
+    /// </summary>
+    public bool OneLogit { get; init; }
+
     /// <summary>Units of the hidden dense layers, first to last; at least 1 each. Default none.</summary>
     public IReadOnlyList<int> HiddenUnits { get; init; } = [];
 
@@ -23,12 +50,27 @@ public sealed record Head
     /// <summary>Whether features are standardised by batch norm first. Default true.</summary>
     public bool BatchNorm { get; init; } = true;
 
+    /// <summary>The network with this head on it: pooled to a layer <c>features</c>, then as the other overload says.</summary>
+    /// <param name="network">A network without its own classification head, of any output shape.</param>
+    /// <param name="classes">At least 2.</param>
+    public Network Build(Network network, int classes) => network.Append(output => Build(
+        network.OutputShape switch
+        {
+            { IsVector: true } => output,
+            _ when Pooling == HeadPooling.Flatten => output.Flatten("features"),
+            { IsTokens: true } => output.FirstToken("features"),
+            _ => output.GlobalPool("features", Pooling == HeadPooling.Max ? PoolFunction.Max : PoolFunction.Average),
+        },
+        classes));
+
     /// <summary>Adds the head's layers, all named <c>head.*</c>.</summary>
     /// <param name="features">A vector.</param>
     /// <param name="classes">At least 2.</param>
     public Node Build(Node features, int classes)
     {
         if (Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
+        if (classes < 2) throw new GraftException($"Expected at least 2 classes, found {classes}.");
+        if (OneLogit && classes != 2) throw new GraftException($"One logit tells 2 classes apart, not {classes}: leave it out.");
         var x = BatchNorm ? features.BatchNorm("head.norm", Epsilon) : features;
         for (var i = 0; i < HiddenUnits.Count; i++)
         {
@@ -36,7 +78,7 @@ public sealed record Head
             x = x.Dense($"head.dense{i + 1}", HiddenUnits[i]).Relu($"head.relu{i + 1}");
         }
         if (Dropout > 0) x = x.Dropout("head.dropout", Dropout);
-        return x.Dense("head.classes", classes);
+        return x.Dense("head.classes", OneLogit ? 1 : classes);
     }
 
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>

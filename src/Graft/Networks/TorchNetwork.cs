@@ -14,6 +14,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     private readonly Dictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
     private readonly int[] _lastUse;
     private readonly Dictionary<string, int> _indices;
+    private IReadOnlySet<string> _alwaysInInference = new HashSet<string>();
 
     static TorchNetwork() => LibtorchTuning.Apply();
 
@@ -51,6 +52,23 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 
     public Network Network { get; }
 
+    /// <summary>
+    /// Lets only these layers learn: the weights of all others get no gradient, and nothing runs backward below the first of them.
+    /// </summary>
+    /// <param name="layers">Names of layers.</param>
+    /// <param name="alwaysInInference">Layers that run in inference mode even while the network trains: batch norm by its moving
+    /// statistics, which then stay as they are, dropout not at all.</param>
+    public void TrainOnly(IReadOnlySet<string> layers, IReadOnlySet<string> alwaysInInference)
+    {
+        _alwaysInInference = alwaysInInference;
+        foreach (var parameter in Network.Parameters.Where(parameter => !parameter.IsStatistic))
+        {
+            var tensor = _tensors[parameter.Key];
+            tensor.requires_grad = layers.Contains(parameter.Layer);
+            if (!tensor.requires_grad) tensor.grad = null;
+        }
+    }
+
     /// <inheritdoc/>
     public override Tensor forward(Tensor input) => Run(input, [Network.Layers.Count - 1])[0];
 
@@ -82,14 +100,12 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     {
         var last = wanted.Max();
         var outputs = new Tensor[last + 1];
-        // In inference an activation is freed after its last use; in training autograd keeps what it needs.
-        var free = !is_grad_enabled();
+        // An activation is let go after its last use; in training autograd keeps what it needs.
         outputs[0] = input;
         for (var index = 1; index <= last; index++)
         {
             var layer = Network.Layers[index];
             outputs[index] = Apply(layer, [.. layer.Inputs.Select(name => outputs[_indices[name]])]);
-            if (!free) continue;
             foreach (var used in layer.Inputs.Select(name => _indices[name]).Where(used => _lastUse[used] == index))
                 if (used != 0 && !wanted.Contains(used)) outputs[used].Dispose();
         }
@@ -99,6 +115,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     private Tensor Apply(Layer layer, Tensor[] inputs)
     {
         var input = inputs[0];
+        var training = this.training && !_alwaysInInference.Contains(layer.Name);
         switch (layer.Operation)
         {
             case Convolution op:

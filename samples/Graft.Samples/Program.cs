@@ -1,0 +1,12 @@
+using Graft.Samples;
+
+// dotnet run -c Release --project samples/Graft.Samples -- surgery
+switch (args)
+{
+    case ["surgery"]:
+        Surgery.Run(Console.Out);
+        return 0;
+    default:
+        Console.Error.WriteLine("Samples: surgery");
+        return 2;
+}
