@@ -15,6 +15,7 @@ var root = new RootCommand(
     EvaluateVerb.Create(),
     PredictVerb.Create(),
     ModelsVerb.Create(),
+    DataVerb.Create(),
 };
 root.Add(Terminal.Verbose);
 root.SetAction(_ => root.Parse("--help").Invoke());
