@@ -41,6 +41,7 @@ internal static class ForwardBenchmark
                 using var backbone = Backbone.Untrained(name, seed: 1);
                 using var network = new TorchNetwork(backbone.Network, backbone.Weights);
                 foreach (var batch in parsed.GetRequiredValue(batches)) Print(backbone.Name, batch, "libtorch", Torch(network, batch));
+                Print(backbone.Name, 1, "onnx", Onnx(backbone));
             }
             return 0;
 
@@ -50,6 +51,18 @@ internal static class ForwardBenchmark
                 var shape = network.Network.InputShape;
                 using var images = randn(batch, shape.Channels, shape.Height, shape.Width);
                 return Throughput.Measure(() => network.forward(images).Dispose(), batch, parsed.GetValue(seconds));
+            }
+
+            // As many images at once as there are threads, each on a thread of its own: how Graft extracts features.
+            double Onnx(Backbone backbone)
+            {
+                using var network = FrozenNetwork.Load(backbone.Network, backbone.Weights);
+                var image = new float[backbone.Network.InputShape.ElementCount];
+                image.AsSpan().Fill(0.5f);
+                var count = parsed.GetValue(threads);
+                return Throughput.Measure(
+                    () => Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = count }, _ => network.Run(image)),
+                    count, parsed.GetValue(seconds));
             }
         });
         return command;
