@@ -22,8 +22,15 @@ public enum InferenceEngine
 public abstract class FrozenNetwork : IDisposable
 {
     /// <exception cref="GraftException">A layer that the engine does not know.</exception>
-    public static FrozenNetwork Load(Network network, IWeights weights, InferenceEngine engine = InferenceEngine.Onnx) =>
-        engine == InferenceEngine.Onnx ? new OnnxNetwork(network, weights) : new TorchInference(network, weights);
+    public static FrozenNetwork Load(Network network, IWeights weights, InferenceEngine engine = InferenceEngine.Onnx)
+    {
+        if (network.Layers is [var image, { Operation: OnnxGraph graph } model, ..])
+        {
+            var first = new OnnxGraphNetwork(graph.Read(model, weights), network.ShapeOf(image.Name), network.ShapeOf(model.Name));
+            return model == network.Output ? first : new Chain(first, Load(network.StartAfter(model.Name), weights, engine));
+        }
+        return engine == InferenceEngine.Onnx ? new OnnxNetwork(network, weights) : new TorchInference(network, weights);
+    }
 
     /// <summary>An image [channels, height, width] → the output layer's activation.</summary>
     public abstract float[] Run(float[] image);
@@ -38,6 +45,20 @@ public abstract class FrozenNetwork : IDisposable
     }
 
     protected abstract void Dispose(bool disposing);
+
+    private sealed class Chain(FrozenNetwork first, FrozenNetwork second) : FrozenNetwork
+    {
+        public override float[] Run(float[] image) => second.Run(first.Run(image));
+
+        internal override IDisposable? OneThreadEach() => second.OneThreadEach();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (!disposing) return;
+            first.Dispose();
+            second.Dispose();
+        }
+    }
 
     private sealed class TorchInference(Network network, IWeights weights) : FrozenNetwork
     {

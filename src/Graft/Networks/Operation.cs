@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Graft.Networks.Onnx;
 
 namespace Graft.Networks;
 
@@ -31,6 +32,7 @@ namespace Graft.Networks;
 [JsonDerivedType(typeof(PositionEmbedding), "position_embedding")]
 [JsonDerivedType(typeof(SelfAttention), "self_attention")]
 [JsonDerivedType(typeof(FirstToken), "first_token")]
+[JsonDerivedType(typeof(OnnxGraph), "onnx_graph")]
 public abstract record Operation
 {
     /// <summary>A word for the layer table.</summary>

@@ -35,6 +35,9 @@ public enum ParameterRole
 
     /// <summary>Learned vectors [1, tokens, channels], and all that their layer has.</summary>
     Embedding,
+
+    /// <summary>The bytes of an ONNX model, four to a number, and all that its layer has.</summary>
+    OnnxModel,
 }
 
 /// <summary>One tensor of weights of a layer, in PyTorch's axis order.</summary>
@@ -49,7 +52,7 @@ public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<i
     /// </summary>
     public string Key => Role switch
     {
-        ParameterRole.LayerScale or ParameterRole.Embedding => Layer,
+        ParameterRole.LayerScale or ParameterRole.Embedding or ParameterRole.OnnxModel => Layer,
         ParameterRole.Bias or ParameterRole.Beta => $"{Layer}.bias",
         ParameterRole.MovingMean => $"{Layer}.running_mean",
         ParameterRole.MovingVariance => $"{Layer}.running_var",
@@ -60,7 +63,7 @@ public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<i
     public int ElementCount => Shape.Aggregate(1, (product, size) => checked(product * size));
 
     /// <summary>A statistic that is measured, not learned by gradient; torchvision leaves it out of parameter counts.</summary>
-    public bool IsStatistic => Role is ParameterRole.MovingMean or ParameterRole.MovingVariance;
+    public bool IsStatistic => Role is ParameterRole.MovingMean or ParameterRole.MovingVariance or ParameterRole.OnnxModel;
 
     /// <summary>Weights that multiply inputs, of a convolution or a dense layer: what weight decay is for.</summary>
     public bool IsKernel => Role is

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Graft.Networks.Onnx;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -174,6 +175,8 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
                 return Attend(input, op.Heads);
             case FirstToken:
                 return input.select(1, 0);
+            case OnnxGraph:
+                throw new GraftException($"'{Network.Name}' is an ONNX model: ONNX Runtime runs it, and it cannot be trained. Keep it frozen.");
             default:
                 throw new NotSupportedException(layer.Operation.Kind);
         }

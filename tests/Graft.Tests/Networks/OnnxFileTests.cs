@@ -1,0 +1,202 @@
+using Graft.Backbones;
+using Graft.Classifiers;
+using Graft.Data;
+using Graft.Features;
+using Graft.Imaging;
+using Graft.Networks;
+using Graft.Networks.Onnx;
+using Graft.Tests.Features;
+
+namespace Graft.Tests.Networks;
+
+/// <summary>Somebody's ONNX file as a backbone.</summary>
+public class OnnxFileTests
+{
+    private const double Relative = 1e-4;
+
+    private static Backbone Load(string file, string? layer = null, int? size = null) =>
+        OnnxBackbone.Load(file, pixels => Preprocessing.UnitRange(pixels), layer, size);
+
+    private static string Write(FeatureScene scene, ModelProto model)
+    {
+        var file = Path.Combine(scene.FullName, "model.onnx");
+        File.WriteAllBytes(file, new OnnxModel(model).ToArray());
+        return file;
+    }
+
+    private static string WriteBackbone(FeatureScene scene, Backbone backbone)
+    {
+        var file = Path.Combine(scene.FullName, "model.onnx");
+        File.WriteAllBytes(file, OnnxModel.Of(backbone.Network, backbone.Weights).ToArray());
+        return file;
+    }
+
+    /// <summary>A model of one node.</summary>
+    private static ModelProto Model(string operation, params ValueInfoProto[] inputs) => new()
+    {
+        IrVersion = OnnxModel.IrVersion,
+        OpsetImport = { new OperatorSetIdProto { Version = OnnxModel.Opset } },
+        Graph = new()
+        {
+            Name = "one",
+            Input = { inputs },
+            Node = { new NodeProto { OpType = operation, Input = { inputs.Select(input => input.Name) }, Output = { "result" } } },
+            Output = { new ValueInfoProto { Name = "result" } },
+        },
+    };
+
+    private static ValueInfoProto Image(params int[] sizes) => Value("image", sizes);
+
+    private static ValueInfoProto Value(string name, params int[] sizes)
+    {
+        var shape = new TensorShapeProto();
+        shape.Dim.AddRange(sizes.Select(size => size > 0
+            ? new TensorShapeProto.Types.Dimension { DimValue = size }
+            : new TensorShapeProto.Types.Dimension { DimParam = "open" }));
+        return new() { Name = name, Type = new() { TensorType = new() { ElemType = (int)TensorProto.Types.DataType.Float, Shape = shape } } };
+    }
+
+    private static IReadOnlyList<float[]> Extract(Backbone backbone, params LabeledImage[] photos)
+    {
+        using var extractor = new FeatureExtractor(backbone, cache: null);
+        return extractor.Extract(photos, cancellation: TestContext.Current.CancellationToken).Rows;
+    }
+
+    private static void AssertClose(float[] expected, float[] actual) => Assert.All(
+        expected.Zip(actual), pair => Assert.Equal(pair.First, pair.Second, Relative * expected.Max(Math.Abs)));
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("norm")]
+    [InlineData("features")]
+    public void Its_features_are_the_activations_at_the_tensor_asked_for(string? layer)
+    {
+        using var scene = new FeatureScene();
+        var own = FeatureScene.Backbone();
+        var photo = scene.Photo(1);
+
+        using var backbone = Load(WriteBackbone(scene, own), layer);
+
+        AssertClose(Extract(layer is null ? own : own.CutAfter(layer), photo)[0], Extract(backbone, photo)[0]);
+        Assert.Equal(6, backbone.Features().Network.OutputShape.ElementCount);
+        AssertClose(Extract((layer is null ? own : own.CutAfter(layer)).Features(), photo)[0], Extract(backbone.Features(), photo)[0]);
+    }
+
+    [Fact]
+    public void Channels_may_come_last()
+    {
+        using var scene = new FeatureScene();
+        using var backbone = Load(Write(scene, Model("Relu", Image(0, 8, 10, 3))));
+        var image = new float[240];
+        for (var i = 0; i < image.Length; i++) image[i] = i;
+
+        using var network = FrozenNetwork.Load(backbone.Network, backbone.Weights);
+
+        Assert.Equal(TensorShape.Map(3, 8, 10), backbone.Network.InputShape);
+        Assert.Equal(TensorShape.Map(3, 8, 10), backbone.Network.OutputShape);
+        Assert.Equal(image, network.Run(image));
+    }
+
+    [Fact]
+    public void Trained_model_carries_the_onnx_model_inside()
+    {
+        using var scene = new FeatureScene();
+        using var features = Load(WriteBackbone(scene, FeatureScene.Backbone()));
+        var builder = new NetworkBuilder("head", [new(features.Network.Output.Name, Input.Of(features.Network.OutputShape), [])]);
+        using var head = new TorchNetwork(
+            builder.Build(Head.Softmax.Build(builder.Node(features.Network.Output.Name), classes: 2)), new RandomWeights(1));
+        using var model = ImageClassifier.Of(features, head, ["a", "b"]);
+        var (photo, file) = (scene.Photo(1).Path, Path.Combine(scene.FullName, "model.safetensors"));
+        model.Save(file);
+        File.Delete(Path.Combine(scene.FullName, "model.onnx"));
+
+        using var opened = ImageClassifier.Open(file);
+
+        Assert.Equal(model.Predict(photo).Probabilities, opened.Predict(photo).Probabilities);
+    }
+
+    [Fact]
+    public void Size_is_asked_for_where_the_model_leaves_it_open()
+    {
+        using var scene = new FeatureScene();
+        var file = Write(scene, Model("GlobalAveragePool", Image(0, 3, 0, 0)));
+
+        Assert.Contains("--size", Assert.Throws<GraftException>(() => Load(file)).Message, StringComparison.Ordinal);
+        Assert.Equal(TensorShape.Map(3, 16, 16), Load(file, size: 16).Network.InputShape);
+    }
+
+    [Fact]
+    public void Another_size_than_the_models_is_refused()
+    {
+        using var scene = new FeatureScene();
+        var file = Write(scene, Model("Relu", Image(1, 3, 8, 8)));
+
+        Assert.Contains("8×8", Assert.Throws<GraftException>(() => Load(file, size: 16)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Unknown_tensor_is_refused_with_those_there_are()
+    {
+        using var scene = new FeatureScene();
+        var file = WriteBackbone(scene, FeatureScene.Backbone());
+
+        Assert.Contains("relu", Assert.Throws<GraftException>(() => Load(file, "block5")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Several_outputs_must_be_chosen_from()
+    {
+        using var scene = new FeatureScene();
+        var model = Model("Relu", Image(1, 3, 8, 8));
+        model.Graph.Node.Add(new NodeProto { OpType = "Sigmoid", Input = { "result" }, Output = { "other" } });
+        model.Graph.Output.Add(new ValueInfoProto { Name = "other" });
+        var file = Write(scene, model);
+
+        Assert.Contains("result, other", Assert.Throws<GraftException>(() => Load(file)).Message, StringComparison.Ordinal);
+        Assert.Equal(TensorShape.Map(3, 8, 8), Load(file, "result").Network.OutputShape);
+    }
+
+    [Fact]
+    public void Other_inputs_than_one_image_are_refused()
+    {
+        using var scene = new FeatureScene();
+
+        var two = Assert.Throws<GraftException>(() => Load(Write(scene, Model("Add", Image(1, 3, 8, 8), Value("mask", 1, 3, 8, 8)))));
+        var vector = Assert.Throws<GraftException>(() => Load(Write(scene, Model("Relu", Image(1, 100)))));
+
+        Assert.Contains("mask", two.Message, StringComparison.Ordinal);
+        Assert.Contains("100", vector.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Weights_in_another_file_are_refused_with_the_remedy()
+    {
+        using var scene = new FeatureScene();
+        var model = Model("Relu", Image(1, 3, 8, 8));
+        model.Graph.Initializer.Add(new TensorProto { Name = "kernel", DataLocation = 1 });
+
+        Assert.Contains("one file", Assert.Throws<GraftException>(() => Load(Write(scene, model))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Model_that_the_runtime_cannot_run_is_refused()
+    {
+        using var scene = new FeatureScene();
+
+        var problem = Assert.Throws<GraftException>(() => Load(Write(scene, Model("NoSuchOperator", Image(1, 3, 8, 8)))));
+
+        Assert.Contains("NoSuchOperator", problem.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("no model at all")]
+    public void Any_other_file_is_refused(string content)
+    {
+        using var scene = new FeatureScene();
+        var file = Path.Combine(scene.FullName, "model.onnx");
+        File.WriteAllText(file, content);
+
+        Assert.Contains("is not an ONNX model", Assert.Throws<GraftException>(() => Load(file)).Message, StringComparison.Ordinal);
+    }
+}
