@@ -15,8 +15,8 @@ namespace Graft.Features;
 /// </summary>
 public sealed class FeatureExtractor : IDisposable
 {
-    /// <summary>What a killed process loses at most: these images, or what it computed in this time.</summary>
-    private const int ImagesPerCacheWrite = 64;
+    /// <summary>What a killed process loses at most: so many features, or what it computed in this time.</summary>
+    private const int RowsPerCacheWrite = 64;
     private static readonly TimeSpan TimePerCacheWrite = TimeSpan.FromSeconds(5);
 
     /// <summary>To be raised when a mended decoder or resampler gives other pixels for the same photo.</summary>
@@ -50,8 +50,8 @@ public sealed class FeatureExtractor : IDisposable
                 + "Set both with WithInputSize.");
         }
         (_backbone, _network, _cache, _warn) = (backbone, network, cache, warn ?? (_ => { }));
-        _space = new(() => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
-            backbone.Weights.Fingerprint(backbone.Network) + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion + engine))));
+        _space = new(() => Hash(
+            backbone.Weights.Fingerprint(backbone.Network) + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion + engine));
     }
 
     /// <summary>Numbers per image.</summary>
@@ -59,25 +59,60 @@ public sealed class FeatureExtractor : IDisposable
 
     /// <exception cref="OperationCanceledException">What was computed before stays in the cache.</exception>
     public FeatureSet Extract(
-        IReadOnlyList<LabeledImage> images, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
-    {
-        var rows = new float[]?[images.Count];
-        var reasons = new string?[images.Count];
-        var (missing, copies) = FillFromCache(images, rows, cancellation);
-        var known = images.Count - missing.Count;
-        progress?.Report(new("Features", known, images.Count, "images"));
-        if (missing.Count > 0) Compute(images, missing, rows, reasons, progress, cancellation);
-        foreach (var (copy, original) in copies) (rows[copy], reasons[copy]) = (rows[original], reasons[original]);
+        IReadOnlyList<LabeledImage> images, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default) =>
+        Extract(images, bank: null, progress, cancellation);
 
-        var read = Enumerable.Range(0, images.Count).Where(index => rows[index] is not null).ToList();
-        var computed = missing.Count(index => rows[index] is not null);
+    /// <summary>The same with augmented views of each image.</summary>
+    /// <param name="bank">Null for the images as they are alone.</param>
+    /// <exception cref="GraftException">Unsuitable options of the bank.</exception>
+    /// <exception cref="OperationCanceledException">What was computed before stays in the cache.</exception>
+    public FeatureSet Extract(
+        IReadOnlyList<LabeledImage> images, ViewBank? bank, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        if (bank?.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
+        var views = 1 + (bank?.Views ?? 0);
+        var reasons = new string?[images.Count];
+        var hashes = Hashes(images, cancellation);
+        var rows = new float[]?[views][];
+        for (var view = 0; view < views; view++) rows[view] = Known(hashes, Space(bank, view));
+        var hits = rows.Sum(ofView => ofView.Count(row => row is not null));
+
+        // Of files with one content, the first is computed.
+        var originals = new Dictionary<string, int>(StringComparer.Ordinal);
+        var missing = new List<PhotoViews>();
+        var copies = new List<(int Copy, int Original)>();
+        for (var index = 0; index < images.Count; index++)
+        {
+            var unknown = Enumerable.Range(0, views).Where(view => rows[view][index] is null).ToList();
+            if (unknown.Count == 0) continue;
+            if (hashes[index] is { } hash && !originals.TryAdd(Convert.ToHexString(hash), index))
+                copies.Add((index, originals[Convert.ToHexString(hash)]));
+            else
+                missing.Add(new(index, images[index].Path, unknown));
+        }
+        var total = views * images.Count;
+        void Report(int done) => progress?.Report(new("Features", done, total, bank is null ? "images" : "views"));
+        Report(hits);
+        if (missing.Count > 0) Compute(missing, bank, rows, reasons, computed => Report(hits + computed), cancellation);
+        foreach (var (copy, original) in copies)
+        {
+            reasons[copy] = reasons[original];
+            foreach (var ofView in rows) ofView[copy] = ofView[original];
+        }
+        Report(total);
+
+        var read = Enumerable.Range(0, images.Count).Where(index => rows.All(ofView => ofView[index] is not null)).ToList();
+        var broken = Enumerable.Range(0, images.Count).Except(read);
+        var computed = missing.IntersectBy(read, photo => photo.Index).Sum(photo => photo.Views.Count);
         return new(
             [.. read.Select(index => images[index])],
-            [.. read.Select(index => rows[index]!)],
-            [.. Enumerable.Range(0, images.Count).Where(index => rows[index] is null)
-                .Select(index => new SkippedFile(images[index].Path, reasons[index]!))],
-            read.Count - computed,
-            computed);
+            [.. read.Select(index => rows[0][index]!)],
+            [.. broken.Select(index => new SkippedFile(images[index].Path, reasons[index]!))],
+            views * read.Count - computed,
+            computed)
+        {
+            Views = [.. rows.Skip(1).Select(ofView => read.Select(index => ofView[index]!).ToArray())],
+        };
     }
 
     public void Dispose()
@@ -85,9 +120,8 @@ public sealed class FeatureExtractor : IDisposable
         if (_ownsNetwork && _network.IsValueCreated) _network.Value.Dispose();
     }
 
-    /// <summary>Returns the images to compute, and those with the same content as one of these.</summary>
-    private (List<int> Missing, List<(int Copy, int Original)> Copies) FillFromCache(
-        IReadOnlyList<LabeledImage> images, float[]?[] rows, CancellationToken cancellation)
+    /// <summary>SHA-256 of each file; null of those that cannot be read now, and decoding will say why.</summary>
+    private static byte[]?[] Hashes(IReadOnlyList<LabeledImage> images, CancellationToken cancellation)
     {
         var hashes = new byte[]?[images.Count];
         Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation }, index =>
@@ -99,59 +133,55 @@ public sealed class FeatureExtractor : IDisposable
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
             {
-                // Not to be read now: decoding will say why.
+                // Not to be read now.
             }
         });
-        var missing = new List<int>();
-        var copies = new List<(int Copy, int Original)>();
-        var originals = new Dictionary<string, int>(StringComparer.Ordinal);
+        return hashes;
+    }
+
+    /// <summary>What the cache holds of these images.</summary>
+    private float[]?[] Known(byte[]?[] hashes, string space)
+    {
+        var rows = new float[]?[hashes.Length];
         var row = new float[Length];
-        for (var index = 0; index < images.Count; index++)
-        {
-            if (hashes[index] is not { } hash)
-                missing.Add(index);
-            else if (UseCache(cache => cache.TryGet(_space.Value, hash, row)))
-                (rows[index], row) = (row, new float[Length]);
-            else if (!originals.TryAdd(Convert.ToHexString(hash), index))
-                copies.Add((index, originals[Convert.ToHexString(hash)]));
-            else
-                missing.Add(index);
-        }
-        return (missing, copies);
+        for (var index = 0; index < hashes.Length; index++)
+            if (hashes[index] is { } hash && UseCache(cache => cache.TryGet(space, hash, row))) (rows[index], row) = (row, new float[Length]);
+        return rows;
     }
 
     private void Compute(
-        IReadOnlyList<LabeledImage> images, List<int> missing, float[]?[] rows, string?[] reasons,
-        IProgress<StepProgress>? progress, CancellationToken cancellation)
+        List<PhotoViews> missing, ViewBank? bank, float[]?[][] rows, string?[] reasons, Action<int> report, CancellationToken cancellation)
     {
-        var unwritten = new List<(byte[] Hash, float[] Features)>();
+        var unwritten = new List<(int View, byte[] Hash, float[] Features)>();
         var sinceWrite = Stopwatch.StartNew();
-        var done = images.Count - missing.Count;
+        var done = 0;
         try
         {
-            var pipeline = new FeaturePipeline(_network.Value, _backbone.Preprocessing);
-            foreach (var (index, hash, features, problem) in pipeline.Run(missing.Select(index => (index, images[index].Path)), cancellation))
+            var pipeline = new FeaturePipeline(_network.Value, _backbone.Preprocessing, bank);
+            foreach (var (photo, hash, features, problem) in pipeline.Run(missing, cancellation))
             {
-                (rows[index], reasons[index]) = (features, problem);
-                if (features is not null) unwritten.Add((hash, features));
-                if (unwritten.Count >= ImagesPerCacheWrite || sinceWrite.Elapsed > TimePerCacheWrite) WriteToCache();
-                progress?.Report(new("Features", ++done, images.Count, "images"));
+                reasons[photo.Index] = problem;
+                foreach (var (view, row) in photo.Views.Zip(features))
+                {
+                    rows[view][photo.Index] = row;
+                    unwritten.Add((view, hash, row));
+                }
+                if (unwritten.Count >= RowsPerCacheWrite || sinceWrite.Elapsed > TimePerCacheWrite) WriteToCache();
+                report(done += photo.Views.Count);
             }
         }
         finally
         {
             WriteToCache();
         }
-        // Copies of what was computed come for nothing.
-        progress?.Report(new("Features", images.Count, images.Count, "images"));
 
         void WriteToCache()
         {
-            if (unwritten.Count > 0)
+            foreach (var ofView in unwritten.GroupBy(entry => entry.View, entry => (entry.Hash, entry.Features)))
             {
                 UseCache(cache =>
                 {
-                    cache.Add(_space.Value, unwritten);
+                    cache.Add(Space(bank, ofView.Key), ofView);
                     return true;
                 });
             }
@@ -159,6 +189,11 @@ public sealed class FeatureExtractor : IDisposable
             sinceWrite.Restart();
         }
     }
+
+    /// <summary>What the cache knows a view's features under.</summary>
+    private string Space(ViewBank? bank, int view) => view == 0 ? _space.Value : Hash(_space.Value + bank!.Identity(view));
+
+    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
     /// <summary>A cache that fails is given up for the rest of the run: features are then only computed.</summary>
     private bool UseCache(Func<FeatureCache, bool> use)

@@ -5,16 +5,20 @@ using Graft.Networks;
 
 namespace Graft.Features;
 
-/// <summary>A photo's features, or the reason why it cannot be read.</summary>
+/// <summary>A photo whose features are to be computed.</summary>
+/// <param name="Views">Which views of it: 0 for the photo as it is, from 1 the views of a bank.</param>
+internal readonly record struct PhotoViews(int Index, string Path, IReadOnlyList<int> Views);
+
+/// <summary>The features of a photo's views, or the reason why it cannot be read.</summary>
 /// <param name="Hash">SHA-256 of the file.</param>
-/// <param name="Features">The network's output; null if the file cannot be read.</param>
-internal readonly record struct ComputedFeatures(int Index, byte[] Hash, float[]? Features, string? Problem);
+/// <param name="Features">The network's output for each view asked for; empty if the file cannot be read.</param>
+internal readonly record struct ComputedFeatures(PhotoViews Photo, byte[] Hash, IReadOnlyList<float[]> Features, string? Problem);
 
 /// <summary>
 /// Files → pixels → features: one thread reads ahead, as many as there are cores each decode a photo and run the network on it, and the caller takes
 /// the results, in any order, and keeps them meanwhile. Nothing waits for anything but a full queue, and queues are short, so memory stays flat.
 /// </summary>
-internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing preprocessing)
+internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing preprocessing, ViewBank? bank = null)
 {
     private const int ResultsAhead = 256;
 
@@ -24,11 +28,11 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
     private static readonly int FilesAhead = 4 + 2 * Workers;
 
     /// <exception cref="OperationCanceledException">All threads have ended when it comes.</exception>
-    public IEnumerable<ComputedFeatures> Run(IEnumerable<(int Index, string Path)> photos, CancellationToken cancellation)
+    public IEnumerable<ComputedFeatures> Run(IEnumerable<PhotoViews> photos, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using var threads = network.OneThreadEach();
-        var files = Channel.CreateBounded<(int Index, byte[]? Content, string? Problem)>(new BoundedChannelOptions(FilesAhead) { SingleWriter = true });
+        var files = Channel.CreateBounded<(PhotoViews Photo, byte[]? Content, string? Problem)>(new BoundedChannelOptions(FilesAhead) { SingleWriter = true });
         var results = Channel.CreateBounded<ComputedFeatures>(new BoundedChannelOptions(ResultsAhead) { SingleReader = true });
         var work = Task.WhenAll(
             [Start(Read, files.Writer), .. Enumerable.Range(0, Workers).Select(_ => Start(Compute))])
@@ -48,19 +52,19 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
 
         void Read()
         {
-            foreach (var (index, path) in photos)
+            foreach (var photo in photos)
             {
                 byte[]? content = null;
                 string? problem = null;
                 try
                 {
-                    content = File.ReadAllBytes(path);
+                    content = File.ReadAllBytes(photo.Path);
                 }
                 catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
                 {
                     problem = failure.Message;
                 }
-                Wait(files.Writer.WriteAsync((index, content, problem), stop.Token));
+                Wait(files.Writer.WriteAsync((photo, content, problem), stop.Token));
             }
         }
 
@@ -69,11 +73,11 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
             var pixels = new float[preprocessing.InputLength];
             while (Wait(files.Reader.WaitToReadAsync(stop.Token)))
                 while (files.Reader.TryRead(out var file))
-                    Wait(results.Writer.WriteAsync(FeaturesOf(file.Index, file.Content, file.Problem, pixels), stop.Token));
+                    Wait(results.Writer.WriteAsync(FeaturesOf(file.Photo, file.Content, file.Problem, pixels), stop.Token));
         }
 
         // A thread of its own each: the pool's are for short work. What fails in one ends them all.
-        Task Start(Action body, ChannelWriter<(int, byte[]?, string?)>? completes = null) => Task.Factory.StartNew(
+        Task Start(Action body, ChannelWriter<(PhotoViews, byte[]?, string?)>? completes = null) => Task.Factory.StartNew(
             () =>
             {
                 try
@@ -97,18 +101,26 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    private ComputedFeatures FeaturesOf(int index, byte[]? content, string? problem, float[] pixels)
+    private ComputedFeatures FeaturesOf(PhotoViews photo, byte[]? content, string? problem, float[] pixels)
     {
-        if (content is null) return new(index, [], null, problem);
+        if (content is null) return new(photo, [], [], problem);
+        RgbImage image;
         try
         {
-            preprocessing.Apply(preprocessing.Resize(ImageDecoder.Decode(content)), pixels);
+            image = preprocessing.Resize(ImageDecoder.Decode(content));
         }
         catch (UnreadableImageException unreadable)
         {
-            return new(index, [], null, unreadable.Reason);
+            return new(photo, [], [], unreadable.Reason);
         }
-        return new(index, SHA256.HashData(content), network.Run(pixels), null);
+        var hash = SHA256.HashData(content);
+        var features = new float[photo.Views.Count][];
+        for (var i = 0; i < features.Length; i++)
+        {
+            preprocessing.Apply(bank is null ? image : bank.View(image, hash, photo.Views[i]), pixels);
+            features[i] = network.Run(pixels);
+        }
+        return new(photo, hash, features, null);
     }
 
     private static void Wait(ValueTask task)

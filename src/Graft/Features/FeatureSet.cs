@@ -6,7 +6,11 @@ namespace Graft.Features;
 /// <param name="Images">The images that could be read, in the order asked for.</param>
 /// <param name="Rows">For each of <paramref name="Images"/>, the network's output, flattened.</param>
 /// <param name="Broken">The images that could not be read, with the reason.</param>
-/// <param name="CacheHits">Images whose features were taken from the cache.</param>
-/// <param name="CacheMisses">Images whose features were computed.</param>
+/// <param name="CacheHits">Rows, those of views included, that were taken from the cache, or from another file of the same content.</param>
+/// <param name="CacheMisses">Rows that were computed.</param>
 public sealed record FeatureSet(
-    IReadOnlyList<LabeledImage> Images, IReadOnlyList<float[]> Rows, IReadOnlyList<SkippedFile> Broken, int CacheHits, int CacheMisses);
+    IReadOnlyList<LabeledImage> Images, IReadOnlyList<float[]> Rows, IReadOnlyList<SkippedFile> Broken, int CacheHits, int CacheMisses)
+{
+    /// <summary>The rows of each view of a bank, view 1 first; empty without a bank.</summary>
+    public IReadOnlyList<IReadOnlyList<float[]>> Views { get; init; } = [];
+}
