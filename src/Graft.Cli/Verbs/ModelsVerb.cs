@@ -67,11 +67,23 @@ internal static class ModelsVerb
     {
         var name = new Argument<string>("NAME") { Description = "A network of the catalogue, or NAME.SOURCE" };
         var size = new Option<int?>("--size") { Description = "Input size in pixels, if not the usual one", HelpName = "PIXELS" };
+        var classes = new Option<int?>("--classes")
+        {
+            Description = "Replace the classification head by a new one, as training does, and count what is frozen and what is trained",
+            HelpName = "COUNT",
+        };
+        var diagram = new Option<string?>("--diagram")
+        {
+            Description = $"Draw the network into a new file that ends with {NetworkDiagram.Extensions}",
+            HelpName = "FILE",
+        };
         var json = Terminal.Json();
         var command = new Verb(
             "show",
             "Show a network's layers: index, name, kind, output shape, parameters and multiply-adds.",
-            "graft models show mobilenet_v2 --size 160") { name, size, json };
+            "graft models show mobilenet_v2 --size 160",
+            "graft models show vgg16 --classes 2",
+            "graft models show resnet50 --diagram resnet50.dot && dot -Tsvg resnet50.dot -o resnet50.svg") { name, size, classes, diagram, json };
         command.SetWork((parsed, _) =>
         {
             var definition = BackboneCatalog.Find(parsed.GetRequiredValue(name));
@@ -81,8 +93,22 @@ internal static class ModelsVerb
                 if (pixels < 1) throw new UsageException("Expected --size of at least 1 pixel.");
                 network = network.WithInputSize(pixels, pixels);
             }
-            var table = LayerTable.Of(network);
             var head = network.CutBefore(definition.Head).Output.Name;
+            var frozen = parsed.GetValue(classes) is null ? null : Frozen(network, definition);
+            if (parsed.GetValue(classes) is { } count)
+            {
+                if (count < 2) throw new UsageException("Expected --classes of at least 2.");
+                network = frozen!.Append(features => Head.Softmax.Build(features, count));
+            }
+            if (parsed.GetValue(diagram) is { } file)
+            {
+                if (!NetworkDiagram.CanWrite(file))
+                    throw new UsageException($"Expected --diagram with a file that ends with {NetworkDiagram.Extensions}, found {file}.");
+                NetworkDiagram.Write(network, file);
+                Terminal.Say($"Drawn into {file}.");
+            }
+            var table = LayerTable.Of(network);
+            var split = frozen is null ? null : new Split(LayerTable.Of(frozen), table);
             if (parsed.GetValue(json))
             {
                 Console.Out.WriteLine(JsonSerializer.Serialize(
@@ -104,27 +130,48 @@ internal static class ModelsVerb
                         table.Parameters,
                         table.Statistics,
                         table.MultiplyAdds,
+                        split?.Frozen,
+                        split?.Trainable,
                     },
                     RunFolder.Json));
                 return Terminal.Done;
             }
             Console.Out.WriteLine(Terminal.Table(
-                ["index", "name", "kind", "output", "parameters", "mult-adds"],
-                [true, false, false, true, true, true],
+                ["index", "name", "kind", "output", "parameters", "mult-adds", split is null ? "" : "weights"],
+                [true, false, false, true, true, true, false],
                 table.Rows.Select(row => (string[])
                 [
                     $"{row.Index}", row.Name, row.Kind, $"{row.OutputShape}", $"{row.Parameters + row.Statistics:N0}",
                     row.MultiplyAdds == 0 ? "" : $"{row.MultiplyAdds / 1e6:N2} M",
+                    split is null || row.Parameters == 0 ? "" : split.IsFrozen(row) ? "frozen" : "trainable",
                 ])));
             Console.Out.WriteLine($"""
 
                 {definition.FullName}: {definition.Paper}
                 {table.Parameters:N0} parameters + {table.Statistics:N0} batch-norm statistics = {table.Parameters + table.Statistics:N0}; {table.MultiplyAdds / 1e6:N0} million multiply-adds
-                Transfer takes the features after '{head}'.
                 """);
+            Console.Out.WriteLine(split is null
+                ? $"Transfer takes the features after '{head}'."
+                : $"frozen {split.Frozen:N0} · trainable {split.Trainable:N0}");
             return Terminal.Done;
         });
         return command;
+    }
+
+    private static Network Frozen(Network network, BackboneDefinition definition)
+    {
+        var backbone = Backbone.Of(definition.FullName, network, new RandomWeights(seed: 0), definition.Weights[0].Preprocessing);
+        return backbone.CutBefore(definition.Head).Pooled().Network;
+    }
+
+    /// <summary>A network that a new head was grafted on: what stays as it is, statistics included, and what learns.</summary>
+    private sealed record Split(LayerTable Before, LayerTable Whole)
+    {
+        public long Frozen => Before.Parameters + Before.Statistics;
+
+        public long Trainable => Whole.Parameters - Before.Parameters;
+
+        public bool IsFrozen(LayerRow row) => row.Index < Before.Rows.Count;
     }
 
     private static int Features(BackboneDefinition entry, Network network) => network.CutBefore(entry.Head).OutputShape.Channels;
