@@ -105,6 +105,7 @@ public class ReferenceNetworkTests
         }
         AssertEqualsFile("pooled", outputs[^3].mean([2, 3]));
         AssertEqualsFile("logits", outputs[^1]);
+        AssertEqualsFile("logits", InOnnxRuntime(network, module, input));
         if (SharedFolder.Has($"reference/networks/{reference}_penultimate.npy")) AssertEqualsFile("penultimate", outputs[^2]);
 
         void AssertEqualsFile(string what, Tensor actual)
@@ -113,6 +114,13 @@ public class ReferenceNetworkTests
             Assert.Equal(expected.Shape.Select(size => (long)size), actual.shape);
             Agreement.AssertClose(what, expected.Values, actual.contiguous().data<float>().ToArray(), Tolerance * Agreement.StandardDeviation(expected.Values));
         }
+    }
+
+    /// <summary>The fast lane, image by image.</summary>
+    private static Tensor InOnnxRuntime(Network network, IWeights weights, Tensor images)
+    {
+        using var lane = FrozenNetwork.Load(network, weights);
+        return stack([.. images.unbind().Select(image => tensor(lane.Run(image.contiguous().data<float>().ToArray())))]);
     }
 
     private static JsonDocument Description(string reference) =>
