@@ -8,6 +8,9 @@ namespace Graft.Backbones;
 /// <summary>A pretrained network, ready to be cut: its description, its weights, and how photos become its input.</summary>
 public sealed class Backbone : IDisposable
 {
+    /// <summary>The name of the layer that <see cref="Pooled"/> adds.</summary>
+    internal const string PoolLayer = "features";
+
     private readonly Checkpoint? _file;
 
     private Backbone(

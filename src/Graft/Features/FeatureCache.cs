@@ -1,133 +1,318 @@
-using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
 
 namespace Graft.Features;
 
 /// <summary>
-/// Features kept on disk, under what they were computed from: a space (network, weights and preprocessing) and the
-/// SHA-256 of the image file. What is in it never changes meaning, so it is never invalidated, only grown or deleted.
-/// An SQLite database; several processes may share it.
+/// Features kept on disk, under what they were computed from: a space (network, weights and preprocessing) and the SHA-256 of the image
+/// file. What is in it never changes meaning, so it is never invalidated, only grown, limited or deleted. An SQLite database; several
+/// processes may share it, and each may be killed at any moment. Features carry a checksum: damaged ones are taken for absent.
 /// </summary>
 public sealed class FeatureCache : IDisposable
 {
-    private const int SqliteDamaged = 11, SqliteNotADatabase = 26;
+    internal const string FileName = "features.sqlite";
 
-    private readonly SqliteConnection _connection;
+    private const int MarkedAtOnce = 4096;
 
-    private FeatureCache(SqliteConnection connection) => _connection = connection;
+    private readonly Lock _gate = new();
+    private readonly string _folder;
+    private readonly FeatureCacheOptions _options;
+    private readonly Action<string> _warn;
+    private readonly int _today;
+    private readonly List<(long Space, byte[] Image)> _used = [];
+    private FileStream? _lock;
+    private FeatureDatabase? _database;
+    private long _lastOfOthers;
+    private bool _isFull;
+
+    private FeatureCache(string folder, FeatureCacheOptions options)
+    {
+        (_folder, _options, _warn) = (folder, options, options.Warn ?? (_ => { }));
+        _today = FeatureDatabase.Day(options.Clock);
+    }
+
+    /// <summary>How features are kept. See <see cref="FeaturePrecisionExtensions.Round"/>.</summary>
+    public FeaturePrecision Precision => _options.Precision;
+
+    /// <summary>Damaged features met so far.</summary>
+    public int DamagedCount { get; private set; }
+
+    private string File => Path.Combine(_folder, FileName);
 
     /// <summary>Opens the cache in a folder, by default <c>features</c> in <see cref="GraftHome"/>, creating it if need be.</summary>
+    /// <param name="folder">Null for the default.</param>
+    /// <param name="options">Null for <see cref="FeatureCacheOptions.FromEnvironment()"/>.</param>
     /// <exception cref="FeatureCacheException">The folder cannot be written.</exception>
-    public static FeatureCache Open(string? folder = null)
+    public static FeatureCache Open(string? folder = null, FeatureCacheOptions? options = null)
     {
         folder ??= GraftHome.Subfolder("features");
-        var file = Path.Combine(folder, "features.sqlite");
+        var cache = new FeatureCache(folder, options ?? FeatureCacheOptions.FromEnvironment());
         try
         {
             Directory.CreateDirectory(folder);
             try
             {
-                return new(Connect(file));
+                cache.Connect();
             }
-            catch (SqliteException problem) when (problem.SqliteErrorCode is SqliteDamaged or SqliteNotADatabase)
+            catch (Exception problem) when (FeatureDatabase.IsDamage(problem))
             {
-                // Everything in it can be computed again; the damaged file is kept aside for whoever wants to look.
-                File.Move(file, $"{file}.damaged-{DateTime.UtcNow:yyyyMMddHHmmss}");
-                return new(Connect(file));
+                cache.Repair();
             }
+            return cache;
         }
-        catch (Exception problem) when (problem is SqliteException or IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (problem is SqliteException or IOException or UnauthorizedAccessException or GraftException
+                                        || FeatureDatabase.IsDamage(problem))
         {
+            cache.Disconnect();
             throw Failed($"The feature cache in {folder} cannot be opened", problem);
         }
     }
 
     /// <summary>Copies the cached features of an image into <paramref name="features"/>; false if there are none.</summary>
-    public bool TryGet(string space, byte[] imageHash, Span<float> features)
+    /// <exception cref="FeatureCacheException">The disk fails.</exception>
+    public bool TryGet(FeatureSpace space, byte[] imageHash, Span<float> features)
     {
-        try
-        {
-            using var command = _connection.CreateCommand();
-            command.CommandText =
-                "SELECT value FROM feature JOIN space ON space.id = feature.space WHERE space.key = $space AND image = $image";
-            command.Parameters.AddWithValue("$space", space);
-            command.Parameters.AddWithValue("$image", imageHash);
-            if (command.ExecuteScalar() is not byte[] value || value.Length != features.Length * sizeof(float)) return false;
-            value.CopyTo(MemoryMarshal.AsBytes(features));
-            return true;
-        }
-        catch (Exception problem) when (IsFailure(problem))
-        {
-            throw Failed("The feature cache cannot be read", problem);
-        }
+        var row = Read(space, [imageHash], features.Length)[0];
+        row?.CopyTo(features);
+        return row is not null;
     }
 
-    /// <summary>Keeps features of several images, all or none of them.</summary>
-    /// <exception cref="FeatureCacheException">The disk is full or fails; nothing half-written stays behind.</exception>
-    public void Add(string space, IEnumerable<(byte[] ImageHash, float[] Features)> entries)
+    /// <summary>The cached features of many images.</summary>
+    /// <param name="space">What they were computed with.</param>
+    /// <param name="imageHashes">SHA-256 of each image file; null for an image that is not looked for.</param>
+    /// <param name="length">Numbers per image.</param>
+    /// <returns>For each image its features; null where there are none, or damaged ones, which is said once.</returns>
+    /// <exception cref="FeatureCacheException">The disk fails.</exception>
+    public float[]?[] Read(FeatureSpace space, IReadOnlyList<byte[]?> imageHashes, int length) => Use("read", database =>
     {
-        try
+        var rows = new float[]?[imageHashes.Count];
+        var damaged = 0;
+        using (database.BeginReading())
         {
-            using var transaction = _connection.BeginTransaction();
-            using (var command = _connection.CreateCommand())
+            if (database.SpaceId(space, Precision) is not { } id) return rows;
+            var seed = FeatureDatabase.ChecksumSeed(space, Precision);
+            for (var index = 0; index < rows.Length; index++)
             {
-                command.CommandText = "INSERT OR IGNORE INTO space (key) VALUES ($space)";
-                command.Parameters.AddWithValue("$space", space);
-                command.ExecuteNonQuery();
-            }
-            using (var command = _connection.CreateCommand())
-            {
-                command.CommandText =
-                    "INSERT OR REPLACE INTO feature (space, image, value) SELECT id, $image, $value FROM space WHERE key = $space";
-                command.Parameters.AddWithValue("$space", space);
-                var image = command.Parameters.Add("$image", SqliteType.Blob);
-                var value = command.Parameters.Add("$value", SqliteType.Blob);
-                foreach (var (hash, features) in entries)
+                if (imageHashes[index] is not { } image) continue;
+                database.Find(id, image, (content, checksum, used) =>
                 {
-                    image.Value = hash;
-                    value.Value = MemoryMarshal.AsBytes(features.AsSpan()).ToArray();
-                    command.ExecuteNonQuery();
+                    var row = new float[length];
+                    if (checksum != FeatureDatabase.Checksum(seed, image, content)) damaged++;
+                    else if (FeaturePrecisionExtensions.TryDecode(content, row))
+                    {
+                        rows[index] = row;
+                        if (used < _today) _used.Add((id, image));
+                    }
+                });
+            }
+        }
+        if (_used.Count > (rows.Length > 1 ? 0 : MarkedAtOnce)) MarkUsed(database);
+        if (damaged > 0)
+        {
+            DamagedCount += damaged;
+            _warn(damaged == 1
+                ? "The feature cache held 1 damaged feature; it is computed again."
+                : $"The feature cache held {damaged:N0} damaged features; they are computed again.");
+        }
+        return rows;
+    });
+
+    /// <summary>
+    /// Keeps features of several images, all or none of them. Beyond <see cref="FeatureCacheOptions.LimitBytes"/> what was used least
+    /// recently is removed, but nothing that was written since this cache was opened; where that is not enough, the features are not kept,
+    /// which is said once.
+    /// </summary>
+    /// <exception cref="FeatureCacheException">The disk is full or fails; nothing half-written stays behind.</exception>
+    public void Add(FeatureSpace space, IEnumerable<(byte[] ImageHash, float[] Features)> entries)
+    {
+        if (_isFull) return;
+        var list = entries as IReadOnlyCollection<(byte[] ImageHash, float[] Features)> ?? [.. entries];
+        Use("written", database =>
+        {
+            using var transaction = database.BeginWriting();
+            var (id, seed) = (database.EnsureSpace(space, Precision), FeatureDatabase.ChecksumSeed(space, Precision));
+            foreach (var (image, features) in list)
+            {
+                var content = Precision.Encode(features);
+                database.Put(id, image, content, FeatureDatabase.Checksum(seed, image, content), _today);
+            }
+            if (database.UsedBytes > _options.LimitBytes && !database.Evict(_options.LimitBytes / 10 * 9, _lastOfOthers)
+                                                         && database.UsedBytes > _options.LimitBytes)
+            {
+                _isFull = true;
+                _warn($"The feature cache has reached its limit of {_options.LimitBytes / 1e9:0.##} GB; further features of this run are not "
+                    + "kept. GRAFT_CACHE_LIMIT sets another limit (20GB, say).");
+                return false;
+            }
+            transaction.Commit();
+            return true;
+        });
+    }
+
+    /// <summary>What is in the cache, space by space.</summary>
+    /// <exception cref="FeatureCacheException">The disk fails.</exception>
+    public FeatureCacheContents Contents() => Use("read", database =>
+    {
+        using var state = database.BeginReading();
+        var damaged = DamagedFiles(_folder);
+        return new FeatureCacheContents(
+            File,
+            new[] { File, File + "-wal" }.Concat(damaged).Select(file => new FileInfo(file)).Where(file => file.Exists).Sum(file => file.Length),
+            _options.LimitBytes,
+            [.. database.Spaces().Select(space =>
+            {
+                var (images, bytes, lastUsed) = database.Use(space.Id);
+                return new FeatureSpaceUse(space.Space, space.Precision, images, bytes, DateOnly.FromDayNumber(lastUsed));
+            })],
+            damaged);
+    });
+
+    /// <summary>Reads everything and compares the checksums; what is damaged is removed, to be computed when it is needed again.</summary>
+    /// <exception cref="FeatureCacheException">The disk fails.</exception>
+    public FeatureCacheCheck Verify(IProgress<StepProgress>? progress = null, CancellationToken cancellation = default) => Use("read", database =>
+    {
+        if (!database.IsSound)
+        {
+            Repair();
+            database = _database!;
+        }
+        var sound = new List<(FeatureSpace, FeaturePrecision, int)>();
+        var spaces = database.Spaces();
+        var (damaged, done, total) = (0, 0, spaces.Sum(space => (int)database.Use(space.Id).Images));
+        foreach (var (id, space, precision) in spaces)
+        {
+            var (seed, right) = (FeatureDatabase.ChecksumSeed(space, precision), 0);
+            for (var first = 0; first <= byte.MaxValue; first++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var images = database.Images(id, (byte)first).Select(entry => entry.Image).ToList();
+                List<byte[]> wrong = [.. images.Where(image =>
+                {
+                    var isSound = false;
+                    database.Find(id, image, (content, checksum, _) => isSound = checksum == FeatureDatabase.Checksum(seed, image, content));
+                    return !isSound;
+                })];
+                if (wrong.Count > 0)
+                {
+                    using var transaction = database.BeginWriting();
+                    foreach (var image in wrong) database.Remove(id, image);
+                    transaction.Commit();
                 }
+                (right, damaged, done) = (right + images.Count - wrong.Count, damaged + wrong.Count, done + images.Count);
+                progress?.Report(new("Verify", Math.Min(done, total), total, "features"));
+            }
+            sound.Add((space, precision, right));
+        }
+        damaged += database.RemoveStrayValues();
+        DamagedCount += damaged;
+        return new FeatureCacheCheck(sound, damaged);
+    });
+
+    /// <summary>Removes features of the chosen spaces, all or those last used before a day, and gives their room back to the disk.</summary>
+    /// <param name="which">Chooses spaces; null for all.</param>
+    /// <param name="usedBefore">Null for features of any age.</param>
+    /// <returns>What was removed.</returns>
+    /// <exception cref="FeatureCacheException">The disk fails.</exception>
+    public IReadOnlyList<FeatureSpaceUse> Clear(Func<FeatureSpaceUse, bool>? which = null, DateOnly? usedBefore = null) => Use("written", database =>
+    {
+        var removed = new List<FeatureSpaceUse>();
+        using (var transaction = database.BeginWriting())
+        {
+            foreach (var (id, space, precision) in database.Spaces())
+            {
+                var (allImages, allBytes, allUsed) = database.Use(id);
+                if (which?.Invoke(new(space, precision, allImages, allBytes, DateOnly.FromDayNumber(allUsed))) == false) continue;
+                var (images, bytes, lastUsed) = database.Use(id, usedBefore?.DayNumber);
+                if (images == 0) continue;
+                removed.Add(new(space, precision, images, bytes, DateOnly.FromDayNumber(lastUsed)));
+                database.Clear(id, usedBefore?.DayNumber);
             }
             transaction.Commit();
         }
-        catch (Exception problem) when (IsFailure(problem))
+        database.Shrink();
+        if (which is null && usedBefore is null)
+            foreach (var file in DamagedFiles(_folder)) System.IO.File.Delete(file);
+        _isFull = false;
+        return removed;
+    });
+
+    public void Dispose()
+    {
+        lock (_gate)
         {
-            throw Failed("The feature cache cannot be written", problem);
+            if (_database is not null) MarkUsed(_database);
+            Disconnect();
         }
     }
 
-    public void Dispose() => _connection.Dispose();
+    /// <summary>Damaged databases that were put aside, with their logs.</summary>
+    internal static IReadOnlyList<string> DamagedFiles(string folder) =>
+        Directory.Exists(folder) ? [.. Directory.EnumerateFiles(folder, $"{FileName}.damaged-*").Order(StringComparer.Ordinal)] : [];
 
-    private static SqliteConnection Connect(string file)
+    private void Connect()
     {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = file, Pooling = false }.ToString());
+        _lock = FeatureCacheLock.Share(_folder);
+        _database = FeatureDatabase.Open(File);
+        if (_options.DiskPages is { } pages) _database.LimitPages(pages);
+        _lastOfOthers = _database.LastValue;
+    }
+
+    private void Disconnect()
+    {
+        _database?.Dispose();
+        _lock?.Dispose();
+        (_database, _lock) = (null, null);
+    }
+
+    /// <summary>Everything can be computed again; what can be read is kept, and the damaged file put aside for whoever wants to look.</summary>
+    private void Repair()
+    {
+        Disconnect();
+        _used.Clear();
+        if (FeatureCacheRepair.Run(_folder) is var (kept, damaged))
+            _warn($"The feature cache was damaged. {kept:N0} features of it were kept; the damaged file is {damaged}.");
+        Connect();
+    }
+
+    private T Use<T>(string what, Func<FeatureDatabase, T> use)
+    {
+        lock (_gate)
+        {
+            try
+            {
+                if (_database is null) throw new IOException("it is closed");
+                try
+                {
+                    return use(_database);
+                }
+                catch (Exception problem) when (FeatureDatabase.IsDamage(problem))
+                {
+                    Repair();
+                    return use(_database!);
+                }
+            }
+            catch (Exception problem) when (problem is SqliteException or IOException or UnauthorizedAccessException || FeatureDatabase.IsDamage(problem))
+            {
+                throw Failed($"The feature cache cannot be {what}", problem);
+            }
+        }
+    }
+
+    /// <summary>Writes down that features were used today, many at once; that it fails costs nothing.</summary>
+    private void MarkUsed(FeatureDatabase database)
+    {
+        if (_used.Count == 0) return;
         try
         {
-            connection.Open();
-            using var command = connection.CreateCommand();
-            command.CommandText =
-                """
-                PRAGMA journal_mode = WAL;
-                PRAGMA synchronous = NORMAL;
-                CREATE TABLE IF NOT EXISTS space (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
-                CREATE TABLE IF NOT EXISTS feature (
-                    space INTEGER NOT NULL REFERENCES space (id), image BLOB NOT NULL, value BLOB NOT NULL);
-                CREATE UNIQUE INDEX IF NOT EXISTS feature_of_image ON feature (space, image);
-                """;
-            command.ExecuteNonQuery();
-            return connection;
+            using var transaction = database.BeginWriting();
+            foreach (var (space, image) in _used) database.MarkUsed(space, image, _today);
+            transaction.Commit();
         }
-        catch
+        catch (SqliteException)
         {
-            connection.Dispose();
-            throw;
+            // A full disk, or one that may only be read: features count as used when they were used before.
         }
+        _used.Clear();
     }
-
-    /// <summary>A database that fails, or a connection that was closed.</summary>
-    private bool IsFailure(Exception problem) =>
-        problem is SqliteException || _connection.State != System.Data.ConnectionState.Open;
 
     private static FeatureCacheException Failed(string what, Exception problem) =>
         new($"{what}: {problem.Message.TrimEnd('.')}. Free some space, or set GRAFT_HOME to a folder that can be written.", problem);

@@ -108,28 +108,6 @@ public class FeatureCacheTests
         Assert.NotNull(Get(cache, "space", Image));
     }
 
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Damaged_database_is_kept_aside_and_a_new_one_begun(bool headerRemains)
-    {
-        using var folder = new TemporaryFolder();
-        var file = Path.Combine(folder.FullName, "features.sqlite");
-        using (var cache = FeatureCache.Open(folder.FullName)) cache.Add("space", [(Image, [1, 2, 3])]);
-        var bytes = File.ReadAllBytes(file);
-        bytes.AsSpan(headerRemains ? 100 : 0).Fill(0x5a);
-        File.WriteAllBytes(file, bytes);
-        // What a killed process leaves beside it belongs to the damaged database, not to the new one.
-        File.WriteAllBytes(file + "-wal", [1, 2, 3]);
-
-        using var again = FeatureCache.Open(folder.FullName);
-
-        Assert.Null(Get(again, "space", Image));
-        again.Add("space", [(Image, [4, 5, 6])]);
-        Assert.Equal([4, 5, 6], Get(again, "space", Image)!);
-        Assert.Equal(bytes, File.ReadAllBytes(Assert.Single(Directory.GetFiles(folder.FullName, "features.sqlite.damaged-*"))));
-    }
-
     [Fact]
     public void Folder_that_cannot_be_had_is_a_cache_problem_with_advice()
     {
@@ -147,11 +125,12 @@ public class FeatureCacheTests
     {
         using var folder = new TemporaryFolder();
         var cache = FeatureCache.Open(folder.FullName);
+        cache.Add("space", [(Image, [1, 2, 3])]);
         using (var other = new SqliteConnection($"Data Source={Path.Combine(folder.FullName, "features.sqlite")};Pooling=False"))
         {
             other.Open();
             using var command = other.CreateCommand();
-            command.CommandText = "DROP TABLE feature";
+            command.CommandText = "DROP TABLE value";
             command.ExecuteNonQuery();
         }
         Assert.Throws<FeatureCacheException>(() => Get(cache, "space", Image));
@@ -161,5 +140,165 @@ public class FeatureCacheTests
 
         Assert.Throws<FeatureCacheException>(() => Get(cache, "space", Image));
         Assert.Throws<FeatureCacheException>(() => cache.Add("space", [(Image, [1, 2, 3])]));
+    }
+
+    [Fact]
+    public void Many_are_read_at_once_in_the_order_asked_for()
+    {
+        using var folder = new TemporaryFolder();
+        using var cache = FeatureCache.Open(folder.FullName);
+        cache.Add("space", [(Image, [1, 2, 3]), (Other, [4, 5, 6])]);
+
+        var rows = cache.Read("space", [[9], Other, null, Image, Other], length: 3);
+
+        Assert.Equal([null, [4, 5, 6], null, [1, 2, 3], [4, 5, 6]], rows);
+        Assert.Equal([null, null], cache.Read("another", [Image, Other], length: 3));
+        Assert.Equal([null], cache.Read("space", [Image], length: 4));
+    }
+
+    [Fact]
+    public void Precisions_are_kept_apart()
+    {
+        using var folder = new TemporaryFolder();
+        using var whole = FeatureCache.Open(folder.FullName, new());
+        using var half = FeatureCache.Open(folder.FullName, new() { Precision = FeaturePrecision.Float16 });
+        whole.Add("space", [(Image, [0.1f, 0.2f, 0.3f])]);
+
+        Assert.Null(Get(half, "space", Image));
+        half.Add("space", [(Image, [0.1f, 0.2f, 0.3f])]);
+
+        Assert.Equal([0.1f, 0.2f, 0.3f], Get(whole, "space", Image)!);
+        Assert.Equal([(float)(Half)0.1f, (float)(Half)0.2f, (float)(Half)0.3f], Get(half, "space", Image)!);
+        Assert.Equal([12, 6], half.Contents().Spaces.Select(space => space.Bytes));
+    }
+
+    [Theory]
+    [InlineData(1f, 0.33333334f, -1e-9f)]
+    [InlineData(1f, 0.33333334f, 70_000f)]
+    [InlineData(float.NaN, float.PositiveInfinity, 3f)]
+    public void Rounding_gives_what_a_float16_cache_gives_back(float a, float b, float c)
+    {
+        using var folder = new TemporaryFolder();
+        using var cache = FeatureCache.Open(folder.FullName, new() { Precision = FeaturePrecision.Float16 });
+        float[] rounded = [a, b, c];
+        cache.Precision.Round(rounded);
+
+        cache.Add("space", [(Image, [a, b, c])]);
+
+        Assert.Equal(rounded, Get(cache, "space", Image)!);
+        // Beyond float16's reach nothing is lost.
+        if (c == 70_000f) Assert.Equal([a, b, c], rounded);
+        else Assert.True(float.IsNaN(a) || rounded[1] != b);
+    }
+
+    [Fact]
+    public void Contents_name_each_space_in_words()
+    {
+        using var folder = new TemporaryFolder();
+        using var cache = FeatureCache.Open(folder.FullName);
+        cache.Add("before", [(Image, [1, 2, 3])]);
+        cache.Add(FeatureSpace.Of("key", FeatureScene.Backbone()), [(Image, [1, 2, 3]), (Other, [1, 2, 3])]);
+        cache.Add(FeatureSpace.Of("before", FeatureScene.Backbone(preprocessing: Graft.Imaging.Preprocessing.KerasCaffe(8))), []);
+
+        var contents = cache.Contents();
+
+        Assert.Equal(["before", "key"], contents.Spaces.Select(space => space.Space.Key));
+        Assert.Equal("tiny, layer relu, averaged: 6 numbers; 8×8 stretched, bilinear, rgb × 0.00392 − (0, 0, 0)", contents.Spaces[1].Space.ToString());
+        Assert.Contains("bgr × 1 − (103.939, 116.779, 123.68)", contents.Spaces[0].Space.ToString(), StringComparison.Ordinal);
+        Assert.Equal((2, 24), (contents.Spaces[1].Images, contents.Spaces[1].Bytes));
+        Assert.Equal(DateOnly.FromDateTime(DateTime.UtcNow), contents.Spaces[1].LastUsed);
+        Assert.InRange(contents.FileBytes, 1, 10_000_000);
+    }
+
+    [Fact]
+    public void First_layout_is_brought_up_to_date_with_all_it_holds()
+    {
+        using var folder = new TemporaryFolder();
+        using (var first = new SqliteConnection($"Data Source={Path.Combine(folder.FullName, "features.sqlite")};Pooling=False"))
+        {
+            first.Open();
+            using var command = first.CreateCommand();
+            command.CommandText =
+                """
+                PRAGMA journal_mode = WAL;
+                CREATE TABLE space (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
+                CREATE TABLE feature (space INTEGER NOT NULL REFERENCES space (id), image BLOB NOT NULL, value BLOB NOT NULL);
+                CREATE UNIQUE INDEX feature_of_image ON feature (space, image);
+                INSERT INTO space (key) VALUES ('a'), ('b');
+                INSERT INTO feature VALUES (1, x'010203', x'0000803F0000004000004040'), (2, x'040506', x'000080BF0000004000004040');
+                """;
+            command.ExecuteNonQuery();
+        }
+
+        using var cache = FeatureCache.Open(folder.FullName);
+
+        Assert.Equal([1, 2, 3], Get(cache, "a", Image)!);
+        Assert.Equal([-1, 2, 3], Get(cache, "b", Other)!);
+        Assert.Null(Get(cache, "b", Image));
+        Assert.Equal(0, cache.Verify(cancellation: TestContext.Current.CancellationToken).Damaged);
+        cache.Add("a", [(Other, [7, 8, 9])]);
+        Assert.Equal([7, 8, 9], Get(cache, "a", Other)!);
+    }
+
+    [Fact]
+    public void Layout_of_a_newer_version_is_left_alone()
+    {
+        using var folder = new TemporaryFolder();
+        var file = Path.Combine(folder.FullName, "features.sqlite");
+        using (var newer = new SqliteConnection($"Data Source={file};Pooling=False"))
+        {
+            newer.Open();
+            using var command = newer.CreateCommand();
+            command.CommandText = "CREATE TABLE wonder (id); PRAGMA user_version = 99";
+            command.ExecuteNonQuery();
+        }
+
+        var problem = Assert.Throws<FeatureCacheException>(() => FeatureCache.Open(folder.FullName));
+
+        Assert.Contains("newer version", problem.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(folder.FullName, "*.damaged*"));
+    }
+
+    [Fact]
+    public void Clearing_removes_what_was_chosen_and_nothing_else()
+    {
+        using var folder = new TemporaryFolder();
+        using (var old = FeatureCache.Open(folder.FullName, new() { Clock = new Day(2020) })) old.Add("a", [(Image, [1, 2, 3])]);
+        using var cache = FeatureCache.Open(folder.FullName);
+        cache.Add("a", [(Other, [4, 5, 6])]);
+        cache.Add("b", [(Image, [1, 2, 3])]);
+        var foreign = folder.File("notes.txt");
+        File.WriteAllText(foreign, "mine");
+
+        var removed = Assert.Single(cache.Clear(usedBefore: new(2021, 1, 1)));
+        Assert.Equal(("a", 1, 12), (removed.Space.Key, removed.Images, removed.Bytes));
+        Assert.Equal([null, [4, 5, 6]], cache.Read("a", [Image, Other], 3));
+
+        Assert.Equal("b", Assert.Single(cache.Clear(space => space.Space.Key == "b")).Space.Key);
+        Assert.Equal("a", Assert.Single(cache.Contents().Spaces).Space.Key);
+
+        Assert.Single(cache.Clear());
+        Assert.Empty(cache.Contents().Spaces);
+        Assert.True(File.Exists(foreign));
+        cache.Add("b", [(Image, [1, 2, 3])]);
+        Assert.Equal([1, 2, 3], Get(cache, "b", Image)!);
+    }
+
+    [Fact]
+    public void Clearing_gives_the_room_back_to_the_disk()
+    {
+        using var folder = new TemporaryFolder();
+        using var cache = FeatureCache.Open(folder.FullName);
+        for (byte i = 0; i < 50; i++) cache.Add("space", [([i], new float[10_000])]);
+        Assert.InRange(cache.Contents().FileBytes, 2_000_000, long.MaxValue);
+
+        cache.Clear();
+
+        Assert.InRange(cache.Contents().FileBytes, 1, 100_000);
+    }
+
+    private sealed class Day(int year) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => new(year, 6, 1, 0, 0, 0, TimeSpan.Zero);
     }
 }
