@@ -27,7 +27,7 @@ public sealed class FeatureExtractor : IDisposable
     private readonly Action<string> _warn;
     private readonly Lazy<FrozenNetwork> _network;
     private readonly bool _ownsNetwork;
-    private readonly Lazy<string> _space;
+    private readonly Lazy<FeatureSpace> _space;
 
     /// <param name="backbone">A network cut to what is to be computed, usually <see cref="Backbone.Features"/>. Stays the caller's.</param>
     /// <param name="cache">Where features are kept; null to compute each time. Stays the caller's.</param>
@@ -50,8 +50,8 @@ public sealed class FeatureExtractor : IDisposable
                 + "Set both with WithInputSize.");
         }
         (_backbone, _network, _cache, _warn) = (backbone, network, cache, warn ?? (_ => { }));
-        _space = new(() => Hash(
-            backbone.Weights.Fingerprint(backbone.Network) + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion + engine));
+        _space = new(() => FeatureSpace.Of(
+            Hash(backbone.Weights.Fingerprint(backbone.Network) + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion + engine), backbone));
     }
 
     /// <summary>Numbers per image.</summary>
@@ -74,7 +74,7 @@ public sealed class FeatureExtractor : IDisposable
         var reasons = new string?[images.Count];
         var hashes = Hashes(images, cancellation);
         var rows = new float[]?[views][];
-        for (var view = 0; view < views; view++) rows[view] = Known(hashes, Space(bank, view));
+        for (var view = 0; view < views; view++) rows[view] = UseCache(cache => cache.Read(Space(bank, view), hashes, Length)) ?? new float[]?[images.Count];
         var hits = rows.Sum(ofView => ofView.Count(row => row is not null));
 
         // Of files with one content, the first is computed.
@@ -139,16 +139,6 @@ public sealed class FeatureExtractor : IDisposable
         return hashes;
     }
 
-    /// <summary>What the cache holds of these images.</summary>
-    private float[]?[] Known(byte[]?[] hashes, string space)
-    {
-        var rows = new float[]?[hashes.Length];
-        var row = new float[Length];
-        for (var index = 0; index < hashes.Length; index++)
-            if (hashes[index] is { } hash && UseCache(cache => cache.TryGet(space, hash, row))) (rows[index], row) = (row, new float[Length]);
-        return rows;
-    }
-
     private void Compute(
         List<PhotoViews> missing, ViewBank? bank, float[]?[][] rows, string?[] reasons, Action<int> report, CancellationToken cancellation)
     {
@@ -163,6 +153,7 @@ public sealed class FeatureExtractor : IDisposable
                 reasons[photo.Index] = problem;
                 foreach (var (view, row) in photo.Views.Zip(features))
                 {
+                    _cache?.Precision.Round(row);
                     rows[view][photo.Index] = row;
                     unwritten.Add((view, hash, row));
                 }
@@ -182,7 +173,7 @@ public sealed class FeatureExtractor : IDisposable
                 UseCache(cache =>
                 {
                     cache.Add(Space(bank, ofView.Key), ofView);
-                    return true;
+                    return cache;
                 });
             }
             unwritten.Clear();
@@ -191,14 +182,17 @@ public sealed class FeatureExtractor : IDisposable
     }
 
     /// <summary>What the cache knows a view's features under.</summary>
-    private string Space(ViewBank? bank, int view) => view == 0 ? _space.Value : Hash(_space.Value + bank!.Identity(view));
+    private FeatureSpace Space(ViewBank? bank, int view) => view == 0
+        ? _space.Value
+        : _space.Value with { Key = Hash(_space.Value.Key + bank!.Identity(view)), Preprocessing = $"{_space.Value.Preprocessing}, augmented view {view}" };
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
     /// <summary>A cache that fails is given up for the rest of the run: features are then only computed.</summary>
-    private bool UseCache(Func<FeatureCache, bool> use)
+    private T? UseCache<T>(Func<FeatureCache, T> use)
+        where T : class
     {
-        if (_cache is null) return false;
+        if (_cache is null) return null;
         try
         {
             return use(_cache);
@@ -207,7 +201,7 @@ public sealed class FeatureExtractor : IDisposable
         {
             _cache = null;
             _warn($"{problem.Message} This run goes on without the cache.");
-            return false;
+            return null;
         }
     }
 }
