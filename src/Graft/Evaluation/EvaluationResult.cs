@@ -13,6 +13,30 @@ public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationR
     /// <summary>Images.</summary>
     public int Count => Confusion.Total;
 
+    /// <summary>The true class of each image.</summary>
+    public required IReadOnlyList<int> Labels { get; init; }
+
+    /// <summary>For each image, one number per class.</summary>
+    public required IReadOnlyList<IReadOnlyList<float>> Probabilities { get; init; }
+
+    /// <summary>Whether the probabilities can be taken at their word.</summary>
+    public required Calibration Calibration { get; init; }
+
+    /// <summary>How well each class's probability tells it from the rest.</summary>
+    public required IReadOnlyList<Discrimination> OneVersusRest { get; init; }
+
+    /// <summary>The mean over the classes that occur of the area under the ROC curve, one against the rest; NaN if only one class occurs.</summary>
+    public double RocAuc => OneVersusRest.Select(one => one.RocAuc).Where(area => !double.IsNaN(area)).DefaultIfEmpty(double.NaN).Average();
+
+    /// <summary>Where accuracy would lie for other images of this kind.</summary>
+    public required ConfidenceInterval AccuracyInterval { get; init; }
+
+    /// <summary>The same of macro F1.</summary>
+    public required ConfidenceInterval MacroF1Interval { get; init; }
+
+    /// <summary>The share of images whose true class is among the k most probable.</summary>
+    public double TopKAccuracy(int k) => Metrics.TopKAccuracy<float>([.. Probabilities.SelectMany(row => row)], [.. Labels], k);
+
     /// <param name="classes">Names, in the order of the labels.</param>
     /// <param name="labels">The true class of each image.</param>
     /// <param name="probabilities">For each image, one number per class.</param>
@@ -22,6 +46,15 @@ public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationR
         int[] predicted = [.. probabilities.Select(row => Enumerable.Range(0, row.Count).MaxBy(index => row[index]))];
         var confusion = ConfusionMatrix.Of(labels, predicted, classes);
         float[] flat = [.. probabilities.SelectMany(row => row)];
-        return new(confusion, ClassificationReport.Of(confusion), Metrics.LogLoss<float>(flat, [.. labels]));
+        var (accuracy, macroF1) = Bootstrap.Of(confusion);
+        return new(confusion, ClassificationReport.Of(confusion), Metrics.LogLoss<float>(flat, [.. labels]))
+        {
+            Labels = labels,
+            Probabilities = probabilities,
+            Calibration = Calibration.Of(labels, probabilities),
+            OneVersusRest = [.. Enumerable.Range(0, classes.Count).Select(label => Discrimination.Of(label, labels, probabilities))],
+            AccuracyInterval = accuracy,
+            MacroF1Interval = macroF1,
+        };
     }
 }

@@ -26,6 +26,29 @@ public class ClassificationReportParityTests
         Assert.Equal(0.95, Metrics.TopKAccuracy<double>(probabilities, Labels(truth), 2), Tolerance);
     }
 
+    /// <summary>Of roc_auc_score and average_precision_score, one class against the rest, and of the formulas written out in numpy.</summary>
+    [SharedFact(Folder)]
+    public void Areas_under_curves_and_calibration_agree()
+    {
+        var truth = Labels(NumpyFile.Load<long>(SharedFolder.Path($"{Folder}/features.npz"), "y_test").Values);
+        var flat = NumpyFile.Load<double>(SharedFolder.Path($"{Folder}/sklearn_scaled.npz"), "lr_prob").Values;
+        var rows = flat.Chunk(5).ToList();
+        double[] areas = [0.9881944444444445, 0.9843055555555555, 0.9759027777777778, 0.98, 0.97];
+        double[] precisions = [0.9730292809656559, 0.9482333744111758, 0.9441013149132519, 0.9459325846447696, 0.9064520116089063];
+
+        for (var label = 0; label < 5; label++)
+        {
+            var one = Discrimination.Of([.. rows.Select(row => row[label])], [.. truth.Select(of => of == label)]);
+
+            Assert.Equal(areas[label], one.RocAuc, Tolerance);
+            Assert.Equal(precisions[label], one.AveragePrecision, Tolerance);
+        }
+        var calibration = Calibration.Of(truth, [.. rows.Select(row => row.Select(value => (float)value).ToArray())]);
+        Assert.Equal(0.20805820965217026, calibration.BrierScore, Tolerance);
+        Assert.Equal(0.07816158523162202, calibration.ExpectedCalibrationError, Tolerance);
+        Assert.Equal(300, calibration.NonEmptyBins.Sum(bin => bin.Count));
+    }
+
     [SharedFact(Folder)]
     public void Classes_without_predictions_or_without_support_agree()
     {
