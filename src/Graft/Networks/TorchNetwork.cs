@@ -31,6 +31,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 
         // Built inside a caller's scope or inference mode, it must outlive the one and be trainable in spite of the other.
         using var mode = inference_mode(false);
+        LibtorchTuning.ReleaseStartup();
         foreach (var parameter in network.Parameters)
         {
             var tensor = empty([.. parameter.Shape.Select(size => (long)size)], ScalarType.Float32).DetachFromDisposeScope();
