@@ -5,6 +5,22 @@ using Graft.Networks;
 
 namespace Graft.Backbones;
 
+/// <summary>How a layer's output becomes features.</summary>
+public enum FeaturePooling
+{
+    /// <summary>One number per channel: a map averaged; of tokens the class token.</summary>
+    Average,
+
+    /// <summary>One number per channel: a map's largest.</summary>
+    Maximum,
+
+    /// <summary>All numbers: of a Keras network height, width, channels, of others channels, height, width, as their libraries flatten.</summary>
+    Flatten,
+
+    /// <summary>The output as it is.</summary>
+    None,
+}
+
 /// <summary>A pretrained network, ready to be cut: its description, its weights, and how photos become its input.</summary>
 public sealed class Backbone : IDisposable
 {
@@ -92,18 +108,22 @@ public sealed class Backbone : IDisposable
     public Backbone CutBefore(string layerOrBlock) => Cut(Network.CutBefore(layerOrBlock));
 
     /// <summary>
-    /// What transfer learning keeps: the network without its classification head, its output pooled to one number per channel.
+    /// What transfer learning keeps: the network without its classification head, its output pooled, by default to one number per channel.
     /// </summary>
-    public Backbone Features() => (Head is null ? this : CutBefore(Head)).Pooled();
+    public Backbone Features(FeaturePooling pooling = FeaturePooling.Average) => (Head is null ? this : CutBefore(Head)).Pooled(pooling);
 
-    /// <summary>
-    /// One number per channel: a map averaged, of tokens the class token; nothing changes where the output is a vector already.
-    /// </summary>
-    public Backbone Pooled() => Network.OutputShape switch
+    /// <summary>The output as a vector; nothing changes where it is one already.</summary>
+    /// <exception cref="GraftException">The outputs are tokens, of which there is no maximum.</exception>
+    public Backbone Pooled(FeaturePooling pooling = FeaturePooling.Average) => (Network.OutputShape, pooling) switch
     {
-        { IsMap: true } => Cut(Network.Append(output => output.GlobalPool("features"))),
-        { IsTokens: true } => Cut(Network.Append(output => output.FirstToken("features"))),
-        _ => this,
+        (_, FeaturePooling.None) or ({ IsVector: true }, _) => this,
+        (_, FeaturePooling.Flatten) => Cut(Network.Append(output => output.Flatten(PoolLayer, FlatOrder))),
+        ({ IsTokens: true }, FeaturePooling.Average) => Cut(Network.Append(output => output.FirstToken(PoolLayer))),
+        ({ IsMap: true }, _) => Cut(Network.Append(output => output.GlobalPool(
+            PoolLayer, pooling == FeaturePooling.Maximum ? PoolFunction.Max : PoolFunction.Average))),
+        _ => throw new GraftException(
+            $"The output of layer '{Network.Output.Name}' of {Name} are tokens [{Network.OutputShape}], of which no maximum is taken. "
+            + "Pool by average, which takes the class token, or flatten."),
     };
 
     /// <summary>The same network for images of another size, in pixels.</summary>
@@ -111,6 +131,11 @@ public sealed class Backbone : IDisposable
         new(Name, Network.WithInputSize(height, width), Weights, Preprocessing.WithInputSize(width, height), Head, Classes, _file);
 
     public void Dispose() => _file?.Dispose();
+
+    /// <summary>As the library flattens that the network comes from.</summary>
+    private AxisOrder FlatOrder => Network.OutputShape.IsMap && Name.EndsWith($".{BackboneSource.Keras}", StringComparison.Ordinal)
+        ? AxisOrder.ChannelsLast
+        : AxisOrder.ChannelsFirst;
 
     private Backbone Cut(Network network) =>
         new(Name, network, Weights, Preprocessing, head: null, classes: null, _file);

@@ -10,7 +10,9 @@ public delegate void TensorValues(long start, Span<float> destination);
 
 /// <summary>A tensor to be written: its values are asked for when its turn comes, in order, a run at a time.</summary>
 /// <param name="Name">The key in the file.</param>
-/// <param name="Type"><see cref="TensorType.Float32"/> or <see cref="TensorType.Float16"/>.</param>
+/// <param name="Type">
+/// <see cref="TensorType.Float32"/>, <see cref="TensorType.Float16"/> or, for whole numbers within ±16,777,216, <see cref="TensorType.Int64"/>.
+/// </param>
 /// <param name="Shape">Sizes, last axis fastest; empty for a scalar.</param>
 /// <param name="Values">Where the values come from.</param>
 public sealed record TensorSource(string Name, TensorType Type, IReadOnlyList<long> Shape, TensorValues Values)
@@ -31,7 +33,7 @@ public static class SafetensorsWriter
     /// Writes the tensors, one after the other, to a new file beside <paramref name="path"/> that takes its place when
     /// it is complete and on the disk: whatever happens, <paramref name="path"/> holds the old file or the new one.
     /// </summary>
-    /// <exception cref="ArgumentException">Two tensors share a name, or one has another type than float.</exception>
+    /// <exception cref="ArgumentException">Two tensors share a name, or one has a type that is not written.</exception>
     /// <exception cref="CheckpointException">
     /// The file cannot be written (folder absent or read-only, disk full), or a value does not fit float16.
     /// </exception>
@@ -90,8 +92,8 @@ public static class SafetensorsWriter
             foreach (var i in order)
             {
                 var (name, type, shape) = entries[i];
-                if (type is not (TensorType.Float32 or TensorType.Float16))
-                    throw new ArgumentException($"{entries[i]}: expected Float32 or Float16.", nameof(entries));
+                if (type is not (TensorType.Float32 or TensorType.Float16 or TensorType.Int64))
+                    throw new ArgumentException($"{entries[i]}: expected Float32, Float16 or Int64.", nameof(entries));
                 if (!names.Add(name)) throw new ArgumentException($"Two tensors are named '{name}'.", nameof(entries));
                 var end = begin + entries[i].ElementCount * type.SizeInBytes();
                 writer.WriteStartObject(name);
@@ -131,6 +133,11 @@ public static class SafetensorsWriter
             if (entry.Type == TensorType.Float32)
             {
                 file.Write(MemoryMarshal.AsBytes(part));
+                continue;
+            }
+            if (entry.Type == TensorType.Int64)
+            {
+                foreach (var value in part) file.Write(BitConverter.GetBytes((long)value));
                 continue;
             }
             for (var i = 0; i < part.Length; i++)

@@ -1,0 +1,137 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Graft.Backbones;
+using Graft.Data;
+using Graft.Networks;
+
+namespace Graft.Features.Export;
+
+/// <summary>Features with all that another program needs to learn from them: one row per image.</summary>
+public sealed record FeatureTable
+{
+    public const string Train = "train", Validation = "validation", Test = "test";
+
+    /// <summary>The kinds of files that <see cref="Write"/> knows, by their extensions.</summary>
+    public static IReadOnlyList<string> Extensions { get; } = [".npz", ".parquet", ".safetensors"];
+
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>For each image its features, [<see cref="Shape"/>] flattened, last axis fastest.</summary>
+    public required IReadOnlyList<float[]> Rows { get; init; }
+
+    /// <summary>Of one image's features: [1280], or [channels, height, width] of a map.</summary>
+    public required IReadOnlyList<int> Shape { get; init; }
+
+    /// <summary>Of the image files, relative to the data's folder where they lie in it, with <c>/</c>.</summary>
+    public required IReadOnlyList<string> Paths { get; init; }
+
+    /// <summary>For each image the index of its class in <see cref="Classes"/>.</summary>
+    public required IReadOnlyList<int> Labels { get; init; }
+
+    public required IReadOnlyList<string> Classes { get; init; }
+
+    /// <summary>For each image <see cref="Train"/>, <see cref="Validation"/> or <see cref="Test"/>.</summary>
+    public required IReadOnlyList<string> Splits { get; init; }
+
+    /// <summary>What the features were computed with, a JSON document for each name.</summary>
+    public required IReadOnlyDictionary<string, string> Metadata { get; init; }
+
+    /// <summary>The table of an extraction.</summary>
+    /// <param name="photos">The data.</param>
+    /// <param name="set">Its features, of <see cref="LabeledImages.All"/>.</param>
+    /// <param name="features">What computed them.</param>
+    public static FeatureTable Of(LabeledImages photos, FeatureSet set, params IReadOnlyList<Backbone> features)
+    {
+        var parts = photos.Train.Select(_ => Train).Concat(photos.Validation.Select(_ => Validation)).Concat(photos.Test.Select(_ => Test));
+        // The images of the set are those of the data, in their order, but for broken ones.
+        var splits = new List<string>(set.Images.Count);
+        foreach (var (image, part) in photos.All.Zip(parts))
+            if (splits.Count < set.Images.Count && ReferenceEquals(set.Images[splits.Count], image)) splits.Add(part);
+        var folder = Directory.Exists(photos.Source) ? photos.Source : Path.GetDirectoryName(Path.GetFullPath(photos.Source))!;
+        return new()
+        {
+            Rows = set.Rows,
+            Shape = features is [var one] ? one.Network.OutputShape.Sizes : [features.Sum(block => block.Network.OutputShape.ElementCount)],
+            Paths = [.. set.Images.Select(image => RelativePath(folder, image.Path))],
+            Labels = [.. set.Images.Select(image => image.Class)],
+            Classes = photos.Classes,
+            Splits = splits,
+            Metadata = new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                ["source"] = JsonSerializer.Serialize(photos.Source, Json),
+                ["blocks"] = JsonSerializer.Serialize(
+                    features.Select(block =>
+                    {
+                        var space = FeatureSpace.Of("", block);
+                        return new
+                        {
+                            space.Backbone,
+                            space.Layer,
+                            Shape = block.Network.OutputShape.Sizes,
+                            block.Preprocessing,
+                            Weights = block.Weights.Fingerprint(block.Network),
+                        };
+                    }),
+                    Json),
+            },
+        };
+    }
+
+    /// <summary>What is wrong with a file to be written, in a sentence, before any work is done for it; null if nothing is.</summary>
+    public static string? ProblemWith(string path)
+    {
+        var extension = Path.GetExtension(path).ToLowerInvariant();
+        if (!Extensions.Contains(extension))
+            return $"Expected a file that ends in {string.Join(", ", Extensions.SkipLast(1))} or {Extensions[^1]}, found {path}.";
+        if (Path.Exists(path)) return $"{path} exists already, and is not written over. Name another file, or delete it first.";
+        return Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))) ? null : $"There is no folder for {path}. Create it first.";
+    }
+
+    /// <summary>
+    /// Writes the table as numpy's <c>.npz</c>, as <c>.parquet</c> or as <c>.safetensors</c>, by the extension. The file appears when it is
+    /// complete.
+    /// </summary>
+    /// <exception cref="GraftException">The file exists, its kind is unknown, or it cannot be written.</exception>
+    public void Write(string path)
+    {
+        if (ProblemWith(path) is { } problem) throw new GraftException(problem);
+        var draft = $"{path}.{Guid.NewGuid():N}.partial";
+        try
+        {
+            switch (Path.GetExtension(path).ToLowerInvariant())
+            {
+                case ".npz":
+                    NumpyArchive.Write(this, draft);
+                    break;
+                case ".parquet":
+                    ParquetTable.Write(this, draft);
+                    break;
+                default:
+                    SafetensorsTable.Write(this, draft);
+                    break;
+            }
+            File.Move(draft, path, overwrite: false);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new GraftException($"{path} cannot be written: {failure.Message}", failure);
+        }
+        finally
+        {
+            File.Delete(draft);
+        }
+    }
+
+    internal IEnumerable<string> LabelNames => Labels.Select(label => Classes[label]);
+
+    private static string RelativePath(string folder, string path)
+    {
+        var relative = Path.GetRelativePath(folder, path);
+        return (relative.StartsWith("..", StringComparison.Ordinal) || Path.IsPathRooted(relative) ? path : relative)
+            .Replace(Path.DirectorySeparatorChar, '/');
+    }
+}
