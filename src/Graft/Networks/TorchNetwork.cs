@@ -20,9 +20,10 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     static TorchNetwork() => LibtorchTuning.Apply();
 
     /// <summary>Builds the module and fills it, tensor by tensor, from <paramref name="weights"/>.</summary>
-    public TorchNetwork(Network network, IWeights weights) : base(network.Name)
+    /// <param name="device">Where its tensors lie and its inputs are expected.</param>
+    public TorchNetwork(Network network, IWeights weights, DeviceType device = DeviceType.CPU) : base(network.Name)
     {
-        Network = network;
+        (Network, Device) = (network, device);
         _indices = network.Layers.Select((layer, index) => (layer.Name, index))
             .ToDictionary(pair => pair.Name, pair => pair.index, StringComparer.Ordinal);
         _lastUse = new int[network.Layers.Count];
@@ -36,6 +37,8 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         {
             var tensor = empty([.. parameter.Shape.Select(size => (long)size)], ScalarType.Float32).DetachFromDisposeScope();
             weights.Read(parameter, Values(tensor));
+            if (device != DeviceType.CPU)
+                using (var filled = tensor) tensor = filled.to(device).DetachFromDisposeScope();
             if (parameter.IsStatistic)
             {
                 register_buffer(parameter.Key, tensor);
@@ -53,6 +56,8 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     }
 
     public Network Network { get; }
+
+    public DeviceType Device { get; }
 
     /// <summary>
     /// Lets only these layers learn: the weights of all others get no gradient, and nothing runs backward below the first of them.

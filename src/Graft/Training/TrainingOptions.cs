@@ -9,6 +9,36 @@ public enum OptimizerKind
     Sgd,
     RmsProp,
     Adam,
+
+    /// <summary>Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019, arXiv:1711.05101).</summary>
+    AdamW,
+}
+
+/// <summary>What is done about classes of unequal size.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<ClassBalance>))]
+public enum ClassBalance
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>An image of a rare class weighs more in the loss: images / (classes · images of its class), as in scikit-learn.</summary>
+    Weights,
+
+    /// <summary>Images of rare classes come more often, so that an epoch has as many of each class.</summary>
+    Sampling,
+}
+
+/// <summary>How images of a batch are blended with each other.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<BatchMixing>))]
+public enum BatchMixing
+{
+    None,
+
+    /// <summary>Each with another one, by a share (Zhang et al. 2018, arXiv:1710.09412).</summary>
+    Mixup,
+
+    /// <summary>A rectangle of another one in each (Yun et al. 2019, arXiv:1905.04899).</summary>
+    CutMix,
 }
 
 /// <summary>How a network is trained. Immutable; the defaults suit a head on cached features.</summary>
@@ -23,11 +53,48 @@ public sealed record TrainingOptions
     /// <summary>Momentum of SGD, from 0 up to 1. Default 0.9.</summary>
     public double Momentum { get; init; } = 0.9;
 
+    /// <summary>Whether SGD's momentum is Nesterov's. Default true.</summary>
+    public bool Nesterov { get; init; } = true;
+
+    /// <summary>How the learning rate changes. Default: not at all.</summary>
+    public LearningRateSchedule Schedule { get; init; } = new LearningRateSchedule.Constant();
+
+    /// <summary>Epochs over which the learning rate rises evenly from 0, at least 0; fractions count. Default 0.</summary>
+    public double WarmUpEpochs { get; init; }
+
+    /// <summary>
+    /// The share of the learning rate that the lowest trained layer gets, more than 0, up to 1; layers between it and the head get
+    /// shares that grow evenly in their logarithm. Default 1: all the same.
+    /// </summary>
+    public double LowestLayerRate { get; init; } = 1;
+
     /// <summary>
     /// L2 penalty on kernels (not on biases and batch norm), at least 0: the optimiser adds this times the kernel to its gradient.
-    /// Default 0.1, which is strong, as a head on few images needs it; a whole network takes 1e-4 or less.
+    /// (AdamW takes the learning rate times this off the kernel.) Default 0.1, which is strong, as a head on few images needs it; a whole
+    /// network takes 1e-4 or less.
     /// </summary>
     public double WeightDecay { get; init; } = 0.1;
+
+    /// <summary>The share of the target that is spread evenly over all classes, from 0 up to 1. Default 0.</summary>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>What is done about classes of unequal size. Default nothing.</summary>
+    public ClassBalance Balance { get; init; }
+
+    /// <summary>Whether images of a batch are blended. Default not.</summary>
+    public BatchMixing Mixing { get; init; }
+
+    /// <summary>The share of the other image is drawn from Beta(α, α) with this α, more than 0. Default 0.2, for CutMix rather 1.</summary>
+    public double MixingAlpha { get; init; } = 0.2;
+
+    /// <summary>The largest norm that the gradient of all weights together may have; 0 for no limit. Default 0.</summary>
+    public double GradientClip { get; init; }
+
+    /// <summary>
+    /// The part of itself that the moving average of the weights keeps in each step, from 0 up to 1, such as 0.999; the average is then
+    /// what is validated and kept. Default 0: no average.
+    /// </summary>
+    public double AverageDecay { get; init; }
 
     /// <summary>Images per step, at least 2. Default 32.</summary>
     public int BatchSize { get; init; } = 32;
@@ -51,6 +118,14 @@ public sealed record TrainingOptions
         if (!(LearningRate > 0 && double.IsFinite(LearningRate))) problems.Add($"Expected a learning rate above 0, found {LearningRate}.");
         if (Momentum is not (>= 0 and < 1)) problems.Add($"Expected a momentum from 0 up to 1, found {Momentum}.");
         if (!(WeightDecay >= 0 && double.IsFinite(WeightDecay))) problems.Add($"Expected a weight decay of at least 0, found {WeightDecay}.");
+        if (!(WarmUpEpochs >= 0 && double.IsFinite(WarmUpEpochs))) problems.Add($"Expected a warm-up of at least 0 epochs, found {WarmUpEpochs}.");
+        if (LowestLayerRate is not (> 0 and <= 1)) problems.Add($"Expected a lowest layer's rate above 0, up to 1, found {LowestLayerRate}.");
+        if (LabelSmoothing is not (>= 0 and < 1)) problems.Add($"Expected a label smoothing from 0 up to 1, found {LabelSmoothing}.");
+        if (Mixing != BatchMixing.None && !(MixingAlpha > 0 && double.IsFinite(MixingAlpha)))
+            problems.Add($"Expected a mixing alpha above 0, found {MixingAlpha}.");
+        if (!(GradientClip >= 0 && double.IsFinite(GradientClip))) problems.Add($"Expected a gradient clip of at least 0, found {GradientClip}.");
+        if (AverageDecay is not (>= 0 and < 1)) problems.Add($"Expected an average's decay from 0 up to 1, found {AverageDecay}.");
+        problems.AddRange(Schedule.Problems());
         if (BatchSize < 2) problems.Add($"Expected a batch size of at least 2, found {BatchSize}.");
         if (Epochs < 1) problems.Add($"Expected at least 1 epoch, found {Epochs}.");
         if (Patience < 0) problems.Add($"Expected a patience of at least 0, found {Patience}.");

@@ -1,0 +1,272 @@
+using Graft.Backbones;
+using Graft.Data;
+using Graft.Features;
+using Graft.Networks;
+using TorchSharp;
+
+namespace Graft.Training;
+
+/// <summary>A part of a fine-tuning that is about to begin, has gone on or has ended.</summary>
+/// <param name="Number">From 1.</param>
+/// <param name="Name">For a person: "head", "unfrozen".</param>
+/// <param name="Plan">What is frozen and what trained.</param>
+/// <param name="Options">How.</param>
+public sealed record TrainingStage(int Number, string Name, FreezePlan Plan, StageOptions Options);
+
+/// <summary>Where a fine-tuning gets what it needs, and whom it tells.</summary>
+public sealed record FineTuningContext
+{
+    /// <summary>Where activations of frozen layers are looked up and kept; null to compute them.</summary>
+    public FeatureCache? Cache { get; init; }
+
+    /// <summary>The folder of checkpoints, from which training goes on where there are some; null for none.</summary>
+    public string? Checkpoints { get; init; }
+
+    public IProgress<StepProgress>? Progress { get; init; }
+
+    /// <summary>Told, in a sentence, what goes wrong without stopping the work.</summary>
+    public Action<string>? Warn { get; init; }
+
+    /// <summary>Called as each stage begins; gives the callbacks of its training.</summary>
+    public Func<TrainingStage, IReadOnlyList<ITrainingCallback>>? OnStage { get; init; }
+}
+
+/// <summary>A trained network: its description, its weights, and how it came to be.</summary>
+/// <param name="Network">From the image to one output per class.</param>
+/// <param name="Weights">Trained ones copied; those of frozen layers still come from the backbone.</param>
+/// <param name="Boundary">The last layer that is as it was before the training; the image if none is.</param>
+/// <param name="Photos">The images as they were used: without those that could not be read.</param>
+/// <param name="Histories">Of each stage.</param>
+/// <param name="CacheHits">Images whose activations came from the cache.</param>
+/// <param name="CacheMisses">Images whose activations were computed to be kept.</param>
+public sealed record FineTunedNetwork(
+    Network Network, IWeights Weights, string Boundary, LabeledImages Photos, IReadOnlyList<(TrainingStage Stage, TrainingHistory History)> Histories,
+    int CacheHits, int CacheMisses);
+
+/// <summary>Training into a pretrained network, by one of the strategies.</summary>
+public static class FineTuning
+{
+    /// <summary>The stages of a training and what each freezes, as they can be shown before it begins.</summary>
+    /// <exception cref="GraftException">Unsuitable options, or a layer that does not exist.</exception>
+    public static IReadOnlyList<TrainingStage> Stages(GraftedNetwork model, FineTuningOptions options)
+    {
+        if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
+        var stages = new List<TrainingStage>();
+        if (options.HeadStage is { } head) stages.Add(new(1, "head", model.Freeze(), head));
+        if (options.UnfrozenStage is { } unfrozen)
+            stages.Add(new(stages.Count + 1, options.Strategy == Strategy.FineTune ? "unfrozen" : options.Strategy.ToString().ToLowerInvariant(), Unfreeze(model, options), unfrozen));
+        return stages;
+    }
+
+    /// <param name="model">A pretrained network with a new head. Stays the caller's.</param>
+    /// <param name="photos">Broken ones are left out and listed.</param>
+    /// <param name="context">Null for no cache, no checkpoints and no reports.</param>
+    /// <exception cref="GraftException">Unsuitable options, nothing left to train on, or training diverged.</exception>
+    /// <exception cref="OperationCanceledException">Checkpoints and cached activations are kept.</exception>
+    public static FineTunedNetwork Train(
+        GraftedNetwork model, LabeledImages photos, FineTuningOptions options, FineTuningContext? context = null,
+        CancellationToken cancellation = default)
+    {
+        context ??= new();
+        var stages = Stages(model, options);
+        var network = options.Strategy == Strategy.Scratch ? WithQuickStatistics(model.Network) : model.Network;
+        IWeights weights = options.Strategy == Strategy.Scratch ? new RandomWeights(stages[0].Options.Training.Seed) : model.Weights;
+        var device = Resolve(options.Device);
+        using var source = new ExampleSource(model, photos, options, context, device, cancellation);
+        if (stages.Any(source.NeedsPhotos)) source.OpenPhotos();
+
+        var histories = new List<(TrainingStage, TrainingHistory)>();
+        var boundaries = new List<string>();
+        foreach (var stage in stages)
+        {
+            var plan = stage.Plan;
+            var boundary = plan.Boundary();
+            boundaries.Add(boundary);
+            var rest = boundary == network.Layers[0].Name ? network : network.StartAfter(boundary);
+            using var module = new TorchNetwork(rest, weights, device);
+            plan.For(rest).ApplyTo(module);
+            var (training, validation) = source.Examples(stage, boundary, weights);
+            using (training as IDisposable)
+            using (validation as IDisposable)
+            {
+                // A head's matrices are too small to share among cores: waiting for each other would cost more than it saves.
+                using var threads = rest.InputShape.IsVector ? new TorchThreads(1) : null;
+                var checkpoint = context.Checkpoints is null
+                    ? null
+                    : new TrainingCheckpoint(Path.Combine(context.Checkpoints, $"stage-{stage.Number}-{stage.Name}.safetensors"), source.Fingerprint());
+                histories.Add((stage, Trainer.Fit(
+                    module, training, validation, stage.Options.Training, context.OnStage?.Invoke(stage) ?? [], checkpoint, cancellation)));
+            }
+            weights = new CombinedWeights(
+                new CopiedWeights(module), plan.Layers.Where(layer => rest.Layers.Skip(1).Any(other => other.Name == layer.Name))
+                    .Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal), weights);
+        }
+        var first = boundaries.MinBy(boundary => network.Layers.TakeWhile(layer => layer.Name != boundary).Count())!;
+        return WithBothLogits(new(network, weights, first, source.Photos, histories, source.CacheHits, source.CacheMisses));
+    }
+
+    /// <exception cref="GraftException">This machine, or the libtorch at hand, has no such device.</exception>
+    internal static DeviceType Resolve(ComputeDevice device)
+    {
+        var (cuda, mps) = (torch.cuda.is_available(), OperatingSystem.IsMacOS() && torch.mps_is_available());
+        return device switch
+        {
+            ComputeDevice.Auto => cuda ? DeviceType.CUDA : mps ? DeviceType.MPS : DeviceType.CPU,
+            ComputeDevice.Cpu => DeviceType.CPU,
+            ComputeDevice.Cuda when cuda => DeviceType.CUDA,
+            ComputeDevice.Mps when mps => DeviceType.MPS,
+            _ => throw new GraftException(
+                $"There is no device '{device.ToString().ToLowerInvariant()}' for the libtorch that Graft was built with. Take --device cpu, "
+                + "or build Graft with a libtorch for it."),
+        };
+    }
+
+    private static FreezePlan Unfreeze(GraftedNetwork model, FineTuningOptions options)
+    {
+        var plan = model.Freeze();
+        var from = options.UnfreezeFrom ?? (options is { Strategy: Strategy.Partial, Freeze: null } ? UpperThird(model.Network) : null);
+        plan = from is null ? plan.Unfreeze("*") : plan.UnfreezeFrom(from);
+        if (options.Freeze is { } frozen) plan = plan.Freeze(frozen);
+        var all = options.BatchNorm == BatchNormMode.Training || options.Strategy == Strategy.Scratch;
+        return all ? plan.WithBatchNorm(BatchNormMode.Training) : plan;
+    }
+
+    private static string UpperThird(Network network)
+    {
+        for (var index = 2 * network.Layers.Count / 3; index < network.Layers.Count; index++)
+        {
+            var plan = FreezePlan.All(network).Unfreeze(index..);
+            if (plan.Boundary() == network.Layers[index - 1].Name) return network.Layers[index].Name;
+        }
+        return network.Output.Name;
+    }
+
+    /// <summary>So few steps as a small set of photos gives need moving statistics that move fast.</summary>
+    private static Network WithQuickStatistics(Network network) => new(network.Name, [.. network.Layers.Select(layer =>
+        layer.Operation is BatchNorm norm ? layer with { Operation = norm with { Momentum = Math.Max(norm.Momentum, 0.1) } } : layer)]);
+
+    /// <summary>The logit of the second class alone becomes two, the first of them 0, as every other model has them.</summary>
+    private static FineTunedNetwork WithBothLogits(FineTunedNetwork trained)
+    {
+        var output = trained.Network.Output;
+        return trained.Network.OutputShape.ElementCount == 1 && output.Operation is Dense dense
+            ? trained with
+            {
+                Network = new(trained.Network.Name, [.. trained.Network.Layers.SkipLast(1), output with { Operation = dense with { Units = 2 } }]),
+                Weights = new SecondLogitWeights(trained.Weights, output.Name),
+            }
+            : trained;
+    }
+
+    private sealed class SecondLogitWeights(IWeights weights, string layer) : IWeights
+    {
+        public void Read(Parameter parameter, Span<float> destination)
+        {
+            if (parameter.Layer != layer)
+            {
+                weights.Read(parameter, destination);
+                return;
+            }
+            var half = destination.Length / 2;
+            destination[..half].Clear();
+            weights.Read(parameter with { Shape = [1, .. parameter.Shape.Skip(1)] }, destination[half..]);
+        }
+    }
+
+    /// <summary>What a stage trains on: photos, or what the frozen layers make of them, computed once or view by view.</summary>
+    private sealed class ExampleSource(
+        GraftedNetwork model, LabeledImages photos, FineTuningOptions options, FineTuningContext context, DeviceType device,
+        CancellationToken cancellation) : IDisposable
+    {
+        private readonly Dictionary<string, FeatureSet> _activations = new(StringComparer.Ordinal);
+        private OpenedPhotos? _opened;
+
+        public LabeledImages Photos { get; private set; } = photos;
+
+        public int CacheHits { get; private set; }
+
+        public int CacheMisses { get; private set; }
+
+        public bool NeedsPhotos(TrainingStage stage) => !stage.Options.Augmentation.IsNone || !CanKeep(stage.Plan.Boundary());
+
+        public void OpenPhotos()
+        {
+            _opened = OpenedPhotos.Open(
+                [.. Photos.Train, .. Photos.Validation], model.Backbone.Preprocessing, options.KeptBytes, context.Progress, cancellation);
+            if (_opened.Broken.Count > 0) Photos = Photos.WithSkipped(_opened.Broken);
+        }
+
+        public (IExamples Training, IExamples Validation) Examples(TrainingStage stage, string boundary, IWeights weights)
+        {
+            var kept = CanKeep(boundary) ? Activations(boundary, weights) : null;
+            var validation = kept is null ? Live(boundary, weights, stage with { Options = new() }, isTraining: false) : Part(kept, isTraining: false);
+            var training = kept is null || !stage.Options.Augmentation.IsNone
+                ? Live(boundary, weights, stage, isTraining: true)
+                : Part(kept, isTraining: true);
+            return (training, validation);
+        }
+
+        /// <summary>Which images are trained on, in order, so that another set's checkpoint is not taken for this one's.</summary>
+        public string Fingerprint() => string.Join('\n', Photos.Train.Concat(Photos.Validation).Select(image => Path.GetFileName(image.Path)));
+
+        public void Dispose() => _activations.Clear();
+
+        /// <summary>Whether the activations of all photos fit into the memory allowed; photos as they are do not count as such.</summary>
+        private bool CanKeep(string boundary) =>
+            boundary != model.Network.Layers[0].Name
+            && (long)model.Network.ShapeOf(boundary).ElementCount * sizeof(float) * (Photos.Train.Count + Photos.Validation.Count) <= options.KeptBytes;
+
+        private FeatureSet Activations(string boundary, IWeights weights)
+        {
+            if (_activations.TryGetValue(boundary, out var known)) return known;
+            // One stage's are needed at a time.
+            _activations.Clear();
+            using var frozen = Backbone.Of(model.Backbone.Name, model.Network.CutAfter(boundary), weights, model.Backbone.Preprocessing);
+            using var extractor = new FeatureExtractor(frozen, context.Cache, context.Warn);
+            var set = extractor.Extract([.. Photos.Train, .. Photos.Validation], context.Progress, cancellation);
+            if (set.Broken.Count > 0) Photos = Photos.WithSkipped(set.Broken);
+            CacheHits += set.CacheHits;
+            CacheMisses += set.CacheMisses;
+            _activations.Add(boundary, set);
+            return set;
+        }
+
+        private ExamplesInMemory Part(FeatureSet set, bool isTraining)
+        {
+            var (start, count) = Range(isTraining);
+            return new([.. set.Rows.Skip(start).Take(count)], [.. set.Images.Skip(start).Take(count).Select(image => image.Class)]);
+        }
+
+        private IExamples Live(string boundary, IWeights weights, TrainingStage stage, bool isTraining)
+        {
+            if (_opened is null) OpenPhotos();
+            var (start, count) = Range(isTraining);
+            var examples = new PhotoExamples(_opened!, [.. Enumerable.Range(start, count)], stage.Options.Augmentation, stage.Options.Training.Seed);
+            return boundary == model.Network.Layers[0].Name
+                ? examples
+                : new FrozenExamples(examples, model.Network.CutAfter(boundary), weights, device);
+        }
+
+        /// <summary>Validation images follow training images wherever they are listed.</summary>
+        private (int Start, int Count) Range(bool isTraining) =>
+            isTraining ? (0, Photos.Train.Count) : (Photos.Train.Count, Photos.Validation.Count);
+    }
+}
+
+/// <summary>The values that a module had when they were copied.</summary>
+internal sealed class CopiedWeights : IWeights
+{
+    private readonly Dictionary<string, float[]> _values = new(StringComparer.Ordinal);
+
+    public CopiedWeights(TorchNetwork module)
+    {
+        foreach (var parameter in module.Network.Parameters)
+        {
+            var values = new float[parameter.ElementCount];
+            module.Read(parameter, values);
+            _values.Add(parameter.Key, values);
+        }
+    }
+
+    public void Read(Parameter parameter, Span<float> destination) => _values[parameter.Key].CopyTo(destination);
+}

@@ -1,0 +1,134 @@
+using System.Security.Cryptography;
+using Graft.Data;
+using Graft.Imaging;
+using Graft.Networks;
+using static TorchSharp.torch;
+
+namespace Graft.Training;
+
+/// <summary>
+/// Photos at a network's input size, each decoded once where memory allows and anew each time where it does not; broken ones are found as
+/// they are opened.
+/// </summary>
+public sealed class OpenedPhotos
+{
+    private readonly RgbImage?[] _pixels;
+    private readonly ulong[] _keys;
+
+    private OpenedPhotos(IReadOnlyList<LabeledImage> images, Preprocessing preprocessing, RgbImage?[] pixels, ulong[] keys, IReadOnlyList<SkippedFile> broken) =>
+        (Images, Preprocessing, _pixels, _keys, Broken) = (images, preprocessing, pixels, keys, broken);
+
+    /// <summary>All that could be read, in the order asked for.</summary>
+    public IReadOnlyList<LabeledImage> Images { get; }
+
+    public Preprocessing Preprocessing { get; }
+
+    public IReadOnlyList<SkippedFile> Broken { get; }
+
+    /// <summary>Opens every photo, on all cores.</summary>
+    /// <param name="keptBytes">How much memory decoded photos may take, 3 bytes a pixel of the input size.</param>
+    public static OpenedPhotos Open(
+        IReadOnlyList<LabeledImage> images, Preprocessing preprocessing, long keptBytes, IProgress<StepProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        var kept = (int)Math.Min(images.Count, keptBytes / preprocessing.InputLength);
+        var (pixels, keys, reasons) = (new RgbImage?[images.Count], new ulong[images.Count], new string?[images.Count]);
+        var done = 0;
+        Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation }, index =>
+        {
+            try
+            {
+                var (picture, key) = Decode(images[index], preprocessing);
+                keys[index] = key;
+                if (index < kept) pixels[index] = picture;
+            }
+            catch (UnreadableImageException problem)
+            {
+                reasons[index] = problem.Reason;
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            {
+                reasons[index] = problem.Message;
+            }
+            if (Interlocked.Increment(ref done) is var count && (count % 64 == 0 || count == images.Count))
+                progress?.Report(new("Photos", count, images.Count, "images"));
+        });
+        int[] read = [.. Enumerable.Range(0, images.Count).Where(index => reasons[index] is null)];
+        return new(
+            [.. read.Select(index => images[index])], preprocessing, [.. read.Select(index => pixels[index])], [.. read.Select(index => keys[index])],
+            [.. images.Select((image, index) => (image, Reason: reasons[index])).Where(pair => pair.Reason is not null)
+                .Select(pair => new SkippedFile(pair.image.Path, pair.Reason!))]);
+    }
+
+    /// <summary>Fills in a view of a photo, normalised; view 0 is the plain one.</summary>
+    internal void Read(int index, Augmentation augmentation, int seed, int view, Span<float> input) =>
+        Preprocessing.Apply(augmentation.Apply(_pixels[index] ?? Decode(Images[index], Preprocessing).Pixels, seed, _keys[index], view), input);
+
+    private static (RgbImage Pixels, ulong Key) Decode(LabeledImage image, Preprocessing preprocessing)
+    {
+        var file = File.ReadAllBytes(image.Path);
+        return (preprocessing.Resize(ImageDecoder.Decode(file)), Augmentation.PictureKey(SHA256.HashData(file)));
+    }
+}
+
+/// <summary>
+/// Some of the opened photos as inputs of a network, each epoch another view of each; the views of a batch are made on all cores and are the
+/// same whatever their number.
+/// </summary>
+/// <param name="photos">The photos.</param>
+/// <param name="numbers">Which of them, in order.</param>
+/// <param name="augmentation">How views differ; of epoch 0, not at all.</param>
+/// <param name="seed">Decides the views.</param>
+public sealed class PhotoExamples(OpenedPhotos photos, IReadOnlyList<int> numbers, Augmentation augmentation, int seed) : IExamples
+{
+    public int Count => numbers.Count;
+
+    public bool TakesTime => true;
+
+    public int LabelOf(int index) => photos.Images[numbers[index]].Class;
+
+    public void Read(int index, int epoch, Span<float> input) => photos.Read(numbers[index], augmentation, seed, epoch, input);
+
+    public unsafe void ReadBatch(IReadOnlyList<int> indices, int epoch, Span<float> inputs)
+    {
+        var length = inputs.Length / indices.Count;
+        fixed (float* start = inputs)
+        {
+            var first = (nint)start;
+            Parallel.For(0, indices.Count, i => Read(indices[i], epoch, new Span<float>((float*)first + (long)i * length, length)));
+        }
+    }
+}
+
+/// <summary>
+/// What a frozen part of a network makes of other examples, computed each time: for views that change from epoch to epoch, on the thread that
+/// reads ahead. Owns the module.
+/// </summary>
+public sealed class FrozenExamples : IExamples, IDisposable
+{
+    private readonly IExamples _examples;
+    private readonly TorchNetwork _frozen;
+
+    /// <param name="examples">Inputs of the frozen part.</param>
+    public FrozenExamples(IExamples examples, Network frozen, IWeights weights, TorchSharp.DeviceType device = TorchSharp.DeviceType.CPU) =>
+        (_examples, _frozen) = (examples, new(frozen, weights, device));
+
+    public int Count => _examples.Count;
+
+    public bool TakesTime => true;
+
+    public int LabelOf(int index) => _examples.LabelOf(index);
+
+    public void Read(int index, int epoch, Span<float> input) => ((IExamples)this).ReadBatch([index], epoch, input);
+
+    public void ReadBatch(IReadOnlyList<int> indices, int epoch, Span<float> inputs)
+    {
+        using var scope = NewDisposeScope();
+        using var inference = inference_mode();
+        var images = empty([indices.Count, .. _frozen.Network.InputShape.Sizes.Select(size => (long)size)], ScalarType.Float32);
+        _examples.ReadBatch(indices, epoch, TorchNetwork.Values(images));
+        TorchNetwork.Values(_frozen.call(images.to(_frozen.Device)).cpu().contiguous()).CopyTo(inputs);
+    }
+
+    public void Dispose() => _frozen.Dispose();
+}
