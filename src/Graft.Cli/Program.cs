@@ -14,8 +14,10 @@ var root = new RootCommand(
     TrainVerb.Create(),
     EvaluateVerb.Create(),
     PredictVerb.Create(),
+    FeaturesVerb.Create(),
     ModelsVerb.Create(),
     DataVerb.Create(),
+    CacheVerb.Create(),
 };
 root.Add(Terminal.Verbose);
 root.SetAction(_ => root.Parse("--help").Invoke());

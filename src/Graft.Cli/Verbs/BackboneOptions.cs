@@ -17,6 +17,19 @@ internal sealed class BackboneOptions
         ["unit"] = Preprocessing.UnitRange,
     };
 
+    private static readonly Dictionary<string, FeaturePooling> Poolings = new(StringComparer.Ordinal)
+    {
+        ["avg"] = FeaturePooling.Average,
+        ["max"] = FeaturePooling.Maximum,
+        ["flatten"] = FeaturePooling.Flatten,
+        ["none"] = FeaturePooling.None,
+    };
+
+    /// <summary>The poolings that give a vector, as a classifier needs it, and all of them.</summary>
+    public static IReadOnlyList<string> VectorPoolings { get; } = ["avg", "max", "flatten"];
+
+    public static IReadOnlyList<string> AllPoolings { get; } = [.. Poolings.Keys];
+
     private readonly Option<FileInfo?> _weights = new("--weights")
     {
         Description = "Pretrained weights of that network: a .safetensors, .pth or Keras .h5 file",
@@ -30,6 +43,28 @@ internal sealed class BackboneOptions
         Description = "How the weights' network was fed, if not as the catalogue says: tf, caffe, torch, torchvision or unit",
         HelpName = "MODE",
     };
+
+    private readonly Option<string?> _layer = new("--layer")
+    {
+        Description = "Take the features after this layer or block, not before the head",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<string> _pool = new("--pool")
+    {
+        Description = "How a layer's map becomes features: avg (one number per channel), max or flatten",
+        HelpName = "HOW",
+        DefaultValueFactory = _ => "avg",
+    };
+
+    /// <summary>Adds also where the network is cut, and how its output is pooled.</summary>
+    public void AddTo(Command command, IEnumerable<string> poolings)
+    {
+        _pool.AcceptOnlyFromAmong([.. poolings]);
+        AddTo(command);
+        command.Add(_layer);
+        command.Add(_pool);
+    }
 
     public void AddTo(Command command)
     {
@@ -55,6 +90,21 @@ internal sealed class BackboneOptions
             : usual.WithInputSize(size, size);
         if (file is null) PublishedWeights.Ensure(definition, cancellation);
         return Backbone.Load(name, file?.FullName, preprocessing, upTo);
+    }
+
+    /// <summary>A catalogue network cut to its features, as these options say.</summary>
+    public Backbone LoadFeatures(string name, ParseResult parsed, CancellationToken cancellation)
+    {
+        var whole = Load(name, parsed, cancellation, parsed.GetValue(_layer));
+        try
+        {
+            return whole.Features(Poolings[parsed.GetRequiredValue(_pool)]);
+        }
+        catch
+        {
+            whole.Dispose();
+            throw;
+        }
     }
 
     /// <summary>A trained model (a file or a run folder), or a catalogue network with its original head.</summary>

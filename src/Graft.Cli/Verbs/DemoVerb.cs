@@ -37,7 +37,7 @@ internal static class DemoVerb
             Say($"2. Transfer: features of {BackboneCatalog.Default}, each computed once, and a new head on them.");
             using var backbone = Backbone.Load(BackboneCatalog.Default);
             using var features = backbone.WithInputSize(ImageSizePixels, ImageSizePixels).Features();
-            using var cache = TrainVerb.OpenCache();
+            using var cache = CacheOptions.OpenShared();
             using var transfer = Terminal.WithProgress(progress => TrainingRun.Execute(
                 photos, features, cache, new() { Progress = progress, Warn = Terminal.Warn }, cancellation));
             var run = RunFolder.Create(Path.Combine(folder, "run"), "run");

@@ -31,7 +31,7 @@ internal static class EvaluateVerb
             var images = photos.Test.Count > 0 ? photos.Test : [.. photos.All];
             // Better to learn now than after the work that nothing can be written there.
             if (parsed.GetValue(output) is { } wanted) RunFolder.Create(wanted, "").DeleteIfEmpty();
-            using var cache = TrainVerb.OpenCache();
+            using var cache = CacheOptions.OpenShared();
             var predictions = Terminal.WithProgress(progress => classifier.Predict(
                 [.. images.Select(image => image.Path)], classifier.FeatureLayer is null ? null : cache, Terminal.Warn, progress, cancellation));
             SkippedFiles.Say([.. photos.Skipped, .. predictions.Broken]);

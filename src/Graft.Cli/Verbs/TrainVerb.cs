@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Graft.Backbones;
 using Graft.Data;
-using Graft.Features;
 using Graft.Networks;
 using Graft.Runs;
 using Graft.Training;
@@ -20,7 +19,6 @@ internal static class TrainVerb
             DefaultValueFactory = _ => BackboneCatalog.Default,
         };
         var pretrained = new BackboneOptions();
-        var layer = new Option<string?>("--layer") { Description = "Take the features after this layer or block, not before the head", HelpName = "NAME" };
         var output = new Option<string?>("--out") { Description = "The run folder to create (default: runs/DATA-BACKBONE)", HelpName = "RUN" };
         var hidden = new Option<int[]>("--hidden")
         {
@@ -42,16 +40,17 @@ internal static class TrainVerb
             DefaultValueFactory = _ => defaults.Patience,
         };
         var seed = new Option<int>("--seed") { HelpName = "NUMBER", Description = "Decides split, initial weights and order", DefaultValueFactory = _ => defaults.Seed };
-        var noCache = new Option<bool>("--no-cache") { Description = "Neither use nor fill the feature cache" };
+        var caching = new CacheOptions();
         var json = Terminal.Json();
 
         var command = new Verb(
             "train",
             "Train a classifier of your own photos on the features of a pretrained network.",
             "graft train flowers --backbone mobilenet_v2 --hidden 1024 --dropout 0.5") { data, backbone };
-        pretrained.AddTo(command);
+        pretrained.AddTo(command, BackboneOptions.VectorPoolings);
         foreach (Option option in (Option[])[
-            layer, output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, noCache, json]) command.Add(option);
+            output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, json]) command.Add(option);
+        caching.AddTo(command);
 
         command.SetWork((parsed, cancellation) =>
         {
@@ -81,15 +80,14 @@ internal static class TrainVerb
             var photos = LabeledImages.Load(source, new() { Seed = options.Training.Seed });
             foreach (var note in photos.Notes) Terminal.Note(note);
 
-            using var whole = pretrained.Load(parsed.GetRequiredValue(backbone), parsed, cancellation, parsed.GetValue(layer));
-            var features = whole.Features();
-            var run = RunFolder.Create(parsed.GetValue(output), $"{SourceName(source)}-{whole.Name.Split('.')[0]}");
+            using var features = pretrained.LoadFeatures(parsed.GetRequiredValue(backbone), parsed, cancellation);
+            var run = RunFolder.Create(parsed.GetValue(output), $"{SourceName(source)}-{features.Name.Split('.')[0]}");
             try
             {
                 Terminal.Say($"{source}: {photos.Classes.Count} classes, {photos.Train.Count:N0} images to train on, "
                     + $"{photos.Validation.Count:N0} to validate{(photos.ValidationWasSplit ? " (split off)" : "")}, {photos.Test.Count:N0} to test");
                 Terminal.Say(Layers(features, options.Head, photos.Classes.Count));
-                using var cache = parsed.GetValue(noCache) ? null : OpenCache();
+                using var cache = caching.Open(parsed);
                 using var result = Terminal.WithProgress(progress =>
                     TrainingRun.Execute(photos, features, cache, options with { Progress = progress }, cancellation));
                 run.Save(result);
@@ -108,20 +106,6 @@ internal static class TrainVerb
             }
         });
         return command;
-    }
-
-    /// <summary>The cache, or none, with a warning, where it cannot be had.</summary>
-    internal static FeatureCache? OpenCache()
-    {
-        try
-        {
-            return FeatureCache.Open();
-        }
-        catch (FeatureCacheException problem)
-        {
-            Terminal.Warn($"{problem.Message} This run goes on without the cache.");
-            return null;
-        }
     }
 
     private static string Layers(Backbone features, Head head, int classes)

@@ -42,7 +42,9 @@ internal static class ParquetTable
             await group.WriteAsync<int>(label, Part(table.Labels)).ConfigureAwait(false);
             await group.WriteAsync(name, Part(names)).ConfigureAwait(false);
             await group.WriteAsync(split, Part(table.Splits)).ConfigureAwait(false);
-            var (values, levels) = (new float[count * length], new int[count * length]);
+            var (values, levels, definitions) = (new float[count * length], new int[count * length], new int[count * length]);
+            // No list and no number is absent.
+            Array.Fill(definitions, value.MaxDefinitionLevel);
             // A list begins where the level is 0.
             Array.Fill(levels, 1);
             for (var row = 0; row < count; row++)
@@ -50,7 +52,7 @@ internal static class ParquetTable
                 table.Rows[start + row].CopyTo(values, row * length);
                 levels[row * length] = 0;
             }
-            await group.WriteAsync<float>(value, values, levels).ConfigureAwait(false);
+            await group.WriteAllPartsAsync<float>(value, values, definitions, levels, CancellationToken.None).ConfigureAwait(false);
 
             T[] Part<T>(IReadOnlyList<T> column) => [.. column.Skip(start).Take(count)];
         }

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json;
+using Graft.Backbones;
+using Graft.Data;
+using Graft.Features;
+using Graft.Features.Export;
+using Graft.Runs;
+
+namespace Graft.Cli.Verbs;
+
+internal static class FeaturesVerb
+{
+    public static Command Create()
+    {
+        var data = new Argument<string>("DIR") { Description = "A folder per class; or train/, val/ and test/ folders of such; or a CSV of path,label" };
+        var backbone = new Option<string>("--backbone")
+        {
+            Description = "The pretrained network (`graft models` lists them)",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => BackboneCatalog.Default,
+        };
+        var output = new Option<string>("--out")
+        {
+            Description = "The file to write: .npz (numpy), .parquet (pandas, DuckDB) or .safetensors",
+            HelpName = "FILE",
+            Required = true,
+        };
+        var seed = new Option<int>("--seed")
+        {
+            Description = "Decides which images are called validation, as in `graft train`",
+            HelpName = "NUMBER",
+            DefaultValueFactory = _ => 1,
+        };
+        var pretrained = new BackboneOptions();
+        var caching = new CacheOptions();
+        var json = Terminal.Json();
+        var command = new Verb(
+            "features",
+            "Write the features of labelled photos, with paths, labels and split, to a file for other programs.",
+            "graft features flowers --backbone mobilenet_v2 --out flowers.npz",
+            "graft features flowers --backbone vgg16 --layer block4_pool --pool max --out flowers.parquet") { data, backbone, output };
+        pretrained.AddTo(command, BackboneOptions.AllPoolings);
+        command.Add(seed);
+        caching.AddTo(command);
+        command.Add(json);
+
+        command.SetWork((parsed, cancellation) =>
+        {
+            var clock = Stopwatch.StartNew();
+            var file = parsed.GetRequiredValue(output);
+            if (FeatureTable.ProblemWith(file) is { } problem) throw new UsageException(problem);
+            var source = parsed.GetRequiredValue(data);
+            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var photos = LabeledImages.Load(source, new() { Seed = parsed.GetValue(seed) });
+            foreach (var note in photos.Notes) Terminal.Note(note);
+
+            using var features = pretrained.LoadFeatures(parsed.GetRequiredValue(backbone), parsed, cancellation);
+            using var cache = caching.Open(parsed);
+            using var extractor = new FeatureExtractor(features, cache, Terminal.Warn);
+            var set = Terminal.WithProgress(progress => extractor.Extract([.. photos.All], progress, cancellation));
+            SkippedFiles.Say([.. photos.Skipped, .. set.Broken]);
+            if (set.Rows.Count == 0) throw new GraftException($"None of the images in {source} can be read.");
+            FeatureTable.Of(photos, set, features).Write(file);
+
+            var shape = features.Network.OutputShape;
+            if (parsed.GetValue(json))
+            {
+                Console.Out.WriteLine(JsonSerializer.Serialize(
+                    new
+                    {
+                        File = file,
+                        Backbone = features.Name,
+                        FeatureSpace.Of("", features).Layer,
+                        Images = set.Rows.Count,
+                        Skipped = photos.Skipped.Count + set.Broken.Count,
+                        Shape = shape.Sizes,
+                        photos.Classes,
+                        Seconds = Math.Round(clock.Elapsed.TotalSeconds, 3),
+                        Cache = new { Hits = set.CacheHits, Misses = set.CacheMisses },
+                    },
+                    RunFolder.Json));
+            }
+            else
+            {
+                Console.Out.WriteLine($"{file}: {set.Rows.Count:N0} images × {shape} numbers, {photos.Classes.Count} classes");
+            }
+            Terminal.Say($"Features: {set.CacheHits:N0} from the cache, {set.CacheMisses:N0} computed, {clock.Elapsed.TotalSeconds:0.0} s.");
+            return Terminal.Done;
+        });
+        return command;
+    }
+}
