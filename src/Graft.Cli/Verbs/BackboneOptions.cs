@@ -2,6 +2,7 @@ using System.CommandLine;
 using Graft.Backbones;
 using Graft.Classifiers;
 using Graft.Imaging;
+using Graft.Networks;
 
 namespace Graft.Cli.Verbs;
 
@@ -57,14 +58,26 @@ internal sealed class BackboneOptions
         DefaultValueFactory = _ => "avg",
     };
 
-    /// <summary>Adds also where the network is cut, and how its output is pooled.</summary>
+    private readonly Option<string> _engine = new("--engine")
+    {
+        Description = "What computes the features: onnx (ONNX Runtime, the faster) or torch (libtorch)",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => "onnx",
+    };
+
+    /// <summary>Adds also where the network is cut, how its output is pooled, and what computes it.</summary>
     public void AddTo(Command command, IEnumerable<string> poolings)
     {
         _pool.AcceptOnlyFromAmong([.. poolings]);
+        _engine.AcceptOnlyFromAmong("onnx", "torch");
         AddTo(command);
         command.Add(_layer);
         command.Add(_pool);
+        command.Add(_engine);
     }
+
+    public InferenceEngine Engine(ParseResult parsed) =>
+        parsed.GetRequiredValue(_engine) == "torch" ? InferenceEngine.Torch : InferenceEngine.Onnx;
 
     public void AddTo(Command command)
     {
@@ -82,9 +95,8 @@ internal sealed class BackboneOptions
         var definition = BackboneCatalog.Find(name);
         var file = parsed.GetValue(_weights);
         if (file is { Exists: false }) throw new UsageException($"There is no weights file {file}.");
-        if (parsed.GetValue(_size) is < 8 or > 4096) throw new UsageException("Expected --size from 8 to 4096 pixels.");
         var usual = definition.WeightsOf(file?.FullName).Preprocessing;
-        var size = parsed.GetValue(_size) ?? usual.InputWidth;
+        var size = Size(parsed) ?? usual.InputWidth;
         var preprocessing = parsed.GetValue(_preprocessing) is { } mode
             ? Modes[mode](size, Interpolation.Bilinear)
             : usual.WithInputSize(size, size);
@@ -92,10 +104,10 @@ internal sealed class BackboneOptions
         return Backbone.Load(name, file?.FullName, preprocessing, upTo);
     }
 
-    /// <summary>A catalogue network cut to its features, as these options say.</summary>
+    /// <summary>A catalogue network, or an ONNX file, cut to its features, as these options say.</summary>
     public Backbone LoadFeatures(string name, ParseResult parsed, CancellationToken cancellation)
     {
-        var whole = Load(name, parsed, cancellation, parsed.GetValue(_layer));
+        var whole = IsOnnx(name) ? LoadOnnx(name, parsed) : Load(name, parsed, cancellation, parsed.GetValue(_layer));
         try
         {
             return whole.Features(Poolings[parsed.GetRequiredValue(_pool)]);
@@ -106,6 +118,22 @@ internal sealed class BackboneOptions
             throw;
         }
     }
+
+    private static bool IsOnnx(string name) => name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
+
+    private Backbone LoadOnnx(string file, ParseResult parsed)
+    {
+        if (!File.Exists(file)) throw new UsageException($"There is no ONNX file {file}.");
+        if (parsed.GetValue(_weights) is not null) throw new UsageException($"{file} has its weights in it. Leave --weights out.");
+        if (Engine(parsed) == InferenceEngine.Torch) throw new UsageException($"{file} runs in ONNX Runtime only. Leave --engine out.");
+        return parsed.GetValue(_preprocessing) is { } mode
+            ? OnnxBackbone.Load(file, size => Modes[mode](size, Interpolation.Bilinear), parsed.GetValue(_layer), Size(parsed))
+            : throw new UsageException(
+                $"{file} does not say how photos are to be fed to it. Say so with --preprocessing: {string.Join(", ", Modes.Keys)} (torchvision for most PyTorch models, tf for most of TensorFlow).");
+    }
+
+    private int? Size(ParseResult parsed) =>
+        parsed.GetValue(_size) is var size and not (< 8 or > 4096) ? size : throw new UsageException("Expected --size from 8 to 4096 pixels.");
 
     /// <summary>A trained model (a file or a run folder), or a catalogue network with its original head.</summary>
     public ImageClassifier Open(string model, ParseResult parsed, CancellationToken cancellation)

@@ -16,7 +16,7 @@ internal static class FeaturesVerb
         var data = new Argument<string>("DIR") { Description = "A folder per class; or train/, val/ and test/ folders of such; or a CSV of path,label" };
         var backbone = new Option<string>("--backbone")
         {
-            Description = "The pretrained network (`graft models` lists them)",
+            Description = "The pretrained network (`graft models` lists them), or an .onnx file",
             HelpName = "NAME",
             DefaultValueFactory = _ => BackboneCatalog.Default,
         };
@@ -57,7 +57,7 @@ internal static class FeaturesVerb
 
             using var features = pretrained.LoadFeatures(parsed.GetRequiredValue(backbone), parsed, cancellation);
             using var cache = caching.Open(parsed);
-            using var extractor = new FeatureExtractor(features, cache, Terminal.Warn);
+            using var extractor = new FeatureExtractor(features, cache, Terminal.Warn, pretrained.Engine(parsed));
             var set = Terminal.WithProgress(progress => extractor.Extract([.. photos.All], progress, cancellation));
             SkippedFiles.Say([.. photos.Skipped, .. set.Broken]);
             if (set.Rows.Count == 0) throw new GraftException($"None of the images in {source} can be read.");

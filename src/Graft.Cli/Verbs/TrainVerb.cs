@@ -14,7 +14,7 @@ internal static class TrainVerb
         var data = new Argument<string>("DIR") { Description = "A folder per class; or train/, val/ and test/ folders of such; or a CSV of path,label" };
         var backbone = new Option<string>("--backbone")
         {
-            Description = "The pretrained network (`graft models` lists them)",
+            Description = "The pretrained network (`graft models` lists them), or an .onnx file",
             HelpName = "NAME",
             DefaultValueFactory = _ => BackboneCatalog.Default,
         };
@@ -72,6 +72,7 @@ internal static class TrainVerb
                     Patience = parsed.GetValue(patience),
                     Seed = parsed.GetValue(seed),
                 },
+                Engine = pretrained.Engine(parsed),
                 Warn = Terminal.Warn,
             };
             if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));

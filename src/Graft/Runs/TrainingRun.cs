@@ -17,6 +17,9 @@ public sealed record TrainingRunOptions
 
     public TrainingOptions Training { get; init; } = new();
 
+    /// <summary>What computes the features. Default ONNX Runtime.</summary>
+    public InferenceEngine Engine { get; init; } = InferenceEngine.Onnx;
+
     /// <summary>Told, in a sentence, what goes wrong without stopping the work.</summary>
     public Action<string>? Warn { get; init; }
 
@@ -72,7 +75,7 @@ public sealed class TrainingRun : IDisposable
         options ??= new();
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var clock = Stopwatch.StartNew();
-        using var extractor = new FeatureExtractor(features, cache, options.Warn);
+        using var extractor = new FeatureExtractor(features, cache, options.Warn, options.Engine);
         var images = photos.All.ToList();
         var set = extractor.Extract(images, options.Progress, cancellation);
         if (set.Broken.Count > 0) photos = photos.WithSkipped(set.Broken);

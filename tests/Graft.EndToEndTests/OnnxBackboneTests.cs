@@ -1,0 +1,69 @@
+using Graft.Backbones;
+using Graft.Networks.Onnx;
+using Graft.Testing;
+
+namespace Graft.EndToEndTests;
+
+/// <summary>An ONNX file in the place of a catalogue network.</summary>
+public sealed class OnnxBackboneTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private GraftCommand Graft => new(_folder.File("home")) { WorkingFolder = _folder.FullName };
+
+    private string WriteDefaultBackbone()
+    {
+        using var backbone = Backbone.Load(BackboneCatalog.Default).WithInputSize(96, 96);
+        var file = _folder.File("mine.onnx");
+        File.WriteAllBytes(file, OnnxModel.Of(backbone.Network, backbone.Weights).ToArray());
+        return file;
+    }
+
+    [Fact]
+    public void It_trains_as_the_network_it_came_from_and_the_model_needs_it_no_more()
+    {
+        var file = WriteDefaultBackbone();
+        using var original = Backbone.Load(BackboneCatalog.Default);
+        var layer = original.CutBefore(original.Head!).Network.Output.Name;
+
+        var own = Graft.Run("train", photos.Folder, "--size", "96", "--out", "own", "--json");
+        var onnx = Graft.Run(
+            "train", photos.Folder, "--backbone", file, "--preprocessing", "torch", "--layer", layer, "--out", "onnx", "--json");
+        File.Delete(file);
+        var predicted = Graft.Run("predict", "onnx", Directory.GetFiles(photos.Folder, "*", SearchOption.AllDirectories)[0], "--json");
+
+        Assert.True(own.ExitCode == 0, own.ToString());
+        Assert.True(onnx.ExitCode == 0, onnx.ToString());
+        Assert.True(predicted.ExitCode == 0, predicted.ToString());
+        Assert.Equal("mine.onnx", onnx.Json.GetProperty("backbone").GetString());
+        Assert.Equal(
+            own.Json.GetProperty("validation").GetProperty("loss").GetDouble(), onnx.Json.GetProperty("validation").GetProperty("loss").GetDouble(), 1e-3);
+    }
+
+    [Fact]
+    public void What_it_does_not_say_is_asked_for()
+    {
+        var file = WriteDefaultBackbone();
+
+        var result = Graft.Run("train", photos.Folder, "--backbone", file);
+
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains("--preprocessing", result.Messages);
+    }
+
+    [Theory]
+    [InlineData("absent.onnx", "no ONNX file")]
+    [InlineData("mine.onnx", "Leave --weights out", "--weights", "mine.onnx")]
+    [InlineData("mine.onnx", "Leave --engine out", "--engine", "torch")]
+    public void Options_that_cannot_be_meant_are_refused(string file, string message, params string[] more)
+    {
+        WriteDefaultBackbone();
+
+        var result = Graft.Run(["train", photos.Folder, "--backbone", file, "--preprocessing", "tf", .. more]);
+
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains(message, result.Messages);
+    }
+}
