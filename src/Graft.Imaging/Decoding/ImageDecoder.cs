@@ -21,6 +21,12 @@ public static class ImageDecoder
     public static bool LooksLikeImage(ReadOnlySpan<byte> start) =>
         ImageSignature.Recognize(start) != ImageFormat.Unknown;
 
+    /// <summary>
+    /// What a file is by its first bytes (12 suffice), whatever it is called: JPEG, PNG, BMP, GIF, WebP or TIFF; null for anything else.
+    /// </summary>
+    public static string? FormatOf(ReadOnlySpan<byte> start) =>
+        ImageSignature.Recognize(start) is var format and not ImageFormat.Unknown ? format.Name() : null;
+
     /// <exception cref="UnreadableImageException">
     /// The file is missing, may not be read, is empty, too large, no picture, or broken; the message begins with the
     /// path.

@@ -9,6 +9,8 @@ namespace Graft.Data;
 /// </remarks>
 internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList<string> Folders)
 {
+    public const string EmptyFile = "empty file";
+
     private static readonly HashSet<string> LeftBehind = new(StringComparer.OrdinalIgnoreCase)
     {
         "Thumbs.db", "desktop.ini", "__MACOSX",
@@ -93,7 +95,7 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         {
             // Pipes and devices, which could block a reader for ever, have no length either.
             var bytes = entry.IsLink ? LinkedLength(path) : entry.Bytes;
-            return bytes is null ? "broken link" : bytes == 0 ? "empty file" : ImageFormat.Objection(path);
+            return bytes is null ? "broken link" : bytes == 0 ? EmptyFile : ImageFormat.Objection(path);
         }
         catch (IOException)
         {

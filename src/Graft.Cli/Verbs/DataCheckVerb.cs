@@ -1,0 +1,201 @@
+using System.CommandLine;
+using System.Text.Json;
+using Graft.Data;
+using Graft.Runs;
+
+namespace Graft.Cli.Verbs;
+
+internal static class DataCheckVerb
+{
+    private const int Shown = 10;
+
+    private static readonly Dictionary<string, SuspectKind> Kinds = new(StringComparer.Ordinal)
+    {
+        ["unreadable"] = SuspectKind.Unreadable,
+        ["duplicate"] = SuspectKind.Duplicate,
+        ["contradiction"] = SuspectKind.Contradiction,
+        ["blank"] = SuspectKind.Blank,
+        ["dark"] = SuspectKind.Dark,
+        ["blurred"] = SuspectKind.Blurred,
+        ["tiny"] = SuspectKind.Tiny,
+        ["odd-aspect"] = SuspectKind.OddAspect,
+    };
+
+    public static Command Create()
+    {
+        var data = new Argument<string>("DIR") { Description = "Labelled photos: a folder per class; train/, val/ and test/ folders of such; or a CSV" };
+        var page = new Option<string?>("--html") { Description = "Write a page with thumbnails into a new file", HelpName = "FILE" };
+        var quarantine = new Option<string?>("--quarantine")
+        {
+            Description = "Move suspects into this folder, with a list that --undo reads; nothing is deleted",
+            HelpName = "DIR",
+        };
+        var kinds = new Option<string[]>("--move")
+        {
+            Description = "What to move: unreadable, duplicate, contradiction (one photo in two classes), blank, dark, blurred, tiny, odd-aspect "
+                + "(default: the first four)",
+            HelpName = "KIND",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        kinds.AcceptOnlyFromAmong([.. Kinds.Keys]);
+        var undo = new Option<bool>("--undo") { Description = "Move everything in the --quarantine folder back where it was" };
+        var json = Terminal.Json();
+        var command = new Verb(
+            "check",
+            "Look at every photo: what cannot be read, is there twice, leaks from training into the test, or is hardly a picture.",
+            "graft data check flowers --html flowers.html",
+            "graft data check flowers --quarantine aside",
+            "graft data check flowers --quarantine aside --undo") { data, page, quarantine, kinds, undo, json };
+        command.SetWork((parsed, cancellation) =>
+        {
+            var source = parsed.GetRequiredValue(data);
+            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var aside = parsed.GetValue(quarantine);
+            if (parsed.GetValue(undo))
+                return Undo(source, aside ?? throw new UsageException("Expected --quarantine DIR with --undo: the folder that the photos were moved into."));
+            if (aside is null && parsed.GetValue(kinds) is { Length: > 0 }) throw new UsageException("Expected --quarantine DIR with --move.");
+            if (parsed.GetValue(page) is { } wanted && File.Exists(wanted))
+                throw new UsageException($"There is a file {wanted} already, and nothing is written over. Name another one, or delete it first.");
+
+            var photos = LabeledImages.Load(source, new() { ValidationFraction = 0 });
+            var report = Terminal.WithProgress(progress => DataCheck.Run(photos, progress: progress, cancellation: cancellation));
+            if (parsed.GetValue(json)) Console.Out.WriteLine(Json(report));
+            else Print(report);
+            if (parsed.GetValue(page) is { } file)
+            {
+                DataCheckPage.Write(report, file);
+                Terminal.Say($"Thumbnails are in {file}.");
+            }
+            if (aside is not null)
+            {
+                var chosen = parsed.GetValue(kinds) is { Length: > 0 } named ? named.Select(name => Kinds[name]).ToHashSet() : Quarantine.UsualKinds;
+                var suspects = Quarantine.SuspectsOf(report, chosen);
+                var moved = Quarantine.Move(source, suspects, aside);
+                Terminal.Say(moved == 0
+                    ? "Nothing to move aside."
+                    : $"Moved {Files(moved)} into {aside}. Back again: graft data check {source} --quarantine {aside} --undo");
+            }
+            return Terminal.Done;
+        });
+        return command;
+    }
+
+    private static int Undo(string source, string aside)
+    {
+        var (restored, left) = Quarantine.Undo(source, aside);
+        Console.Out.WriteLine($"{Files(restored)} back in {source}.");
+        foreach (var file in left) Terminal.Warn($"{file.Path} stays: {file.Reason}.");
+        return left.Count == 0 ? Terminal.Done : Terminal.Failed;
+    }
+
+    private static void Print(DataCheckReport report)
+    {
+        var write = Console.Out;
+        write.WriteLine(Counts(report));
+        write.WriteLine();
+        write.WriteLine($"formats  {Tally(report.Images.Select(image => image.Format))}");
+        write.WriteLine($"modes    {Tally(report.Images.Select(image => image.IsGrey ? "grey" : "colour"))}");
+        write.WriteLine($"sizes    {Sizes(report.Images)}");
+        foreach (var note in report.Notes) Terminal.Note(note);
+
+        Groups(
+            "LEAK: {0} in training and in evaluation. What is measured there is too good.",
+            [.. report.Duplicates.Where(group => group.IsLeak)]);
+        Groups(
+            "{0} in several classes: a label is likely wrong.", [.. report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: true })]);
+        Groups(
+            "{0} there more than once in a class.", [.. report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: false })]);
+        Section("{0} cannot be read.", [.. report.Unreadable.Select(file => $"{Inside(file.Path)}: {file.Reason}")]);
+        Section(
+            "{0} named as another format.", [.. report.Misnamed.Select(file => $"{file.Image.File}: {file.Extension} holds {file.Image.Format}")]);
+        foreach (var flaw in report.Flawed.GroupBy(flawed => flawed.Flaw).OrderBy(flaw => flaw.Key))
+            Section(
+                $"{{0}} {(flaw.Key == ImageFlaw.OddAspect ? "oddly shaped" : flaw.Key.ToString().ToLowerInvariant())}.",
+                [.. flaw.Select(flawed => $"{flawed.Image.File}: {flawed.Detail}")]);
+        Section("{0} no image.", [.. report.Others.Select(file => $"{Inside(file.Path)}: {file.Reason}")]);
+        if (report.Imbalance is var (largest, most, smallest, fewest))
+            write.WriteLine($"\nUnbalanced: {largest} has {most:N0} images, {smallest} {fewest:N0}. Judge by macro F1 rather than accuracy.");
+        if (report.IsClean) write.WriteLine("\nNothing worth a look was found.");
+
+        string Inside(string path) => DataCheck.RelativePath(report.Source, path);
+
+        void Groups(string title, IReadOnlyList<DuplicateGroup> groups) => Section(
+            title,
+            [.. groups.Select(group => $"{string.Join(group.IsExact ? " = " : " ~ ", group.Images.Select(image => image.File))}")],
+            "photo");
+
+        void Section(string title, IReadOnlyList<string> lines, string unit = "file")
+        {
+            if (lines.Count == 0) return;
+            var are = title.Contains("cannot", StringComparison.Ordinal) ? "" : lines.Count == 1 ? " is" : " are";
+            write.WriteLine();
+            write.WriteLine(title.Replace("{0}", $"{lines.Count:N0} {unit}{(lines.Count == 1 ? "" : "s")}{are}", StringComparison.Ordinal));
+            foreach (var line in lines.Take(Shown)) write.WriteLine($"  {line}");
+            if (lines.Count > Shown) write.WriteLine($"  … and {lines.Count - Shown:N0} more (--json and --html have them)");
+        }
+    }
+
+    private static string Counts(DataCheckReport report)
+    {
+        var parts = report.Parts.Count > 1 ? report.Parts : [];
+        var columns = parts.Select(part => report.CountsOf(part)).Append(report.CountsOf()).ToList();
+        return Terminal.Table(
+            ["class", .. parts, "images"],
+            [false, .. columns.Select(_ => true)],
+            report.Classes.Select((name, index) => (string[])[name, .. columns.Select(counts => $"{counts[index]:N0}")])
+                .Append(["all", .. columns.Select(counts => $"{counts.Sum():N0}")]));
+    }
+
+    private static string Tally(IEnumerable<string> values) => string.Join(
+        ", ", values.CountBy(value => value).OrderByDescending(count => count.Value).ThenBy(count => count.Key, StringComparer.Ordinal)
+            .Select(count => $"{count.Key} {count.Value:N0}"));
+
+    private static string Sizes(IReadOnlyList<CheckedImage> images)
+    {
+        var sizes = images.Select(image => (image.Width, image.Height)).Distinct().ToList();
+        if (sizes is []) return "–";
+        if (sizes is [var (width, height)]) return $"all {width}×{height} pixels";
+        var shorter = images.Select(image => Math.Min(image.Width, image.Height)).Order().ToList();
+        var common = images.CountBy(image => (image.Width, image.Height)).MaxBy(size => size.Value);
+        return $"{sizes.Count:N0} different; most often {common.Key.Width}×{common.Key.Height} ({common.Value:N0}); "
+            + $"shorter side {shorter[0]:N0} to {shorter[^1]:N0} pixels, median {shorter[shorter.Count / 2]:N0}";
+    }
+
+    private static string Json(DataCheckReport report) => JsonSerializer.Serialize(
+        new
+        {
+            report.Source,
+            Images = report.Images.Count,
+            Classes = report.Classes.Select((name, index) => new
+            {
+                Name = name,
+                Images = report.CountsOf()[index],
+                Parts = report.Parts.Count > 1 ? report.Parts.ToDictionary(part => part, part => report.CountsOf(part)[index]) : null,
+            }),
+            Formats = report.Images.CountBy(image => image.Format).ToDictionary(),
+            Modes = report.Images.CountBy(image => image.IsGrey ? "grey" : "colour").ToDictionary(),
+            Sizes = report.Images.CountBy(image => $"{image.Width}x{image.Height}").OrderByDescending(size => size.Value).ToDictionary(),
+            report.Notes,
+            Leaks = report.Duplicates.Count(group => group.IsLeak),
+            Duplicates = report.Duplicates.Select(group => new
+            {
+                Exact = group.IsExact,
+                Leak = group.IsLeak,
+                Contradiction = group.IsContradiction,
+                Files = group.Images.Select(image => image.File),
+            }),
+            Unreadable = report.Unreadable.Select(file => new { File = DataCheck.RelativePath(report.Source, file.Path), file.Reason }),
+            Misnamed = report.Misnamed.Select(file => new { file.Image.File, file.Extension, file.Image.Format }),
+            Flawed = report.Flawed.Select(flawed => new
+            {
+                flawed.Image.File,
+                Flaw = Kinds.First(kind => $"{kind.Value}" == $"{flawed.Flaw}").Key,
+                flawed.Detail,
+            }),
+            Others = report.Others.Select(file => new { File = DataCheck.RelativePath(report.Source, file.Path), file.Reason }),
+            Imbalance = report.Imbalance is var (largest, most, smallest, fewest) ? new { Largest = largest, Most = most, Smallest = smallest, Fewest = fewest } : null,
+        },
+        RunFolder.Json);
+
+    private static string Files(int count) => $"{count:N0} file{(count == 1 ? "" : "s")}";
+}

@@ -1,0 +1,120 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Graft.Data;
+using Graft.Runs;
+
+namespace Graft.Cli.Verbs;
+
+internal static class DataSplitVerb
+{
+    public static Command Create()
+    {
+        var defaults = new DataSplitOptions();
+        var data = new Argument<string>("DIR") { Description = "Labelled photos: a folder per class, names such as cat.0.jpg, or a CSV" };
+        var into = new Option<string>("--into") { Description = "The new folder, or .csv file, to write", HelpName = "OUT", Required = true };
+        var ratios = new Option<string?>("--ratios")
+        {
+            Description = "Hundredths for train/val or train/val/test; what is missing to 100 is left out (default: 60/20/20)",
+            HelpName = "60/20/20",
+        };
+        var counts = new Option<string?>("--counts") { Description = "Images of each class instead, for train/val or train/val/test", HelpName = "1000/500/500" };
+        var how = new Option<string?>("--as") { Description = "copy, link (hard links: no room taken) or csv (default: copy, or csv where OUT ends so)", HelpName = "HOW" };
+        how.AcceptOnlyFromAmong("copy", "link", "csv");
+        var group = new Option<string?>("--group")
+        {
+            Description = "Keep together the photos whose paths have the same text in this pattern's parentheses, such as 'patient(\\d+)'",
+            HelpName = "REGEX",
+        };
+        var apart = new Option<bool>("--ignore-duplicates")
+        {
+            Description = "Do not read the photos to keep duplicates on one side, and to leave out those that are broken",
+        };
+        var seed = new Option<int>("--seed") { Description = "Decides which photo goes where", HelpName = "NUMBER", DefaultValueFactory = _ => defaults.Seed };
+        var json = Terminal.Json();
+        var command = new Verb(
+            "split",
+            "Divide photos into training, validation and test, every class in the same shares; the same on every machine.",
+            "graft data split kaggle/train --into cats_dogs --counts 1000/500/500",
+            "graft data split photos --into photos.csv --ratios 40/10/10 --group 'patient(\\d+)'")
+            { data, into, ratios, counts, how, group, apart, seed, json };
+        command.SetWork((parsed, cancellation) =>
+        {
+            var (source, target) = (parsed.GetRequiredValue(data), parsed.GetRequiredValue(into));
+            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            if (parsed.GetValue(ratios) is not null && parsed.GetValue(counts) is not null) throw new UsageException("Expected --ratios or --counts, found both.");
+            var options = defaults with
+            {
+                Seed = parsed.GetValue(seed),
+                GroupPattern = parsed.GetValue(group),
+                KeepDuplicatesTogether = !parsed.GetValue(apart),
+            };
+            if (parsed.GetValue(ratios) is { } shares)
+                options = options with { Ratios = Numbers(shares, "--ratios", text => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture)) };
+            if (parsed.GetValue(counts) is { } wanted)
+                options = options with { Counts = Numbers(wanted, "--counts", text => int.Parse(text, NumberStyles.Integer, CultureInfo.InvariantCulture)) };
+            if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
+            var mode = parsed.GetValue(how) is { } named ? Enum.Parse<SplitMode>(named, ignoreCase: true)
+                : Path.GetExtension(target).Equals(".csv", StringComparison.OrdinalIgnoreCase) ? SplitMode.Csv : SplitMode.Copy;
+            // Better to learn now than after all photos are read.
+            SplitWriter.CheckFree(target);
+
+            var photos = LabeledImages.Load(source, new() { ValidationFraction = 0 });
+            var split = Terminal.WithProgress(progress =>
+            {
+                var split = DataSplit.Of(photos, options, progress, cancellation);
+                SplitWriter.Write(split, target, mode, progress, cancellation);
+                return split;
+            });
+            foreach (var note in split.Notes) Terminal.Note(note);
+            SkippedFiles.Say(split.Skipped);
+            if (parsed.GetValue(json)) Console.Out.WriteLine(Json(split, target, options));
+            else Print(split, target);
+            return Terminal.Done;
+        });
+        return command;
+    }
+
+    private static T[] Numbers<T>(string text, string option, Func<string, T> parse)
+    {
+        try
+        {
+            return [.. text.Split('/', ',', ':').Select(parse)];
+        }
+        catch (Exception problem) when (problem is FormatException or OverflowException)
+        {
+            throw new UsageException($"Expected {option} with numbers such as 60/20/20, found '{text}'.");
+        }
+    }
+
+    private static void Print(DataSplit split, string target)
+    {
+        var columns = split.Parts.Select(part => split.CountsOf(part)).ToList();
+        Console.Out.WriteLine(Terminal.Table(
+            ["class", .. split.Parts],
+            [false, .. columns.Select(_ => true)],
+            split.Classes.Select((name, index) => (string[])[name, .. columns.Select(counts => $"{counts[index]:N0}")])
+                .Append(["all", .. columns.Select(counts => $"{counts.Sum():N0}")])));
+        if (split.KeptTogether > 0) Console.Out.WriteLine($"{split.KeptTogether:N0} images were bound to others and kept on one side.");
+        if (split.LeftOut > 0) Console.Out.WriteLine($"{split.LeftOut:N0} images are left out.");
+        Console.Out.WriteLine($"Written to {target}. Next: graft train {target}");
+    }
+
+    private static string Json(DataSplit split, string target, DataSplitOptions options) => JsonSerializer.Serialize(
+        new
+        {
+            Into = target,
+            options.Seed,
+            Parts = split.Parts.ToDictionary(part => part, part => split.CountsOf(part).Sum()),
+            Classes = split.Classes.Select((name, index) => new
+            {
+                Name = name,
+                Parts = split.Parts.ToDictionary(part => part, part => split.CountsOf(part)[index]),
+            }),
+            split.KeptTogether,
+            split.LeftOut,
+            Skipped = split.Skipped.Count,
+            split.Notes,
+        },
+        RunFolder.Json);
+}

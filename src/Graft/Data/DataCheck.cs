@@ -1,0 +1,164 @@
+namespace Graft.Data;
+
+/// <summary>
+/// Looks at every image of a data set: what cannot be read, what is there twice, what is hardly a picture. Nothing is changed.
+/// </summary>
+public static class DataCheck
+{
+    /// <summary>What the formats' files are usually called.</summary>
+    private static readonly Dictionary<string, string[]> Extensions = new(StringComparer.Ordinal)
+    {
+        ["JPEG"] = [".jpg", ".jpeg", ".jpe", ".jfif"],
+        ["PNG"] = [".png", ".apng"],
+        ["BMP"] = [".bmp", ".dib"],
+        ["GIF"] = [".gif"],
+        ["WebP"] = [".webp"],
+        ["TIFF"] = [".tif", ".tiff"],
+    };
+
+    /// <summary>Reads a data set's images, each once, on all cores; what is kept of one takes a kilobyte.</summary>
+    /// <exception cref="DataException">The options are wrong.</exception>
+    public static DataCheckReport Run(
+        LabeledImages photos, DataCheckOptions? options = null, IProgress<StepProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        options ??= new();
+        if (options.Problems() is { Count: > 0 } problems) throw new DataException("the options", problems);
+        var entries = Entries(photos);
+        var found = Inspect([.. entries.Select(entry => entry.Path)], progress, cancellation);
+
+        var readable = Enumerable.Range(0, entries.Count).Where(index => found[index].Problem is null).ToList();
+        var images = readable.ToDictionary(index => index, index => new CheckedImage(
+            entries[index].File, entries[index].Path, entries[index].Part, entries[index].Class, found[index].Format,
+            found[index].Width, found[index].Height, found[index].IsGrey, found[index].Bytes));
+        var report = new DataCheckReport
+        {
+            Source = photos.Source,
+            Classes = photos.Classes,
+            Parts = [.. entries.Select(entry => entry.Part).Distinct()],
+            Images = [.. readable.Select(index => images[index])],
+            Notes = photos.Notes,
+            Unreadable =
+            [
+                .. Enumerable.Range(0, entries.Count).Where(index => found[index].Problem is not null)
+                    .Select(index => new SkippedFile(entries[index].Path, found[index].Problem!)),
+                .. photos.Skipped.Where(IsEmpty),
+            ],
+            Others = [.. photos.Skipped.Where(file => !IsEmpty(file))],
+            Misnamed = [.. readable.Where(index => IsMisnamed(entries[index].Path, found[index].Format))
+                .Select(index => new MisnamedImage(images[index], Path.GetExtension(entries[index].Path)))],
+            Duplicates = [.. GroupsOf(readable, found, options)
+                .Select(group => new DuplicateGroup(
+                    KeepFirst([.. group.Select(index => images[index])]),
+                    IsExact: group.Select(index => found[index].Hash).Distinct().Count() == 1))
+                .OrderBy(group => group.IsLeak ? 0 : group.IsContradiction ? 1 : 2)],
+            Flawed = [.. readable.SelectMany(index => Flaws(images[index], found[index], options))],
+        };
+        return report with { Imbalance = ImbalanceOf(report, options) };
+    }
+
+    /// <summary>
+    /// Sets of images, by their number in <see cref="LabeledImages.All"/>, that show one photo; and the files that cannot be read.
+    /// </summary>
+    internal static (IReadOnlyList<IReadOnlyList<int>> Groups, IReadOnlyList<SkippedFile> Unreadable) SamePhotos(
+        LabeledImages photos, DataCheckOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
+        string[] paths = [.. photos.All.Select(image => image.Path)];
+        var found = Inspect(paths, progress, cancellation);
+        return (
+            GroupsOf([.. Enumerable.Range(0, paths.Length).Where(index => found[index].Problem is null)], found, options),
+            [.. Enumerable.Range(0, paths.Length).Where(index => found[index].Problem is not null)
+                .Select(index => new SkippedFile(paths[index], found[index].Problem!))]);
+    }
+
+    /// <summary>The path of an image inside its data set, the same wherever that lies.</summary>
+    public static string RelativePath(string source, string path) =>
+        Path.GetRelativePath(FolderOf(source), path).Replace(Path.DirectorySeparatorChar, '/');
+
+    internal static string FolderOf(string source) => Directory.Exists(source) ? source : Path.GetDirectoryName(Path.GetFullPath(source))!;
+
+    private sealed record Entry(string File, string Path, string Part, string Class);
+
+    private static List<Entry> Entries(LabeledImages photos)
+    {
+        // What was split off by us is no part of the data set.
+        var isDivided = photos.Test.Count > 0 || (photos.Validation.Count > 0 && !photos.ValidationWasSplit);
+        return
+        [
+            .. (photos.ValidationWasSplit ? photos.Train.Concat(photos.Validation) : photos.Train).Select(image => Entry(image, "train")),
+            .. (photos.ValidationWasSplit ? [] : photos.Validation).Select(image => Entry(image, "val")),
+            .. photos.Test.Select(image => Entry(image, "test")),
+        ];
+
+        Entry Entry(LabeledImage image, string part) =>
+            new(RelativePath(photos.Source, image.Path), image.Path, isDivided ? part : "", photos.Classes[image.Class]);
+    }
+
+    private static ImageInspection[] Inspect(string[] paths, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
+        var found = new ImageInspection[paths.Length];
+        var (done, gate) = (0, new Lock());
+        try
+        {
+            Parallel.For(0, paths.Length, new() { CancellationToken = cancellation, MaxDegreeOfParallelism = Environment.ProcessorCount }, index =>
+            {
+                found[index] = ImageInspection.Of(paths[index]);
+                lock (gate) progress?.Report(new("Check", ++done, paths.Length, "images"));
+            });
+        }
+        catch (AggregateException several) when (several.InnerExceptions is [var only])
+        {
+            throw only;
+        }
+        return found;
+    }
+
+    private static IReadOnlyList<IReadOnlyList<int>> GroupsOf(
+        IReadOnlyList<int> readable, ImageInspection[] found, DataCheckOptions options)
+    {
+        var sameBytes = readable.GroupBy(index => found[index].Hash, StringComparer.Ordinal).Select(group => group.ToArray()).ToList();
+        var exact = sameBytes.SelectMany(group => group.Skip(1).Select(index => (group[0], index)));
+        // Two blank pictures look alike and say nothing of one another.
+        var distinct = sameBytes.Select(group => group[0]).Where(index => found[index].Contrast >= options.BlankContrast)
+            .Select(index => (index, found[index].Look!)).ToList();
+        return Duplicates.Connect(found.Length, exact.Concat(Duplicates.LookAlike(distinct, options)));
+    }
+
+    private static IReadOnlyList<CheckedImage> KeepFirst(IReadOnlyList<CheckedImage> images) =>
+    [
+        .. images.OrderBy(image => image.Part switch { "test" => 0, "val" => 1, _ => 2 })
+            .ThenByDescending(image => (long)image.Width * image.Height).ThenByDescending(image => image.Bytes)
+            .ThenBy(image => image.File, StringComparer.Ordinal),
+    ];
+
+    private static bool IsEmpty(SkippedFile file) => file.Reason == FolderListing.EmptyFile;
+
+    private static bool IsMisnamed(string path, string format)
+    {
+        var extension = Path.GetExtension(path);
+        return Extensions.Values.Any(known => known.Contains(extension, StringComparer.OrdinalIgnoreCase))
+            && !Extensions[format].Contains(extension, StringComparer.OrdinalIgnoreCase);
+    }
+
+    private static IEnumerable<FlawedImage> Flaws(CheckedImage image, ImageInspection found, DataCheckOptions options)
+    {
+        var (shorter, longer) = (Math.Min(image.Width, image.Height), Math.Max(image.Width, image.Height));
+        if (found.Contrast < options.BlankContrast)
+            yield return new(image, ImageFlaw.Blank, $"contrast {found.Contrast:0.0}");
+        else if (found.Brightness < options.DarkBrightness)
+            yield return new(image, ImageFlaw.Dark, $"brightness {found.Brightness:0}");
+        else if (found.Sharpness < options.BlurredSharpness)
+            yield return new(image, ImageFlaw.Blurred, $"sharpness {found.Sharpness:0.0}");
+        if (shorter < options.TinySidePixels) yield return new(image, ImageFlaw.Tiny, $"{image.Width}×{image.Height} pixels");
+        if (longer > options.OddAspect * shorter) yield return new(image, ImageFlaw.OddAspect, $"{image.Width}×{image.Height} pixels");
+    }
+
+    private static (string, int, string, int)? ImbalanceOf(DataCheckReport report, DataCheckOptions options)
+    {
+        if (report.Parts.Count == 0) return null;
+        // Of what is learned from: the training images, or all.
+        var counts = report.Classes.Zip(report.CountsOf(report.Parts[0])).ToList();
+        var (most, fewest) = (counts.MaxBy(count => count.Second), counts.MinBy(count => count.Second));
+        return most.Second > options.Imbalance * fewest.Second ? (most.First, most.Second, fewest.First, fewest.Second) : null;
+    }
+}

@@ -1,0 +1,186 @@
+using System.Text;
+using CsvHelper;
+
+namespace Graft.Data;
+
+/// <summary>Why a file may be moved aside.</summary>
+public enum SuspectKind
+{
+    /// <summary>It does not decode.</summary>
+    Unreadable,
+
+    /// <summary>Another file shows the same photo, in the same class, and stays.</summary>
+    Duplicate,
+
+    /// <summary>The same photo is in two classes; which is right, a person must say, so all of its files go.</summary>
+    Contradiction,
+    Blank,
+    Dark,
+    Blurred,
+    Tiny,
+    OddAspect,
+}
+
+/// <summary>A file to be moved aside.</summary>
+/// <param name="File">Its path inside the data set, separated by '/'.</param>
+/// <param name="Path">Its path on this machine.</param>
+/// <param name="Kind">Why.</param>
+/// <param name="Reason">The same for a person to read.</param>
+public sealed record Suspect(string File, string Path, SuspectKind Kind, string Reason);
+
+/// <summary>
+/// Moves suspects out of a data set into a folder of their own, under the paths they had, and back again. A list there,
+/// <see cref="ListName"/>, knows each file before it is moved; nothing is ever deleted or written over.
+/// </summary>
+public static class Quarantine
+{
+    public const string ListName = "quarantine.csv";
+
+    private const string Header = "file,moved_to,reason";
+
+    // Names may hold anything, line breaks too.
+    private static readonly CsvReaderOptions Format = new() { AllowLineBreaksInQuotes = true, MaxRecordSize = 1 << 20 };
+
+    /// <summary>What is moved unless told otherwise: figures such as sharpness are too often wrong to act on unseen.</summary>
+    public static IReadOnlySet<SuspectKind> UsualKinds { get; } = new HashSet<SuspectKind>
+    {
+        SuspectKind.Unreadable, SuspectKind.Duplicate, SuspectKind.Contradiction, SuspectKind.Blank,
+    };
+
+    /// <summary>The files of a report that are of these kinds, each once, with the first reason that applies.</summary>
+    public static IReadOnlyList<Suspect> SuspectsOf(DataCheckReport report, IReadOnlySet<SuspectKind>? kinds = null)
+    {
+        kinds ??= UsualKinds;
+        var all = report.Unreadable
+            .Select(file => new Suspect(DataCheck.RelativePath(report.Source, file.Path), file.Path, SuspectKind.Unreadable, file.Reason))
+            .Concat(report.Duplicates.Where(group => group.IsContradiction).SelectMany(group => group.Images.Select(image => Of(
+                image, SuspectKind.Contradiction, $"in several classes: {Others(group, image)}"))))
+            .Concat(report.Duplicates.Where(group => !group.IsContradiction).SelectMany(group => group.Images.Skip(1).Select(image => Of(
+                image, SuspectKind.Duplicate, $"{(group.IsExact ? "the same file as" : "looks like")} {group.Images[0].File}"))))
+            .Concat(report.Flawed.Select(flawed => Of(
+                flawed.Image, Enum.Parse<SuspectKind>($"{flawed.Flaw}"), $"{flawed.Flaw.ToString().ToLowerInvariant()}: {flawed.Detail}")));
+        return [.. all.Where(suspect => kinds.Contains(suspect.Kind)).DistinctBy(suspect => suspect.Path)];
+
+        static Suspect Of(CheckedImage image, SuspectKind kind, string reason) => new(image.File, image.Path, kind, reason);
+        static string Others(DuplicateGroup group, CheckedImage image) =>
+            string.Join(", ", group.Images.Where(other => other != image).Select(other => other.File));
+    }
+
+    /// <summary>Moves files into a folder outside the data set; one that was used before takes more.</summary>
+    /// <returns>How many were moved.</returns>
+    /// <exception cref="DataException">
+    /// The data set is a table, whose rows would miss their images; or the folder lies inside it, or holds something else.
+    /// </exception>
+    public static int Move(string source, IReadOnlyList<Suspect> suspects, string folder)
+    {
+        if (!Directory.Exists(source))
+            throw new DataException($"'{source}' is a table: its rows would miss their images. Remove the rows, or check the folder.");
+        var (inside, outside) = (WithSeparator(Path.GetFullPath(source)), WithSeparator(Path.GetFullPath(folder)));
+        if (outside.StartsWith(inside, StringComparison.Ordinal))
+            throw new DataException($"'{folder}' lies inside '{source}', where its images would be taken for a class. Name another folder.");
+        var list = Path.Combine(folder, ListName);
+        if (Directory.Exists(folder) && !File.Exists(list) && Directory.EnumerateFileSystemEntries(folder).Any())
+            throw new DataException($"'{folder}' is not empty and no quarantine. Name a new folder.");
+        if (suspects.Count == 0) return 0;
+
+        Directory.CreateDirectory(folder);
+        using var rows = new FileStream(list, FileMode.Append, FileAccess.Write);
+        if (rows.Position == 0) Write(rows, Header);
+        foreach (var suspect in suspects)
+        {
+            var target = FreePath(folder, suspect.File);
+            // First the list, on the disk, then the move: whenever this ends, the list knows every file that is gone.
+            Write(rows, $"{Quoted(suspect.File)},{Quoted(DataCheck.RelativePath(folder, target))},{Quoted(suspect.Reason)}");
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Move(suspect.Path, target, overwrite: false);
+        }
+        return suspects.Count;
+    }
+
+    /// <summary>
+    /// Moves everything back. What cannot be, because there is another file in its place by now, stays where it is and on the list.
+    /// </summary>
+    /// <returns>How many files are back, and those that are not, with the reason.</returns>
+    /// <exception cref="DataException">The folder is no quarantine, or its list is damaged.</exception>
+    public static (int Restored, IReadOnlyList<SkippedFile> Left) Undo(string source, string folder)
+    {
+        var list = Path.Combine(folder, ListName);
+        if (!File.Exists(list)) throw new DataException($"'{folder}' is no quarantine: there is no {ListName} in it.");
+        var rows = ReadRows(list);
+        var (restored, left, kept) = (0, new List<SkippedFile>(), new List<string>());
+        foreach (var (file, movedTo, reason) in rows.Reverse())
+        {
+            var (from, back) = (Path.Combine(folder, movedTo), Path.Combine(source, file));
+            var problem = (File.Exists(from), File.Exists(back)) switch
+            {
+                (true, false) => null,
+                (true, true) => $"there is a file {back} by now",
+                (false, false) => "it is neither here nor there",
+                _ => "",
+            };
+            if (problem is null)
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(back)!);
+                File.Move(from, back, overwrite: false);
+                restored++;
+            }
+            else if (problem.Length > 0)
+            {
+                left.Add(new(from, problem));
+                kept.Add($"{Quoted(file)},{Quoted(movedTo)},{Quoted(reason)}");
+            }
+        }
+        if (kept.Count > 0)
+        {
+            kept.Reverse();
+            File.WriteAllText($"{list}.new", string.Join('\n', [Header, .. kept, ""]));
+            File.Move($"{list}.new", list, overwrite: true);
+        }
+        else
+        {
+            File.Delete(list);
+        }
+        RemoveEmpty(new(folder));
+        return (restored, left);
+    }
+
+    private static (string File, string MovedTo, string Reason)[] ReadRows(string list)
+    {
+        var rows = new List<(string, string, string)>();
+        try
+        {
+            using var csv = CsvReader.FromFile(list, Format);
+            if (string.Join(',', csv.Headers) != Header) throw new DataException($"{list} is damaged: expected the columns {Header}.");
+            while (csv.Read()) rows.Add((csv.GetString(0), csv.GetString(1), csv.GetString(2)));
+        }
+        catch (CsvFormatException broken)
+        {
+            throw new DataException($"{list} is damaged: {broken.Message}");
+        }
+        return [.. rows];
+    }
+
+    private static string FreePath(string folder, string file)
+    {
+        var path = Path.Combine(folder, file);
+        for (var number = 2; Path.Exists(path); number++)
+            path = Path.Combine(folder, Path.ChangeExtension(file, null) + $" ({number})" + Path.GetExtension(file));
+        return path;
+    }
+
+    private static void Write(FileStream rows, string row)
+    {
+        rows.Write(Encoding.UTF8.GetBytes(row + "\n"));
+        rows.Flush(flushToDisk: true);
+    }
+
+    private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+
+    private static string WithSeparator(string folder) => Path.TrimEndingDirectorySeparator(folder) + Path.DirectorySeparatorChar;
+
+    private static void RemoveEmpty(DirectoryInfo folder)
+    {
+        foreach (var below in folder.GetDirectories()) RemoveEmpty(below);
+        if (!folder.EnumerateFileSystemInfos().Any()) folder.Delete();
+    }
+}

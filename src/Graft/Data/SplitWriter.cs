@@ -1,0 +1,133 @@
+using System.Runtime.InteropServices;
+
+namespace Graft.Data;
+
+/// <summary>How the images of a split get to their place.</summary>
+public enum SplitMode
+{
+    /// <summary>Copied into folders.</summary>
+    Copy,
+
+    /// <summary>Hard links in folders: the same files under a second name, which take no room. On one file system only.</summary>
+    Link,
+
+    /// <summary>A table of path, label and split; the images stay where they are.</summary>
+    Csv,
+}
+
+/// <summary>Writes a split down, complete or not at all; nothing is written over.</summary>
+public static partial class SplitWriter
+{
+    /// <summary>Writes folders <c>train/CLASS/…</c>, <c>val/…</c>, <c>test/…</c>, or a table.</summary>
+    /// <param name="split">What goes where.</param>
+    /// <param name="target">A new folder, or for a table a new file.</param>
+    /// <param name="mode">How.</param>
+    /// <param name="progress">Images written.</param>
+    /// <param name="cancellation">Leaves nothing behind.</param>
+    /// <exception cref="DataException">There is something at the target already, or the file system knows no hard links.</exception>
+    public static void Write(
+        DataSplit split, string target, SplitMode mode, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        CheckFree(target);
+        if (mode == SplitMode.Csv)
+        {
+            WriteTable(split, target);
+            return;
+        }
+        var final = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
+        var partial = $"{final}.{Guid.NewGuid():N}.partial";
+        try
+        {
+            var done = 0;
+            foreach (var (image, file) in Named(split))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var path = Path.Combine(partial, file);
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                if (mode == SplitMode.Link) Link(image.Path, path);
+                else File.Copy(image.Path, path, overwrite: false);
+                progress?.Report(new(mode == SplitMode.Link ? "Link" : "Copy", ++done, split.Images.Count, "images"));
+            }
+            if (Directory.Exists(final)) Directory.Delete(final); // It was empty, or this fails.
+            Directory.Move(partial, final);
+        }
+        catch
+        {
+            if (Directory.Exists(partial)) Directory.Delete(partial, recursive: true);
+            throw;
+        }
+    }
+
+    /// <summary>Says early, before images are read, that there is something at the target already.</summary>
+    /// <exception cref="DataException">There is.</exception>
+    public static void CheckFree(string target)
+    {
+        if (File.Exists(target)) throw new DataException($"There is a file {target} already, and nothing is written over. Name another one.");
+        if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any())
+            throw new DataException($"The folder {target} is not empty, and nothing is written over. Name a new one.");
+    }
+
+    /// <summary>
+    /// The place of each image: its part, its class and its name; where two of a class have one name, their whole path in place of it.
+    /// </summary>
+    internal static IEnumerable<(SplitImage Image, string File)> Named(DataSplit split)
+    {
+        // Names that differ in case alone are one on some systems.
+        var names = split.Images.CountBy(image => (image.Class, NameOf(image).ToUpperInvariant())).ToDictionary();
+        var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var image in split.Images)
+        {
+            var name = names[(image.Class, NameOf(image).ToUpperInvariant())] == 1 ? NameOf(image) : image.File.Replace('/', '_');
+            var (stem, extension) = (Path.GetFileNameWithoutExtension(name), Path.GetExtension(name));
+            for (var number = 2; !taken.Add($"{image.Part}/{image.Class}/{name}"); number++) name = $"{stem} ({number}){extension}";
+            yield return (image, $"{image.Part}/{image.Class}/{name}");
+        }
+
+        static string NameOf(SplitImage image) => image.File[(image.File.LastIndexOf('/') + 1)..];
+    }
+
+    private static void WriteTable(DataSplit split, string target)
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(target))!;
+        var partial = $"{target}.{Guid.NewGuid():N}.partial";
+        try
+        {
+            using (var table = new StreamWriter(new FileStream(partial, FileMode.CreateNew)))
+            {
+                table.Write("path,label,split\n");
+                foreach (var image in split.Images)
+                {
+                    var path = Path.GetRelativePath(folder, Path.GetFullPath(image.Path)).Replace(Path.DirectorySeparatorChar, '/');
+                    table.Write($"{Quoted(path)},{Quoted(image.Class)},{image.Part}\n");
+                }
+            }
+            File.Move(partial, target, overwrite: false);
+        }
+        finally
+        {
+            File.Delete(partial);
+        }
+    }
+
+    private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+
+    private static void Link(string existing, string path)
+    {
+        // A link to a link would follow where that one goes; a user means the photo.
+        if (new FileInfo(existing).ResolveLinkTarget(returnFinalTarget: true) is { } real) existing = real.FullName;
+        var made = OperatingSystem.IsWindows() ? CreateHardLink(path, Path.GetFullPath(existing), 0) : LinkFile(existing, path) == 0;
+        if (!made)
+        {
+            throw new DataException(
+                $"No hard link can be made from {existing}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}. "
+                + "Both folders must lie on one file system that knows links; else copy, or write a table.");
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int LinkFile(string existing, string path);
+
+    [LibraryImport("kernel32", EntryPoint = "CreateHardLinkW", StringMarshalling = StringMarshalling.Utf16, SetLastError = true)]
+    [return: MarshalAs(UnmanagedType.Bool)]
+    private static partial bool CreateHardLink(string path, string existing, nint security);
+}
