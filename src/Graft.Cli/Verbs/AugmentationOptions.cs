@@ -26,10 +26,12 @@ internal sealed class AugmentationOptions
 
     public AugmentationOptions() => _preset.AcceptOnlyFromAmong([.. Augmentation.Names]);
 
+    public IEnumerable<Option> All =>
+        [_preset, _flip, _verticalFlip, _rotation, _shift, _zoom, _crop, _brightness, _contrast, _colour, _cutout, _fill];
+
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[
-            _preset, _flip, _verticalFlip, _rotation, _shift, _zoom, _crop, _brightness, _contrast, _colour, _cutout, _fill]) command.Add(option);
+        foreach (var option in All) command.Add(option);
     }
 
     /// <param name="unless">The preset where none is named.</param>

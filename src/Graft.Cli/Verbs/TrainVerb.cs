@@ -11,7 +11,7 @@ internal static class TrainVerb
 {
     public static Command Create()
     {
-        var data = new Argument<string>("DIR") { Description = "A folder per class; or train/, val/ and test/ folders of such; or a CSV of path,label" };
+        var data = new Argument<string>("DIR") { Description = "A folder per class; or train/, val/ and test/ folders of such; or a CSV of path,label", Arity = ArgumentArity.ZeroOrOne };
         var backbone = new Option<string>("--backbone")
         {
             Description = "The pretrained network (`graft models` lists them), or an .onnx file",
@@ -19,6 +19,7 @@ internal static class TrainVerb
             DefaultValueFactory = _ => BackboneCatalog.Default,
         };
         var pretrained = new BackboneOptions();
+        var strategies = new FineTuningCommandOptions();
         var output = new Option<string?>("--out") { Description = "The run folder to create (default: runs/DATA-BACKBONE)", HelpName = "RUN" };
         var hidden = new Option<int[]>("--hidden")
         {
@@ -28,7 +29,7 @@ internal static class TrainVerb
         var dropout = new Option<double>("--dropout") { HelpName = "SHARE", Description = "Share of values dropped before the last layer", DefaultValueFactory = _ => 0 };
         var noBatchNorm = new Option<bool>("--no-batch-norm") { Description = "Do not standardise the features first" };
         var defaults = new TrainingOptions();
-        var optimizer = new Option<OptimizerKind>("--optimizer") { HelpName = "NAME", Description = "adam, sgd (Nesterov momentum 0.9) or rmsprop", DefaultValueFactory = _ => defaults.Optimizer };
+        var optimizer = new Option<OptimizerKind>("--optimizer") { HelpName = "NAME", Description = "adam, adamw, sgd (Nesterov momentum 0.9) or rmsprop", DefaultValueFactory = _ => defaults.Optimizer };
         var rate = new Option<double>("--learning-rate") { HelpName = "RATE", Description = "The learning rate", DefaultValueFactory = _ => defaults.LearningRate };
         var decay = new Option<double>("--weight-decay") { HelpName = "FACTOR", Description = "Pull of weights towards zero", DefaultValueFactory = _ => defaults.WeightDecay };
         var batch = new Option<int>("--batch-size") { HelpName = "IMAGES", Description = "Images per step", DefaultValueFactory = _ => defaults.BatchSize };
@@ -48,12 +49,15 @@ internal static class TrainVerb
             "Train a classifier of your own photos on the features of a pretrained network.",
             "graft train flowers --backbone mobilenet_v2 --hidden 1024 --dropout 0.5") { data, backbone };
         pretrained.AddTo(command, BackboneOptions.VectorPoolings);
+        strategies.AddTo(command);
         foreach (Option option in (Option[])[
             output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, json]) command.Add(option);
         caching.AddTo(command);
 
         command.SetWork((parsed, cancellation) =>
         {
+            if (strategies.IsFineTuning(parsed)) return strategies.Train(command, pretrained, caching, parsed, cancellation);
+            if (parsed.GetValue(data) is null) throw new UsageException("Name the photos: graft train DIR");
             var options = new TrainingRunOptions
             {
                 Head = new()
@@ -117,6 +121,6 @@ internal static class TrainVerb
             + $"frozen {frozen.Parameters + frozen.Statistics:N0} · trainable {whole.Parameters - frozen.Parameters:N0} parameters";
     }
 
-    private static string SourceName(string source) =>
+    internal static string SourceName(string source) =>
         Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source))) is { Length: > 0 } name ? name : "photos";
 }

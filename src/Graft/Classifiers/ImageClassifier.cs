@@ -107,6 +107,12 @@ public sealed class ImageClassifier : IDisposable
             $"The weights of {backbone.Name} have no classification head, so they name no classes. They serve as a backbone: `graft train DIR --backbone {backbone.Name}`."),
         featureLayer: null, backbone);
 
+    /// <summary>A trained network. What its weights come from stays the caller's.</summary>
+    /// <param name="featureLayer">The layer whose output is worth caching; null for none.</param>
+    public static ImageClassifier Of(
+        string backbone, Network network, IWeights weights, Preprocessing preprocessing, IReadOnlyList<string> classes, string? featureLayer = null) =>
+        new(backbone, network, weights, preprocessing, classes, featureLayer, owned: null);
+
     /// <summary>Features of a backbone with a trained head on them. The backbone stays the caller's.</summary>
     /// <param name="head">Trained layers, beginning at the features; their values are copied.</param>
     public static ImageClassifier Of(Backbone features, TorchNetwork head, IReadOnlyList<string> classes)

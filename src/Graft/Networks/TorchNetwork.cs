@@ -76,6 +76,9 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         }
     }
 
+    /// <summary>Whether training changes a tensor of weights by gradient.</summary>
+    public bool Learns(Parameter parameter) => !parameter.IsStatistic && _tensors[parameter.Key].requires_grad;
+
     /// <inheritdoc/>
     public override Tensor forward(Tensor input) => Run(input, [Network.Layers.Count - 1])[0];
 

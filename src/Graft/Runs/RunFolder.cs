@@ -55,6 +55,11 @@ public sealed class RunFolder
         return new(folder, isNew);
     }
 
+    /// <summary>The folder of a run that was begun.</summary>
+    /// <exception cref="GraftException">There is no such folder.</exception>
+    public static RunFolder Open(string path) =>
+        Directory.Exists(path) ? new(path, isNew: false) : throw new GraftException($"There is no run folder {path}.");
+
     /// <summary>Writes <c>model.safetensors</c>, <c>result.json</c>, <c>history.csv</c>, <c>report.txt</c> and, where files were skipped,
     /// <c>skipped.csv</c>.</summary>
     /// <exception cref="GraftException">The disk is full or fails.</exception>

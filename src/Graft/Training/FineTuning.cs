@@ -1,6 +1,7 @@
 using Graft.Backbones;
 using Graft.Data;
 using Graft.Features;
+using Graft.Imaging;
 using Graft.Networks;
 using TorchSharp;
 
@@ -72,7 +73,7 @@ public static class FineTuning
         var network = options.Strategy == Strategy.Scratch ? WithQuickStatistics(model.Network) : model.Network;
         IWeights weights = options.Strategy == Strategy.Scratch ? new RandomWeights(stages[0].Options.Training.Seed) : model.Weights;
         var device = Resolve(options.Device);
-        using var source = new ExampleSource(model, photos, options, context, device, cancellation);
+        var source = new ExampleSource(model, photos, options, context, cancellation);
         if (stages.Any(source.NeedsPhotos)) source.OpenPhotos();
 
         var histories = new List<(TrainingStage, TrainingHistory)>();
@@ -175,10 +176,8 @@ public static class FineTuning
 
     /// <summary>What a stage trains on: photos, or what the frozen layers make of them, computed once or view by view.</summary>
     private sealed class ExampleSource(
-        GraftedNetwork model, LabeledImages photos, FineTuningOptions options, FineTuningContext context, DeviceType device,
-        CancellationToken cancellation) : IDisposable
+        GraftedNetwork model, LabeledImages photos, FineTuningOptions options, FineTuningContext context, CancellationToken cancellation)
     {
-        private readonly Dictionary<string, FeatureSet> _activations = new(StringComparer.Ordinal);
         private OpenedPhotos? _opened;
 
         public LabeledImages Photos { get; private set; } = photos;
@@ -187,7 +186,8 @@ public static class FineTuning
 
         public int CacheMisses { get; private set; }
 
-        public bool NeedsPhotos(TrainingStage stage) => !stage.Options.Augmentation.IsNone || !CanKeep(stage.Plan.Boundary());
+        public bool NeedsPhotos(TrainingStage stage) =>
+            !CanKeep(stage.Plan.Boundary(), views: 1) || (!stage.Options.Augmentation.IsNone && BankOf(stage) is null);
 
         public void OpenPhotos()
         {
@@ -198,58 +198,50 @@ public static class FineTuning
 
         public (IExamples Training, IExamples Validation) Examples(TrainingStage stage, string boundary, IWeights weights)
         {
-            var kept = CanKeep(boundary) ? Activations(boundary, weights) : null;
-            var validation = kept is null ? Live(boundary, weights, stage with { Options = new() }, isTraining: false) : Part(kept, isTraining: false);
-            var training = kept is null || !stage.Options.Augmentation.IsNone
-                ? Live(boundary, weights, stage, isTraining: true)
-                : Part(kept, isTraining: true);
-            return (training, validation);
+            if (!CanKeep(boundary, views: 1)) return (Live(boundary, weights, stage, isTraining: true), Live(boundary, weights, stage, isTraining: false));
+            var validation = InMemory(Activations(boundary, weights, Photos.Validation, bank: null));
+            if (stage.Options.Augmentation.IsNone) return (InMemory(Activations(boundary, weights, Photos.Train, bank: null)), validation);
+            if (BankOf(stage) is not { } bank) return (Live(boundary, weights, stage, isTraining: true), validation);
+            var set = Activations(boundary, weights, Photos.Train, bank);
+            return (new ViewsInMemory(set.Rows, set.Views, [.. set.Images.Select(image => image.Class)]), validation);
         }
 
         /// <summary>Which images are trained on, in order, so that another set's checkpoint is not taken for this one's.</summary>
         public string Fingerprint() => string.Join('\n', Photos.Train.Concat(Photos.Validation).Select(image => Path.GetFileName(image.Path)));
 
-        public void Dispose() => _activations.Clear();
+        /// <summary>The views to compute once; null where each epoch has views of its own.</summary>
+        private ViewBank? BankOf(TrainingStage stage) =>
+            stage.Options.Views > 0 && !stage.Options.Augmentation.IsNone && CanKeep(stage.Plan.Boundary(), 1 + stage.Options.Views)
+                ? new(stage.Options.Augmentation, stage.Options.Views, stage.Options.Training.Seed)
+                : null;
 
         /// <summary>Whether the activations of all photos fit into the memory allowed; photos as they are do not count as such.</summary>
-        private bool CanKeep(string boundary) =>
+        private bool CanKeep(string boundary, int views) =>
             boundary != model.Network.Layers[0].Name
-            && (long)model.Network.ShapeOf(boundary).ElementCount * sizeof(float) * (Photos.Train.Count + Photos.Validation.Count) <= options.KeptBytes;
+            && (long)model.Network.ShapeOf(boundary).ElementCount * sizeof(float) * views * (Photos.Train.Count + Photos.Validation.Count) <= options.KeptBytes;
 
-        private FeatureSet Activations(string boundary, IWeights weights)
+        private FeatureSet Activations(string boundary, IWeights weights, IReadOnlyList<LabeledImage> images, ViewBank? bank)
         {
-            if (_activations.TryGetValue(boundary, out var known)) return known;
-            // One stage's are needed at a time.
-            _activations.Clear();
             using var frozen = Backbone.Of(model.Backbone.Name, model.Network.CutAfter(boundary), weights, model.Backbone.Preprocessing);
             using var extractor = new FeatureExtractor(frozen, context.Cache, context.Warn);
-            var set = extractor.Extract([.. Photos.Train, .. Photos.Validation], context.Progress, cancellation);
+            var set = extractor.Extract(images, bank, context.Progress, cancellation);
             if (set.Broken.Count > 0) Photos = Photos.WithSkipped(set.Broken);
             CacheHits += set.CacheHits;
             CacheMisses += set.CacheMisses;
-            _activations.Add(boundary, set);
             return set;
         }
 
-        private ExamplesInMemory Part(FeatureSet set, bool isTraining)
-        {
-            var (start, count) = Range(isTraining);
-            return new([.. set.Rows.Skip(start).Take(count)], [.. set.Images.Skip(start).Take(count).Select(image => image.Class)]);
-        }
+        private static ExamplesInMemory InMemory(FeatureSet set) => new(set.Rows, [.. set.Images.Select(image => image.Class)]);
 
         private IExamples Live(string boundary, IWeights weights, TrainingStage stage, bool isTraining)
         {
             if (_opened is null) OpenPhotos();
-            var (start, count) = Range(isTraining);
-            var examples = new PhotoExamples(_opened!, [.. Enumerable.Range(start, count)], stage.Options.Augmentation, stage.Options.Training.Seed);
-            return boundary == model.Network.Layers[0].Name
-                ? examples
-                : new FrozenExamples(examples, model.Network.CutAfter(boundary), weights, device);
+            // Validation images follow training images.
+            var numbers = isTraining ? Enumerable.Range(0, Photos.Train.Count) : Enumerable.Range(Photos.Train.Count, Photos.Validation.Count);
+            var examples = new PhotoExamples(
+                _opened!, [.. numbers], isTraining ? stage.Options.Augmentation : Augmentation.None, stage.Options.Training.Seed);
+            return boundary == model.Network.Layers[0].Name ? examples : new FrozenExamples(examples, model.Network.CutAfter(boundary), weights);
         }
-
-        /// <summary>Validation images follow training images wherever they are listed.</summary>
-        private (int Start, int Count) Range(bool isTraining) =>
-            isTraining ? (0, Photos.Train.Count) : (Photos.Train.Count, Photos.Validation.Count);
     }
 }
 

@@ -35,8 +35,15 @@ public sealed record StageOptions
     /// </summary>
     public Augmentation Augmentation { get; init; } = Augmentation.None;
 
+    /// <summary>
+    /// How many views of each photo there are, whose way through the frozen layers is computed once and kept, for epochs to take in turn; 0 for a
+    /// new view in each epoch, computed each time. Without effect where no layer is frozen or photos are not varied. Default 0.
+    /// </summary>
+    public int Views { get; init; }
+
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
-    public IReadOnlyList<string> Problems() => [.. Training.Problems(), .. Augmentation.Problems()];
+    public IReadOnlyList<string> Problems() =>
+        [.. Training.Problems(), .. Augmentation.Problems(), .. Views is < 0 or > 1000 ? [$"Expected 0 to 1000 views, found {Views}."] : Array.Empty<string>()];
 }
 
 /// <summary>A recipe, to be changed in every part: <c>FineTuningOptions.For(Strategy.FineTune) with { UnfreezeFrom = "features.14" }</c>.</summary>
@@ -76,7 +83,7 @@ public sealed record FineTuningOptions
     /// <summary>A strategy with its documented defaults.</summary>
     public static FineTuningOptions For(Strategy strategy) => strategy switch
     {
-        Strategy.Head => new() { Strategy = strategy, HeadStage = new() { Training = HeadDefaults, Augmentation = Augmentation.Light } },
+        Strategy.Head => new() { Strategy = strategy, HeadStage = new() { Training = HeadDefaults, Augmentation = Augmentation.Light, Views = 8 } },
         Strategy.FineTune => new()
         {
             Strategy = strategy,

@@ -206,6 +206,9 @@ public sealed class FreezePlan
             return Select(new Range(
                 first.Length == 0 ? Index.Start : int.Parse(first, CultureInfo.InvariantCulture),
                 last.Length == 0 ? Index.End : int.Parse(last, CultureInfo.InvariantCulture)));
+        // As for cutting, a layer of that name goes before a block: 'features' may be the pooling behind the block 'features.18'.
+        if (Network.Layers.Select((layer, index) => (layer.Name, index)).FirstOrDefault(pair => pair.Name == pattern) is (not null, var exact))
+            return [exact];
         var glob = new Regex(
             "^" + Regex.Escape(pattern).Replace(@"\*", ".*", StringComparison.Ordinal).Replace(@"\?", ".", StringComparison.Ordinal)
             + (pattern.AsSpan().IndexOfAny('*', '?') < 0 ? @"([./].*)?$" : "$"),

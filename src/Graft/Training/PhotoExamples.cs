@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using Graft.Data;
 using Graft.Imaging;
 using Graft.Networks;
-using static TorchSharp.torch;
 
 namespace Graft.Training;
 
@@ -101,34 +100,50 @@ public sealed class PhotoExamples(OpenedPhotos photos, IReadOnlyList<int> number
 }
 
 /// <summary>
-/// What a frozen part of a network makes of other examples, computed each time: for views that change from epoch to epoch, on the thread that
-/// reads ahead. Owns the module.
+/// What a frozen part of a network makes of other examples, computed each time, on all cores: for views that change from epoch to epoch, on the
+/// thread that reads ahead. Owns the network.
 /// </summary>
-public sealed class FrozenExamples : IExamples, IDisposable
+/// <param name="examples">Inputs of the frozen part.</param>
+/// <param name="frozen">Runs one image at a time, on several threads at once.</param>
+public sealed class FrozenExamples(IExamples examples, Network frozen, IWeights weights) : IExamples, IDisposable
 {
-    private readonly IExamples _examples;
-    private readonly TorchNetwork _frozen;
+    private readonly FrozenNetwork _frozen = FrozenNetwork.Load(frozen, weights);
+    private readonly int _length = frozen.InputShape.ElementCount;
 
-    /// <param name="examples">Inputs of the frozen part.</param>
-    public FrozenExamples(IExamples examples, Network frozen, IWeights weights, TorchSharp.DeviceType device = TorchSharp.DeviceType.CPU) =>
-        (_examples, _frozen) = (examples, new(frozen, weights, device));
-
-    public int Count => _examples.Count;
+    public int Count => examples.Count;
 
     public bool TakesTime => true;
 
-    public int LabelOf(int index) => _examples.LabelOf(index);
+    public int LabelOf(int index) => examples.LabelOf(index);
 
-    public void Read(int index, int epoch, Span<float> input) => ((IExamples)this).ReadBatch([index], epoch, input);
-
-    public void ReadBatch(IReadOnlyList<int> indices, int epoch, Span<float> inputs)
+    public void Read(int index, int epoch, Span<float> input)
     {
-        using var scope = NewDisposeScope();
-        using var inference = inference_mode();
-        var images = empty([indices.Count, .. _frozen.Network.InputShape.Sizes.Select(size => (long)size)], ScalarType.Float32);
-        _examples.ReadBatch(indices, epoch, TorchNetwork.Values(images));
-        TorchNetwork.Values(_frozen.call(images.to(_frozen.Device)).cpu().contiguous()).CopyTo(inputs);
+        var image = new float[_length];
+        examples.Read(index, epoch, image);
+        _frozen.Run(image).CopyTo(input);
+    }
+
+    public unsafe void ReadBatch(IReadOnlyList<int> indices, int epoch, Span<float> inputs)
+    {
+        using var threads = _frozen.OneThreadEach();
+        var length = inputs.Length / indices.Count;
+        fixed (float* start = inputs)
+        {
+            var first = (nint)start;
+            Parallel.For(0, indices.Count, i => Read(indices[i], epoch, new Span<float>((float*)first + (long)i * length, length)));
+        }
     }
 
     public void Dispose() => _frozen.Dispose();
+}
+
+/// <summary>Several views of each input, all in memory: the first epoch sees the first of them, and so on in turn; epoch 0 the plain inputs.</summary>
+public sealed class ViewsInMemory(IReadOnlyList<float[]> plain, IReadOnlyList<IReadOnlyList<float[]>> views, IReadOnlyList<int> labels) : IExamples
+{
+    public int Count => plain.Count;
+
+    public int LabelOf(int index) => labels[index];
+
+    public void Read(int index, int epoch, Span<float> input) =>
+        (epoch == 0 ? plain : views[(epoch - 1) % views.Count])[index].CopyTo(input);
 }

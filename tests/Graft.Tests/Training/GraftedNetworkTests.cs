@@ -59,6 +59,19 @@ public class GraftedNetworkTests
     }
 
     [Fact]
+    public void Pretrained_block_of_the_name_of_the_pooling_stays_frozen()
+    {
+        var builder = new NetworkBuilder("maps");
+        using var backbone = Backbone.Of(
+            "maps", builder.Build(builder.Input("image", 3, 6).Convolution("features.0", 5, 3)), new RandomWeights(3), Preprocessing.UnitRange(6));
+
+        var plan = backbone.Graft(Head.Softmax, ["a", "b"]).Freeze();
+
+        Assert.False(plan.Layers.Single(layer => layer.Name == "features.0").IsTrained);
+        Assert.Equal("features", plan.Boundary());
+    }
+
+    [Fact]
     public void Binary_head_may_have_one_logit()
     {
         Assert.Equal(1, Maps().Graft(Head.Softmax with { OneLogit = true }, ["a", "b"]).Network.OutputShape.ElementCount);

@@ -37,7 +37,7 @@ public static class ResultCharts
                 }
             }
             var heat = plot.Add.Heatmap(shares);
-            heat.Colormap = new ScottPlot.Colormaps.Blues();
+            heat.Colormap = new ScottPlot.Colormaps.Blues().Reversed();
             heat.ManualRange = new(0, 1);
             plot.MoveToBottom(heat);
             plot.HideGrid();
@@ -95,7 +95,7 @@ public static class ResultCharts
         plot.XLabel("confidence");
         plot.YLabel("share that is right");
         plot.Axes.SetLimits(0, 1.02, 0, 1.02);
-        plot.ShowLegend(Alignment.UpperLeft);
+        plot.ShowLegend(Alignment.LowerRight);
     });
 
     /// <summary>Each class against the rest, at every threshold; of many classes, the ten that are told apart worst.</summary>
