@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Graft.Backbones;
 using Graft.Checkpoints;
 using Graft.Data;
@@ -19,31 +20,43 @@ public sealed class ImageClassifier : IDisposable
     private const string NetworkKey = "graft.network", PreprocessingKey = "graft.preprocessing", ClassesKey = "graft.classes";
     private const string BackboneKey = "graft.backbone", FeaturesKey = "graft.features";
 
+    private const string FormatOfCombinations = "graft-model-2", BlocksKey = "graft.blocks";
+
     private readonly IWeights _weights;
     private readonly IDisposable? _owned;
-    private readonly Lazy<(Backbone Features, TorchNetwork? Head)> _parts;
-    private readonly Lazy<FrozenNetwork> _featureNetwork;
+    private readonly Lazy<FeatureBlocks> _blocks;
+    private readonly Lazy<TorchNetwork?> _head;
+    private readonly Lazy<IReadOnlyList<Lazy<FrozenNetwork>>> _blockNetworks;
 
     /// <summary>Takes <paramref name="owned"/>, which the weights come from, over.</summary>
+    /// <param name="combination">Several blocks whose features the network takes; null where it takes photos.</param>
     private ImageClassifier(
         string backbone, Network network, IWeights weights, Preprocessing preprocessing, IReadOnlyList<string> classes, string? featureLayer,
-        IDisposable? owned)
+        IDisposable? owned, FeatureBlocks? combination = null)
     {
         (BackboneName, Network, Preprocessing, Classes, FeatureLayer) = (backbone, network, preprocessing, classes, featureLayer);
         (_weights, _owned) = (weights, owned);
-        _parts = new(() => FeatureLayer is null
-            ? (Backbone.Of(BackboneName, Network, _weights, Preprocessing), null)
-            : (Backbone.Of(BackboneName, Network.CutAfter(FeatureLayer), _weights, Preprocessing),
-                new(Network.StartAfter(FeatureLayer), _weights)));
-        _featureNetwork = new(() => FrozenNetwork.Load(_parts.Value.Features.Network, _weights));
+        _blocks = new(() => combination ?? new(Backbone.Of(
+            BackboneName, FeatureLayer is null ? Network : Network.CutAfter(FeatureLayer), _weights, Preprocessing)));
+        _head = new(() => FeatureLayer is null ? null : new(Network.StartAfter(FeatureLayer), _weights));
+        _blockNetworks = new(() =>
+            [.. _blocks.Value.Blocks.Select(block => new Lazy<FrozenNetwork>(() => FrozenNetwork.Load(block.Network, block.Weights)))]);
+        IsCombination = combination is not null;
     }
 
-    /// <summary>The pretrained network inside, by its name in the catalogue.</summary>
+    /// <summary>The pretrained network inside, by its name in the catalogue; of a combination <c>a+b</c>.</summary>
     public string BackboneName { get; }
 
-    /// <summary>The whole network, from the image to one output per class.</summary>
+    /// <summary>Whether features of several backbones are joined.</summary>
+    public bool IsCombination { get; }
+
+    /// <summary>What computes the features: one network, or several of a combination.</summary>
+    public IReadOnlyList<Backbone> Blocks => _blocks.Value.Blocks;
+
+    /// <summary>The whole network, from the image to one output per class; of a combination, from the joined features on.</summary>
     public Network Network { get; }
 
+    /// <summary>How photos are fed to the network; of a combination, to the first of its <see cref="Blocks"/>.</summary>
     public Preprocessing Preprocessing { get; }
 
     /// <summary>What the outputs are called, in order.</summary>
@@ -64,7 +77,7 @@ public sealed class ImageClassifier : IDisposable
                 : $"There is no model {path}: no such file or run folder, and no catalogue network of that name (`graft models` lists them).");
         }
         var checkpoint = Checkpoint.Open(file);
-        if (checkpoint.Metadata.GetValueOrDefault(Format) != FormatVersion)
+        if (checkpoint.Metadata.GetValueOrDefault(Format) is not (FormatVersion or FormatOfCombinations))
         {
             checkpoint.Dispose();
             throw new GraftException(
@@ -73,6 +86,7 @@ public sealed class ImageClassifier : IDisposable
         }
         try
         {
+            if (checkpoint.Metadata[Format] == FormatOfCombinations) return OpenCombination(checkpoint);
             var network = Network.FromJson(checkpoint.Metadata[NetworkKey]);
             var preprocessing = JsonSerializer.Deserialize<Preprocessing>(checkpoint.Metadata[PreprocessingKey]);
             var classes = JsonSerializer.Deserialize<string?[]>(checkpoint.Metadata[ClassesKey])?.OfType<string>().ToList() ?? [];
@@ -124,6 +138,20 @@ public sealed class ImageClassifier : IDisposable
         return new(features.Name, network, weights, features.Preprocessing, classes, features.Network.Output.Name, owned: null);
     }
 
+    /// <summary>Features of one backbone, or of a combination, with a trained head on them. The blocks stay the caller's.</summary>
+    /// <param name="scaling">Of a combination: see <see cref="BlockScaling.Fit"/>; its values are copied. Null for one backbone.</param>
+    /// <param name="head">Trained layers, beginning at the features, of a combination at the scaled ones; their values are copied.</param>
+    public static ImageClassifier Of(FeatureBlocks blocks, TorchNetwork? scaling, TorchNetwork head, IReadOnlyList<string> classes)
+    {
+        if (scaling is null) return Of(blocks.Blocks.Single(), head, classes);
+        var headLayers = head.Network.Layers.Skip(1).ToList();
+        return new(
+            blocks.Name, new(blocks.Name, [.. scaling.Network.Layers, .. headLayers]),
+            new CombinedWeights(
+                new CopiedWeights(head), headLayers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal), new CopiedWeights(scaling)),
+            blocks.Blocks[0].Preprocessing, classes, BlockScaling.JoinedLayer, owned: null, blocks);
+    }
+
     /// <exception cref="UnreadableImageException">The file is no picture, or a broken one.</exception>
     public Prediction Predict(string path)
     {
@@ -139,9 +167,10 @@ public sealed class ImageClassifier : IDisposable
         IReadOnlyList<string> paths, FeatureCache? cache = null, Action<string>? warn = null,
         IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
-        var (features, head) = _parts.Value;
-        using var extractor = new FeatureExtractor(features, _featureNetwork, cache, warn);
-        var set = extractor.Extract([.. paths.Select(path => new LabeledImage(path, Class: 0))], progress, cancellation);
+        var head = _head.Value;
+        var set = _blocks.Value.Extract(
+            [.. paths.Select(path => new LabeledImage(path, Class: 0))], _blockNetworks.Value, cache, warn, InferenceEngine.Onnx, bank: null,
+            progress, cancellation);
         var outputs = head is null
             ? set.Rows
             : Trainer.Outputs(head, new ExamplesInMemory(set.Rows, new int[set.Rows.Count]), batchSize: 256, cancellation);
@@ -157,37 +186,94 @@ public sealed class ImageClassifier : IDisposable
     {
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            [Format] = FormatVersion,
+            [Format] = IsCombination ? FormatOfCombinations : FormatVersion,
             [BackboneKey] = BackboneName,
             [ClassesKey] = JsonSerializer.Serialize(Classes),
             [NetworkKey] = Network.ToJson(),
             [PreprocessingKey] = JsonSerializer.Serialize(Preprocessing),
         };
         if (FeatureLayer is not null) metadata[FeaturesKey] = FeatureLayer;
-        SafetensorsWriter.Write(
-            path,
-            [.. Network.Parameters.Select(parameter => new TensorSource(
-                parameter.Key, TensorType.Float32, [.. parameter.Shape.Select(size => (long)size)], ValuesOf(parameter)))],
-            metadata);
+        var tensors = Network.Parameters.Select(parameter => Source(parameter.Key, parameter, _weights));
+        if (IsCombination)
+        {
+            metadata.Remove(PreprocessingKey);
+            metadata[BlocksKey] = JsonSerializer.Serialize(
+                Blocks.Select(block => new BlockRecord(block.Name, block.Network.ToJson(), block.Preprocessing)));
+            tensors = tensors.Concat(Blocks.SelectMany((block, index) =>
+                block.Network.Parameters.Select(parameter => Source(BlockPrefix(index) + parameter.Key, parameter, block.Weights))));
+        }
+        SafetensorsWriter.Write(path, [.. tensors], metadata);
     }
 
     public void Dispose()
     {
-        if (_parts.IsValueCreated) _parts.Value.Head?.Dispose();
-        if (_featureNetwork.IsValueCreated) _featureNetwork.Value.Dispose();
+        if (_head.IsValueCreated) _head.Value?.Dispose();
+        if (_blockNetworks.IsValueCreated)
+            foreach (var network in _blockNetworks.Value.Where(network => network.IsValueCreated)) network.Value.Dispose();
         _owned?.Dispose();
     }
 
+    private static ImageClassifier OpenCombination(Checkpoint checkpoint)
+    {
+        var network = Network.FromJson(checkpoint.Metadata[NetworkKey]);
+        var classes = JsonSerializer.Deserialize<string?[]>(checkpoint.Metadata[ClassesKey])?.OfType<string>().ToList() ?? [];
+        if (classes.Count != network.OutputShape.ElementCount)
+            throw new JsonException($"expected {network.OutputShape.ElementCount} classes, found {classes.Count}.");
+        var records = JsonSerializer.Deserialize<BlockRecord?[]>(checkpoint.Metadata[BlocksKey])?.OfType<BlockRecord>().ToList() ?? [];
+        var blocks = new List<Backbone>();
+        foreach (var (name, description, preprocessing) in records)
+        {
+            var block = Network.FromJson(description);
+            if (block.InputShape != TensorShape.Map(3, preprocessing.InputHeight, preprocessing.InputWidth))
+                throw new JsonException($"photos for {name} are not of the network's {block.InputShape}.");
+            blocks.Add(Backbone.Of(name, block, new PrefixedWeights(checkpoint, BlockPrefix(blocks.Count)), preprocessing));
+        }
+        var combination = new FeatureBlocks(blocks);
+        if (blocks.Count < 2 || network.InputShape != combination.Shape)
+            throw new JsonException($"its {blocks.Count} blocks do not make the {network.InputShape} numbers that the head takes.");
+        var featureLayer = checkpoint.Metadata[FeaturesKey];
+        network.Find(featureLayer);
+        // Every tensor must be there, and no other.
+        var wanted = network.Parameters.Select(parameter => (parameter.Key, parameter.Shape))
+            .Concat(blocks.SelectMany((block, index) =>
+                block.Network.Parameters.Select(parameter => (Key: BlockPrefix(index) + parameter.Key, parameter.Shape))))
+            .ToDictionary(tensor => tensor.Key, tensor => tensor.Shape, StringComparer.Ordinal);
+        List<string> problems =
+        [
+            .. wanted.Where(tensor => checkpoint.Find(tensor.Key)?.Shape.SequenceEqual(tensor.Value.Select(size => (long)size)) != true)
+                .Select(tensor => $"missing: '{tensor.Key}' [{string.Join(", ", tensor.Value)}]"),
+            .. checkpoint.Tensors.Where(tensor => !wanted.ContainsKey(tensor.Name)).Select(tensor => $"unexpected: '{tensor.Name}'"),
+        ];
+        if (problems.Count > 0) throw new CheckpointMismatchException(checkpoint.Path, network.Name, problems);
+        return new(
+            checkpoint.Metadata[BackboneKey], network, new PrefixedWeights(checkpoint, ""), blocks[0].Preprocessing, classes, featureLayer,
+            checkpoint, combination);
+    }
+
+    private static string BlockPrefix(int index) => $"block{index}/";
+
     /// <summary>Reads a parameter once, when its first run is asked for.</summary>
-    private TensorValues ValuesOf(Parameter parameter)
+    private static TensorSource Source(string key, Parameter parameter, IWeights weights)
     {
         float[]? values = null;
-        return (start, destination) =>
+        return new(key, TensorType.Float32, [.. parameter.Shape.Select(size => (long)size)], (start, destination) =>
         {
-            if (values is null) _weights.Read(parameter, values = new float[parameter.ElementCount]);
+            if (values is null) weights.Read(parameter, values = new float[parameter.ElementCount]);
             values.AsSpan((int)start, destination.Length).CopyTo(destination);
             if (start + destination.Length == values.Length) values = null;
-        };
+        });
+    }
+
+    /// <summary>A block of a combination, as a model file describes it.</summary>
+    private sealed record BlockRecord(
+        [property: JsonPropertyName("backbone")] string Backbone,
+        [property: JsonPropertyName("network")] string Network,
+        [property: JsonPropertyName("preprocessing")] Preprocessing Preprocessing);
+
+    /// <summary>A part of a file's tensors, whose names begin alike.</summary>
+    private sealed class PrefixedWeights(Checkpoint checkpoint, string prefix) : IWeights
+    {
+        public void Read(Parameter parameter, Span<float> destination) => checkpoint.Read(prefix + parameter.Key, destination);
     }
 
     private sealed class CopiedWeights : IWeights

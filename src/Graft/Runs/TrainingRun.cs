@@ -70,25 +70,37 @@ public sealed class TrainingRun : IDisposable
     /// <exception cref="GraftException">Nothing is left to train on, or unsuitable options.</exception>
     public static TrainingRun Execute(
         LabeledImages photos, Backbone features, FeatureCache? cache, TrainingRunOptions? options = null,
+        CancellationToken cancellation = default) => Execute(photos, new FeatureBlocks(features), cache, options, cancellation);
+
+    /// <summary>
+    /// The same on features of one backbone or of several; those of several are scaled, see <see cref="BlockScaling"/>, which takes the place
+    /// of the head's batch norm.
+    /// </summary>
+    public static TrainingRun Execute(
+        LabeledImages photos, FeatureBlocks features, FeatureCache? cache, TrainingRunOptions? options = null,
         CancellationToken cancellation = default)
     {
         options ??= new();
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var clock = Stopwatch.StartNew();
-        using var extractor = new FeatureExtractor(features, cache, options.Warn, options.Engine);
         var images = photos.All.ToList();
-        var set = extractor.Extract(images, options.Progress, cancellation);
+        var set = features.Extract(images, cache, options.Warn, options.Engine, bank: null, options.Progress, cancellation);
         if (set.Broken.Count > 0) photos = photos.WithSkipped(set.Broken);
         var featureSeconds = clock.Elapsed.TotalSeconds;
 
+        using var scaling = features.IsCombination ? BlockScaling.Fit(features, [.. set.Rows.Take(photos.Train.Count)]) : null;
+        var scaled = scaling is null ? set.Rows : BlockScaling.Apply(scaling, set.Rows);
+        var joint = scaling?.Network ?? features.Blocks[0].Network;
+        var headOptions = scaling is null ? options.Head : options.Head with { BatchNorm = false };
+
         // The three parts follow each other in photos.All, and so in the rows.
-        var rows = new Queue<float[]>(set.Rows);
+        var rows = new Queue<float[]>(scaled);
         ExamplesInMemory Take(IReadOnlyList<LabeledImage> part) =>
             new([.. part.Select(_ => rows.Dequeue())], [.. part.Select(image => image.Class)]);
         var (training, validation, test) = (Take(photos.Train), Take(photos.Validation), Take(photos.Test));
 
         using var head = new TorchNetwork(
-            NewHead(features.Network, options.Head, photos.Classes.Count), new RandomWeights(options.Training.Seed));
+            NewHead(joint, headOptions, photos.Classes.Count), new RandomWeights(options.Training.Seed));
         // A head's matrices are too small to share among cores: waiting for each other would cost more than it saves.
         using var oneThread = new TorchThreads(1);
         var history = Trainer.Fit(
@@ -99,7 +111,7 @@ public sealed class TrainingRun : IDisposable
             cancellation);
         var trainingSeconds = clock.Elapsed.TotalSeconds - featureSeconds;
 
-        var model = ImageClassifier.Of(features, head, photos.Classes);
+        var model = ImageClassifier.Of(features, scaling, head, photos.Classes);
         return new()
         {
             Photos = photos,

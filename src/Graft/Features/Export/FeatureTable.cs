@@ -1,6 +1,5 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Graft.Backbones;
 using Graft.Data;
 using Graft.Networks;
 
@@ -44,7 +43,7 @@ public sealed record FeatureTable
     /// <param name="photos">The data.</param>
     /// <param name="set">Its features, of <see cref="LabeledImages.All"/>.</param>
     /// <param name="features">What computed them.</param>
-    public static FeatureTable Of(LabeledImages photos, FeatureSet set, params IReadOnlyList<Backbone> features)
+    public static FeatureTable Of(LabeledImages photos, FeatureSet set, FeatureBlocks features)
     {
         var parts = photos.Train.Select(_ => Train).Concat(photos.Validation.Select(_ => Validation)).Concat(photos.Test.Select(_ => Test));
         // The images of the set are those of the data, in their order, but for broken ones.
@@ -55,7 +54,7 @@ public sealed record FeatureTable
         return new()
         {
             Rows = set.Rows,
-            Shape = features is [var one] ? one.Network.OutputShape.Sizes : [features.Sum(block => block.Network.OutputShape.ElementCount)],
+            Shape = features.Shape.Sizes,
             Paths = [.. set.Images.Select(image => RelativePath(folder, image.Path))],
             Labels = [.. set.Images.Select(image => image.Class)],
             Classes = photos.Classes,
@@ -64,7 +63,7 @@ public sealed record FeatureTable
             {
                 ["source"] = JsonSerializer.Serialize(photos.Source, Json),
                 ["blocks"] = JsonSerializer.Serialize(
-                    features.Select(block =>
+                    features.Blocks.Select(block =>
                     {
                         var space = FeatureSpace.Of("", block);
                         return new
@@ -77,6 +76,25 @@ public sealed record FeatureTable
                         };
                     }),
                     Json),
+            },
+        };
+    }
+
+    /// <summary>The features of a combination scaled as <c>graft train</c> scales them, on this table's training images.</summary>
+    /// <param name="features">What computed them; one backbone's stay as they are.</param>
+    public FeatureTable Scaled(FeatureBlocks features)
+    {
+        if (!features.IsCombination) return this;
+        List<float[]> training = [.. Rows.Where((_, index) => Splits[index] == Train)];
+        if (training.Count == 0) throw new GraftException("A combination is scaled by its training images, and there are none.");
+        using var scaling = BlockScaling.Fit(features, training);
+        return this with
+        {
+            Rows = BlockScaling.Apply(scaling, Rows),
+            Metadata = new Dictionary<string, string>(Metadata)
+            {
+                ["scaling"] = JsonSerializer.Serialize(
+                    "columns standardised on the training images, then each block given the same share of the variance", Json),
             },
         };
     }
