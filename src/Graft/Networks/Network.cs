@@ -157,7 +157,7 @@ public sealed class Network
 
     private GraftException NoLayer(string name)
     {
-        var near = Layers.Select(layer => layer.Name)
+        var near = Layers.SelectMany(layer => Blocks(layer.Name).Append(layer.Name)).Distinct(StringComparer.Ordinal)
             .Select(known => (Name: known, Distance: Distance(name, known)))
             .Where(known => known.Distance <= Math.Max(2, name.Length / 3)
                             || known.Name.Contains(name, StringComparison.OrdinalIgnoreCase)
@@ -166,6 +166,10 @@ public sealed class Network
         var hint = near.Count > 0 ? $"Did you mean {string.Join(", ", near)}? " : "";
         return new($"Network '{Name}' has no layer or block '{name}'. {hint}`graft models show {Name}` lists them all.");
     }
+
+    /// <summary>Of <c>features.14.conv.0</c>: features, features.14 and features.14.conv.</summary>
+    private static IEnumerable<string> Blocks(string layer) =>
+        Enumerable.Range(1, Math.Max(0, layer.Length - 1)).Where(end => layer[end] is '.' or '/').Select(end => layer[..end]);
 
     /// <summary>The letters to insert, remove or replace to come from one name to the other (Levenshtein), whatever their case.</summary>
     private static int Distance(string typed, string known)

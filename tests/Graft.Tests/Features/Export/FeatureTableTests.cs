@@ -99,8 +99,8 @@ public class FeatureTableTests
         Assert.Equal(3, group.RowCount);
         Assert.Equal(["path", "label", "label_name", "split", "features"], reader.Schema.Fields.Select(field => field.Name));
         var list = Assert.IsType<ListField>(reader.Schema.Fields[4]);
-        var (values, levels) = (new float[18], new int[18]);
-        await group.ReadAsync<float>((DataField)list.Item, values, levels, TestContext.Current.CancellationToken);
+        var (values, definitions, levels) = (new float[18], new int[18], new int[18]);
+        await group.ReadRawAsync<float>((DataField)list.Item, values, definitions, levels, TestContext.Current.CancellationToken);
         Assert.Equal(table.Rows.SelectMany(row => row), values);
         Assert.Equal([0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1], levels);
         var paths = new string[3];
