@@ -6,6 +6,7 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
 {
     ForwardBenchmark.Create(),
     ExtractBenchmark.Create(),
+    ClassifierBenchmark.Create(),
 };
 try
 {

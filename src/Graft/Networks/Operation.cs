@@ -33,6 +33,9 @@ namespace Graft.Networks;
 [JsonDerivedType(typeof(SelfAttention), "self_attention")]
 [JsonDerivedType(typeof(FirstToken), "first_token")]
 [JsonDerivedType(typeof(OnnxGraph), "onnx_graph")]
+[JsonDerivedType(typeof(GaussianBayes), "gaussian_bayes")]
+[JsonDerivedType(typeof(NeighborVotes), "neighbor_votes")]
+[JsonDerivedType(typeof(RbfMachine), "rbf_machine")]
 public abstract record Operation
 {
     /// <summary>A word for the layer table.</summary>

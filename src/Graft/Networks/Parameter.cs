@@ -38,6 +38,30 @@ public enum ParameterRole
 
     /// <summary>The bytes of an ONNX model, four to a number, and all that its layer has.</summary>
     OnnxModel,
+
+    /// <summary>The mean of each feature in each class, [classes, features].</summary>
+    ClassMeans,
+
+    /// <summary>The variance of each feature in each class, [classes, features].</summary>
+    ClassVariances,
+
+    /// <summary>The logarithm of each class's share, [classes].</summary>
+    LogPriors,
+
+    /// <summary>Features of training images that a classifier compares with, [examples, features].</summary>
+    Examples,
+
+    /// <summary>The number of the class of each of the <see cref="Examples"/>.</summary>
+    ExampleLabels,
+
+    /// <summary>How much each of the <see cref="Examples"/> counts for the pairs of classes, [classes − 1, examples].</summary>
+    Coefficients,
+
+    /// <summary>Added to the output for each pair of classes, [pairs].</summary>
+    Offsets,
+
+    /// <summary>A and B of the sigmoid that makes the output for each pair of classes a probability, [pairs, 2].</summary>
+    Calibration,
 }
 
 /// <summary>One tensor of weights of a layer, in PyTorch's axis order.</summary>
@@ -57,13 +81,26 @@ public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<i
         ParameterRole.MovingMean => $"{Layer}.running_mean",
         ParameterRole.MovingVariance => $"{Layer}.running_var",
         ParameterRole.PointwiseKernel => $"{Layer}.pointwise.weight",
+        ParameterRole.ClassMeans => $"{Layer}.means",
+        ParameterRole.ClassVariances => $"{Layer}.variances",
+        ParameterRole.LogPriors => $"{Layer}.log_priors",
+        ParameterRole.Examples => $"{Layer}.examples",
+        ParameterRole.ExampleLabels => $"{Layer}.labels",
+        ParameterRole.Coefficients => $"{Layer}.coefficients",
+        ParameterRole.Offsets => $"{Layer}.offsets",
+        ParameterRole.Calibration => $"{Layer}.calibration",
         _ => $"{Layer}.weight",
     };
 
     public int ElementCount => Shape.Aggregate(1, (product, size) => checked(product * size));
 
-    /// <summary>A statistic that is measured, not learned by gradient; torchvision leaves it out of parameter counts.</summary>
-    public bool IsStatistic => Role is ParameterRole.MovingMean or ParameterRole.MovingVariance or ParameterRole.OnnxModel;
+    /// <summary>Numbers that are measured or chosen, not learned by gradient; torchvision leaves them out of parameter counts.</summary>
+    public bool IsStatistic => Role is ParameterRole.MovingMean or ParameterRole.MovingVariance or ParameterRole.OnnxModel || IsFitted;
+
+    /// <summary>What the fit of a <see cref="ClassifierOperation"/> gave.</summary>
+    public bool IsFitted => Role is
+        ParameterRole.ClassMeans or ParameterRole.ClassVariances or ParameterRole.LogPriors or ParameterRole.Examples
+        or ParameterRole.ExampleLabels or ParameterRole.Coefficients or ParameterRole.Offsets or ParameterRole.Calibration;
 
     /// <summary>Weights that multiply inputs, of a convolution or a dense layer: what weight decay is for.</summary>
     public bool IsKernel => Role is

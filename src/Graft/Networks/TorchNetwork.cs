@@ -186,6 +186,8 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
                 return input.select(1, 0);
             case OnnxGraph:
                 throw new GraftException($"'{Network.Name}' is an ONNX model: ONNX Runtime runs it, and it cannot be trained. Keep it frozen.");
+            case ClassifierOperation op:
+                return TorchClassifiers.LogProbabilities(op, input, role => _tensors[new Parameter(layer.Name, role, []).Key]);
             default:
                 throw new NotSupportedException(layer.Operation.Kind);
         }

@@ -1,0 +1,123 @@
+using System.Text.Json.Serialization;
+using Graft.Networks;
+
+namespace Graft.Classifiers;
+
+/// <summary>How much each training image counts.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<ClassWeighting>))]
+public enum ClassWeighting
+{
+    /// <summary>All the same.</summary>
+    None,
+
+    /// <summary>
+    /// Every class the same in all: an image counts images / (classes · images of its class), as scikit-learn's "balanced" has it.
+    /// </summary>
+    Balanced,
+}
+
+/// <summary>
+/// A classic classifier, with its options, that is fitted on features in one go, to the optimum where there is one. Fitted, it is a
+/// list of network layers to append to the features, whose outputs are logits. The same features and seed give the same classifier
+/// on the same machine.
+/// </summary>
+public abstract record FeatureClassifier
+{
+    /// <summary>As the command and the files know it: <c>logistic</c>, <c>svm</c>, <c>rbf-svm</c>, <c>bayes</c>, <c>knn</c>, <c>mean</c>.</summary>
+    [JsonIgnore]
+    public abstract string Name { get; }
+
+    /// <summary>In words, for an account: "logistic regression".</summary>
+    [JsonIgnore]
+    public abstract string Title { get; }
+
+    /// <summary>
+    /// Whether each feature is first moved to mean 0 and scaled to (population) variance 1 over the training images; one that does
+    /// not vary is only moved. Default true.
+    /// </summary>
+    public bool Standardize { get; init; } = true;
+
+    /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
+    public virtual IReadOnlyList<string> Problems() => [];
+
+    /// <param name="rows">The features of each training image, all of one length.</param>
+    /// <param name="labels">The class of each, from 0.</param>
+    /// <param name="classes">How many classes there are, at least 2; each has an image.</param>
+    /// <param name="seed">Decides the folds of cross-validation.</param>
+    /// <exception cref="GraftException">Unsuitable options or images, a feature that is no number, or no end of the fit.</exception>
+    public FittedClassifier Fit(
+        IReadOnlyList<float[]> rows, IReadOnlyList<int> labels, int classes, int seed = 1, IProgress<StepProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        if (Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
+        using var inference = TorchSharp.torch.no_grad();
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        var features = FeatureMatrix.Of(rows, labels, classes);
+        var (standardized, norm) = Standardize ? Standardization.Apply(features) : (features, null);
+        var work = new FittingWork(seed, progress, cancellation);
+        var fitted = Fit(features, standardized, work);
+        return norm is null ? fitted : fitted with { Layers = [norm, .. fitted.Layers] };
+    }
+
+    /// <param name="raw">The features as they are, for fits on a part of the images: <see cref="Prepare"/>.</param>
+    /// <param name="features">The same, standardised if wanted.</param>
+    private protected abstract FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work);
+
+    /// <summary>A part of the images to fit on and the rest to measure on, both standardised by the former if that is wanted.</summary>
+    private protected (FeatureMatrix Kept, FeatureMatrix HeldOut) Prepare(FeatureMatrix raw, Fold fold)
+    {
+        var (kept, heldOut) = (raw.Subset(fold.Kept), raw.Subset(fold.HeldOut));
+        if (!Standardize) return (kept, heldOut);
+        var standardization = Standardization.Of(kept);
+        return (standardization.Of(kept.Values, kept.Labels, raw.Classes), standardization.Of(heldOut.Values, heldOut.Labels, raw.Classes));
+    }
+}
+
+/// <summary>What a fit is done with beyond the features.</summary>
+internal sealed record FittingWork(int Seed, IProgress<StepProgress>? Progress, CancellationToken Cancellation);
+
+/// <summary>A layer and the values that its parameters were given.</summary>
+internal sealed record FittedLayer(string Name, Operation Operation, IReadOnlyDictionary<ParameterRole, float[]> Values);
+
+/// <summary>A classifier of features, as network layers with their weights; the outputs are logits.</summary>
+public sealed record FittedClassifier : IWeights
+{
+    internal FittedClassifier()
+    {
+    }
+
+    /// <summary>As <see cref="FeatureClassifier.Name"/>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What was fitted, and how the fit went, in a sentence or two.</summary>
+    public required string Account { get; init; }
+
+    /// <summary>What was chosen or found, by its name in <c>result.json</c>: <c>c</c>, <c>support_vectors</c>.</summary>
+    public IReadOnlyDictionary<string, object?> Facts { get; init; } = new Dictionary<string, object?>(StringComparer.Ordinal);
+
+    /// <summary>The C it was fitted with, given or chosen; null where there is none.</summary>
+    public double? C { get; init; }
+
+    internal IReadOnlyList<FittedLayer> Layers { get; init; } = [];
+
+    /// <summary>Adds the layers, all named <c>head.*</c>.</summary>
+    /// <param name="features">A vector of as many features as it was fitted on.</param>
+    public Node Build(Node features) =>
+        Layers.Aggregate(features, (node, layer) => node.Builder.Add(layer.Name, layer.Operation, node));
+
+    /// <summary>The module from a network's output on; it goes to <see cref="ImageClassifier.Of(Backbones.Backbone, TorchNetwork, IReadOnlyList{string})"/>.</summary>
+    /// <param name="features">The network whose output the classifier was fitted on.</param>
+    public TorchNetwork ToModule(Network features)
+    {
+        var builder = new NetworkBuilder(features.Name, [new(features.Output.Name, Input.Of(features.OutputShape), [])]);
+        return new(builder.Build(Build(builder.Node(features.Output.Name))), this);
+    }
+
+    void IWeights.Read(Parameter parameter, Span<float> destination)
+    {
+        var values = Layers.First(layer => layer.Name == parameter.Layer).Values.GetValueOrDefault(parameter.Role);
+        // What is not listed does nothing: the shift of a batch norm.
+        if (values is null) destination.Clear();
+        else values.CopyTo(destination);
+    }
+}

@@ -1,0 +1,131 @@
+using System.Runtime.InteropServices;
+using Graft.Networks;
+using static TorchSharp.torch;
+
+namespace Graft.Classifiers;
+
+/// <summary>The features of labelled images as a matrix. Its tensor belongs to the dispose scope it was made in.</summary>
+/// <param name="Values">[images, features], float32.</param>
+internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes)
+{
+    public int Count => Labels.Length;
+
+    public int Length => (int)Values.shape[1];
+
+    /// <exception cref="GraftException">No two classes, a class without images, rows of different lengths, or a feature that is no number.</exception>
+    public static FeatureMatrix Of(IReadOnlyList<float[]> rows, IReadOnlyList<int> labels, int classes)
+    {
+        if (rows.Count != labels.Count) throw new GraftException($"Expected a label for each of {rows.Count} images, found {labels.Count}.");
+        if (classes < 2) throw new GraftException($"Expected at least 2 classes, found {classes}. Add a folder of photos for another class.");
+        var counts = new int[classes];
+        foreach (var label in labels)
+        {
+            if (label < 0 || label >= classes) throw new GraftException($"Expected classes from 0 to {classes - 1}, found {label}.");
+            counts[label]++;
+        }
+        if (Array.IndexOf(counts, 0) is >= 0 and var empty)
+            throw new GraftException($"Class {empty + 1} of {classes} has no image to train on. Add images of it, or leave the class out.");
+        var length = rows[0].Length;
+        if (length == 0) throw new GraftException("Expected at least 1 feature, found none.");
+        if (rows.FirstOrDefault(row => row.Length != length) is { } other)
+            throw new GraftException($"Expected {length} features of each image, found {other.Length}.");
+
+        var values = empty_strided([rows.Count, length], [length, 1], ScalarType.Float32);
+        var destination = TorchNetwork.Values(values);
+        for (var i = 0; i < rows.Count; i++)
+        {
+            if (rows[i].AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue) is >= 0 and var place)
+            {
+                throw new GraftException(
+                    $"Feature {place + 1} of training image {i + 1} is {rows[i][place]}, which is no number to fit on. "
+                    + "The network's weights do not suit its photos, or are damaged.");
+            }
+            rows[i].CopyTo(destination[(i * length)..]);
+        }
+        return new(values, [.. labels], classes);
+    }
+
+    public FeatureMatrix Subset(int[] indices) =>
+        new(Values.index_select(0, tensor([.. indices.Select(index => (long)index)])), [.. indices.Select(index => Labels[index])], Classes);
+
+    /// <summary>How many images each class has.</summary>
+    public int[] Counts()
+    {
+        var counts = new int[Classes];
+        foreach (var label in Labels) counts[label]++;
+        return counts;
+    }
+
+    /// <summary>How much each image counts.</summary>
+    public double[] SampleWeights(ClassWeighting weighting)
+    {
+        var byClass = ClassWeights(weighting);
+        return [.. Labels.Select(label => byClass[label])];
+    }
+
+    /// <summary>How much an image of each class counts.</summary>
+    public double[] ClassWeights(ClassWeighting weighting)
+    {
+        var counts = Counts();
+        var present = counts.Count(count => count > 0);
+        return weighting == ClassWeighting.None
+            ? [.. counts.Select(_ => 1.0)]
+            : [.. counts.Select(count => count == 0 ? 0 : (double)Count / (present * (double)count))];
+    }
+}
+
+/// <summary>Moves each feature to mean 0 and scales it to variance 1 over the images it was measured on.</summary>
+/// <param name="Mean">[features], float64.</param>
+/// <param name="Variance">[features], float64, over all images; 1 where the feature does not vary.</param>
+internal sealed record Standardization(Tensor Mean, Tensor Variance)
+{
+    /// <summary>Only so that batch norm does not ask for another: it changes no variance that counts.</summary>
+    private const double Epsilon = 1e-30;
+
+    /// <summary>From 1 to the next float64.</summary>
+    private const double MachineEpsilon = 2.220446049250313e-16;
+
+    public static (FeatureMatrix Features, FittedLayer Layer) Apply(FeatureMatrix features)
+    {
+        var standardization = Of(features);
+        return (standardization.Of(features.Values, features.Labels, features.Classes), standardization.Layer());
+    }
+
+    public static Standardization Of(FeatureMatrix features)
+    {
+        using var scope = NewDisposeScope();
+        var values = features.Values.to_type(ScalarType.Float64);
+        var mean = values.mean([0]);
+        var variance = values.sub_(mean).square().mean([0]);
+        // scikit-learn's bound below which a variance is nothing but rounding.
+        var rounding = variance * (features.Count * MachineEpsilon) + (mean * (features.Count * MachineEpsilon)).square();
+        variance.masked_fill_(variance.le(rounding), 1);
+        return new(mean.MoveToOuterDisposeScope(), variance.MoveToOuterDisposeScope());
+    }
+
+    public FeatureMatrix Of(Tensor values, int[] labels, int classes)
+    {
+        using var scope = NewDisposeScope();
+        var moved = values.to_type(ScalarType.Float64).sub_(Mean).div_(Variance.sqrt());
+        return new(moved.to_type(ScalarType.Float32).MoveToOuterDisposeScope(), labels, classes);
+    }
+
+    private FittedLayer Layer() => new(
+        "head.norm", new BatchNorm(Epsilon, Scale: false),
+        new Dictionary<ParameterRole, float[]> { [ParameterRole.MovingMean] = Mean.ToFloats(), [ParameterRole.MovingVariance] = Variance.ToFloats() });
+}
+
+internal static class TensorNumbers
+{
+    public static float[] ToFloats(this Tensor tensor)
+    {
+        using var plain = tensor.to_type(ScalarType.Float32).contiguous();
+        return MemoryMarshal.Cast<byte, float>(plain.bytes).ToArray();
+    }
+
+    public static double[] ToDoubles(this Tensor tensor)
+    {
+        using var plain = tensor.to_type(ScalarType.Float64).contiguous();
+        return MemoryMarshal.Cast<byte, double>(plain.bytes).ToArray();
+    }
+}

@@ -1,0 +1,67 @@
+using Graft.Networks;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Graft.Classifiers;
+
+/// <summary>
+/// Gaussian naive Bayes: within a class each feature is normal and independent of the others; scikit-learn's <c>GaussianNB</c>. Features
+/// of a network are not independent, so its probabilities are too sure of themselves.
+/// </summary>
+public sealed record GaussianNaiveBayes : FeatureClassifier
+{
+    public override string Name => "bayes";
+
+    public override string Title => "Gaussian naive Bayes";
+
+    /// <summary>
+    /// Default none: a class is as probable beforehand as it is frequent among the training images; balanced: all the same.
+    /// </summary>
+    public ClassWeighting ClassWeights { get; init; }
+
+    /// <summary>This share of the largest feature's variance is added to all variances. At least 0. Default 1e-9.</summary>
+    public double VarianceSmoothing { get; init; } = 1e-9;
+
+    public override IReadOnlyList<string> Problems() =>
+        VarianceSmoothing >= 0 && double.IsFinite(VarianceSmoothing)
+            ? []
+            : [$"Expected a variance smoothing of at least 0, found {VarianceSmoothing}."];
+
+    private protected override FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work)
+    {
+        var x = features.Values.to_type(ScalarType.Float64);
+        var added = x.var([0], unbiased: false).max().ToDouble() * VarianceSmoothing;
+        // Features that all are constant say nothing, but must not divide by 0.
+        if (added == 0) added = VarianceSmoothing > 0 ? VarianceSmoothing : 1e-9;
+        var (means, variances) = (new List<Tensor>(), new List<Tensor>());
+        for (var label = 0; label < features.Classes; label++)
+        {
+            work.Cancellation.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            long[] images = [.. Enumerable.Range(0, features.Count).Where(image => features.Labels[image] == label).Select(image => (long)image)];
+            var own = x.index_select(0, tensor(images));
+            means.Add(own.mean([0]).MoveToOuterDisposeScope());
+            variances.Add(own.var([0], unbiased: false).add_(added).MoveToOuterDisposeScope());
+        }
+        var counts = features.Counts();
+        return new()
+        {
+            Name = Name,
+            Account = Title,
+            Facts = new Dictionary<string, object?>(StringComparer.Ordinal)
+            {
+                ["class_weights"] = ClassWeights == ClassWeighting.Balanced ? "balanced" : "none",
+            },
+            Layers = [new("head.classes", new GaussianBayes(features.Classes), new Dictionary<ParameterRole, float[]>
+            {
+                [ParameterRole.ClassMeans] = stack(means).ToFloats(),
+                [ParameterRole.ClassVariances] = stack(variances).ToFloats(),
+                [ParameterRole.LogPriors] =
+                [
+                    .. counts.Select(count => (float)Math.Log(
+                        ClassWeights == ClassWeighting.Balanced ? 1.0 / features.Classes : (double)count / features.Count)),
+                ],
+            })],
+        };
+    }
+}

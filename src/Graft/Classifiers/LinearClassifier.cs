@@ -1,0 +1,110 @@
+using Graft.Networks;
+using static TorchSharp.torch;
+
+namespace Graft.Classifiers;
+
+/// <summary>A classifier whose outputs are linear in the features, fitted to the optimum of a convex objective.</summary>
+public abstract record LinearClassifier : RegularizedClassifier
+{
+    /// <summary>The fit ends when no component of the objective's gradient is larger. Above 0. Default 1e-5 (scikit-learn's is 1e-4).</summary>
+    public double Tolerance { get; init; } = 1e-5;
+
+    /// <summary>Decades and, between those around the best, half decades.</summary>
+    internal override IReadOnlyList<double> Candidates => [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100];
+
+    public override IReadOnlyList<string> Problems() =>
+        Tolerance > 0 ? base.Problems() : [.. base.Problems(), $"Expected a tolerance above 0, found {Tolerance}."];
+
+    private protected abstract bool PenalizesIntercept { get; }
+
+    /// <summary>Whether outputs become logits by a factor that cross-validation finds.</summary>
+    private protected abstract bool IsCalibrated { get; }
+
+    private protected abstract LinearLoss Loss(FeatureMatrix features, double c);
+
+    private protected override FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work)
+    {
+        var (c, candidates) = C is { } given ? (given, []) : Choose(raw, work);
+        var solution = Minimize(new(features.Values, PenalizesIntercept), features, c, start: null, Tolerance, work);
+        var coefficients = solution.Coefficients;
+        var intercepts = coefficients.select(1, features.Length);
+        // Outputs that move together are the same probabilities: of all such intercepts, those around 0.
+        if (!PenalizesIntercept) intercepts = intercepts - intercepts.mean();
+        var layers = new List<FittedLayer>
+        {
+            new(IsCalibrated ? "head.decisions" : "head.classes", new Dense(features.Classes), new Dictionary<ParameterRole, float[]>
+            {
+                [ParameterRole.DenseKernel] = coefficients.narrow(1, 0, features.Length).ToFloats(),
+                [ParameterRole.Bias] = intercepts.ToFloats(),
+            }),
+        };
+        var facts = CommonFacts(c, candidates);
+        facts["objective"] = solution.Objective;
+        facts["gradient"] = solution.Gradient;
+        facts["steps"] = solution.Steps;
+        facts["products"] = solution.Products;
+        if (IsCalibrated)
+        {
+            var scale = Temperature.Fit(OutOfFold(raw, [c], coefficients, work)[0], raw);
+            layers.Add(Temperature.Layer(scale, features.Classes));
+            facts["calibration"] = scale;
+        }
+        return new() { Name = Name, Account = $"{Title}, {Describe(c, candidates)}", Facts = facts, C = c, Layers = layers };
+    }
+
+    private (double C, IReadOnlyList<CandidateC> Candidates) Choose(FeatureMatrix raw, FittingWork work)
+    {
+        var candidates = Try(Candidates);
+        if (candidates.Count == 0) return (1, []);
+        var best = Best(candidates).C;
+        var between = Math.Sqrt(10);
+        candidates.AddRange(Try([best / between, best * between]));
+        candidates.Sort((a, b) => a.C.CompareTo(b.C));
+        return (Best(candidates).C, candidates);
+
+        List<CandidateC> Try(IReadOnlyList<double> values)
+        {
+            using var scope = NewDisposeScope();
+            return [.. OutOfFold(raw, values, start: null, work).Select((outputs, index) => Score(values[index], outputs, raw))];
+        }
+    }
+
+    private CandidateC Score(double c, Tensor outputs, FeatureMatrix raw)
+    {
+        using var scope = NewDisposeScope();
+        var factor = IsCalibrated ? Temperature.Fit(outputs, raw) : 1;
+        return CandidateC.Of(c, outputs * factor, raw, raw.SampleWeights(ClassWeights));
+    }
+
+    /// <summary>
+    /// For each C the outputs [images, classes] for each image by a model that was fitted without it; NaN where an image is its class's only
+    /// one. Empty if no image can be held out.
+    /// </summary>
+    /// <param name="start">Near the coefficients, if that is known.</param>
+    private List<Tensor> OutOfFold(FeatureMatrix raw, IReadOnlyList<double> values, Tensor? start, FittingWork work)
+    {
+        var folds = StratifiedFolds.Of(raw.Labels, work.Seed);
+        if (folds.Count == 0) return [];
+        var outputs = values.Select(_ => full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64)).ToList();
+        for (var fold = 0; fold < folds.Count; fold++)
+        {
+            using var scope = NewDisposeScope();
+            var (kept, heldOut) = Prepare(raw, folds[fold]);
+            var model = new LinearModel(kept.Values, PenalizesIntercept);
+            var coefficients = start;
+            for (var i = 0; i < values.Count; i++)
+            {
+                work.Progress?.Report(new("Cross-validation", fold * values.Count + i, folds.Count * values.Count, "fits"));
+                coefficients = Minimize(model, kept, values[i], coefficients, Math.Max(Tolerance, 1e-3 * Math.Min(1, values[i] * 10)), work).Coefficients;
+                using var index = tensor([.. folds[fold].HeldOut.Select(image => (long)image)]);
+                outputs[i].index_copy_(0, index, LinearModel.Outputs(heldOut.Values, coefficients));
+            }
+        }
+        work.Progress?.Report(new("Cross-validation", folds.Count * values.Count, folds.Count * values.Count, "fits"));
+        return outputs;
+    }
+
+    private LinearSolution Minimize(
+        LinearModel model, FeatureMatrix features, double c, Tensor? start, double tolerance, FittingWork work) =>
+        model.Minimize(Loss(features, c), features.Classes, tolerance * Math.Max(1, c), start, work.Cancellation);
+}

@@ -1,0 +1,108 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Graft.Classifiers;
+
+/// <summary>
+/// A convex loss of a linear model's outputs, summed over the images; what differs between logistic regression and a support vector machine.
+/// Outputs and gradients are float64 [classes, images]; the curvature is float32, as it only says where to go.
+/// </summary>
+internal abstract class LinearLoss
+{
+    public abstract double Value(Tensor outputs);
+
+    /// <summary>The gradient by the outputs, and the second derivative there.</summary>
+    public abstract (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs);
+
+    /// <summary>1 at each image's class, else 0: [classes, images], float64.</summary>
+    private protected static Tensor OneHot(int[] labels, int classes)
+    {
+        using var scope = NewDisposeScope();
+        return eye(classes, dtype: ScalarType.Float64).index_select(1, tensor([.. labels.Select(label => (long)label)])).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>A second derivative by the outputs of each image.</summary>
+internal abstract class Curvature
+{
+    /// <summary>Times a change of the outputs, float32 [classes, images].</summary>
+    public abstract Tensor Times(Tensor change);
+
+    /// <summary>About how much each image counts in it, [images].</summary>
+    public abstract Tensor Weights { get; }
+}
+
+/// <summary>Σ weight · −log softmax(outputs)[label].</summary>
+/// <param name="weights">Of each image.</param>
+internal sealed class CrossEntropy(int[] labels, int classes, double[] weights) : LinearLoss
+{
+    private readonly Tensor _hot = OneHot(labels, classes);
+    private readonly Tensor _weights = tensor(weights).unsqueeze(0);
+
+    public override double Value(Tensor outputs)
+    {
+        using var scope = NewDisposeScope();
+        return ((outputs.logsumexp(0, keepdim: true) - (outputs * _hot).sum(0, keepdim: true)) * _weights).sum().ToDouble();
+    }
+
+    public override (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs)
+    {
+        var probabilities = outputs.softmax(0);
+        return ((probabilities - _hot).mul_(_weights), new Covariance(probabilities.to_type(ScalarType.Float32), _weights.to_type(ScalarType.Float32)));
+    }
+
+    /// <summary>weight · (diag(p) − p·pᵀ).</summary>
+    private sealed class Covariance(Tensor probabilities, Tensor weights) : Curvature
+    {
+        public override Tensor Weights { get; } =
+            (1 - (probabilities * probabilities).sum(0)).mul_(weights.squeeze(0)).div_(probabilities.shape[0] - 1);
+
+        public override Tensor Times(Tensor change)
+        {
+            using var scope = NewDisposeScope();
+            var weighted = probabilities * change;
+            return weighted.addcmul_(probabilities, weighted.sum(0, keepdim: true), -1).mul_(weights).MoveToOuterDisposeScope();
+        }
+    }
+}
+
+/// <summary>
+/// Σ weight · max(0, 1 − ±output)², each class against the rest, with + for its own images: the loss of liblinear's L2-loss SVM.
+/// </summary>
+internal sealed class SquaredHinge : LinearLoss
+{
+    private readonly Tensor _signs;
+    private readonly Tensor _weights;
+
+    /// <param name="weights">Of each class's own images against the rest, which count 1 (with two classes: of each class's images), as in liblinear.</param>
+    /// <param name="c">How much the loss counts.</param>
+    public SquaredHinge(int[] labels, double[] weights, double c)
+    {
+        var hot = OneHot(labels, weights.Length);
+        var own = tensor(weights).unsqueeze(1);
+        _signs = hot * 2 - 1;
+        _weights = (weights.Length == 2 ? (hot * own).sum(0, keepdim: true).expand_as(hot) : hot * (own - 1) + 1) * c;
+    }
+
+    public override double Value(Tensor outputs)
+    {
+        using var scope = NewDisposeScope();
+        return (Slack(outputs).square() * _weights).sum().ToDouble();
+    }
+
+    public override (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs)
+    {
+        var slack = Slack(outputs);
+        var active = slack.gt(0).to_type(ScalarType.Float64).mul_(_weights).mul_(2).to_type(ScalarType.Float32);
+        return (slack.mul_(_signs).mul_(_weights).mul_(-2), new Active(active));
+    }
+
+    private Tensor Slack(Tensor outputs) => (1 - outputs * _signs).clamp_min_(0);
+
+    private sealed class Active(Tensor weights) : Curvature
+    {
+        public override Tensor Weights { get; } = weights.mean([0]);
+
+        public override Tensor Times(Tensor change) => weights * change;
+    }
+}

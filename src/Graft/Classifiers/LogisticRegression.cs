@@ -1,0 +1,21 @@
+namespace Graft.Classifiers;
+
+/// <summary>
+/// Multinomial logistic regression: minimises ½‖w‖² + C·Σ −log p(class), with the intercept free; scikit-learn's
+/// <c>LogisticRegression</c>. With two classes it is the ordinary, binary one, as there.
+/// </summary>
+public sealed record LogisticRegression : LinearClassifier
+{
+    public override string Name => "logistic";
+
+    public override string Title => "logistic regression";
+
+    private protected override bool PenalizesIntercept => false;
+
+    private protected override bool IsCalibrated => false;
+
+    /// <remarks>Two vectors of ±w/2 cost half of what the one vector w of the binary machine does.</remarks>
+    private protected override LinearLoss Loss(FeatureMatrix features, double c) => new CrossEntropy(
+        features.Labels, features.Classes,
+        [.. features.SampleWeights(ClassWeights).Select(weight => weight * (features.Classes == 2 ? c / 2 : c))]);
+}

@@ -1,0 +1,40 @@
+using Graft.Data;
+
+namespace Graft.Classifiers;
+
+/// <summary>Which images are fitted on and which measured on; ascending.</summary>
+internal sealed record Fold(int[] Kept, int[] HeldOut);
+
+/// <summary>Folds for cross-validation in which every class keeps its share.</summary>
+internal static class StratifiedFolds
+{
+    public const int Count = 5;
+
+    /// <summary>
+    /// Each image is held out in one fold, but for a class's only one, which never is: every fold has every class to fit on. Depends on
+    /// the labels and the seed alone. Fewer folds than <see cref="Count"/> where no class has so many images; none where each has one.
+    /// </summary>
+    public static IReadOnlyList<Fold> Of(IReadOnlyList<int> labels, int seed)
+    {
+        var foldOf = new int[labels.Count];
+        var next = 0;
+        foreach (var group in Enumerable.Range(0, labels.Count).GroupBy(item => labels[item]).OrderBy(group => group.Key))
+        {
+            var items = group.ToArray();
+            if (items.Length == 1)
+            {
+                foldOf[items[0]] = -1;
+                continue;
+            }
+            var streams = new SplitMix64((ulong)(uint)seed);
+            new SplitMix64(streams.Next() + (ulong)group.Key).Shuffle(items);
+            // The next class begins where this one ended, so that the folds are of one size.
+            foreach (var item in items) foldOf[item] = next++ % Count;
+        }
+        return [.. Enumerable.Range(0, Count)
+            .Select(fold => new Fold(
+                [.. Enumerable.Range(0, labels.Count).Where(item => foldOf[item] != fold)],
+                [.. Enumerable.Range(0, labels.Count).Where(item => foldOf[item] == fold)]))
+            .Where(fold => fold.HeldOut.Length > 0)];
+    }
+}

@@ -1,0 +1,178 @@
+using static TorchSharp.torch;
+
+namespace Graft.Networks;
+
+/// <summary>
+/// What a <see cref="ClassifierOperation"/> computes, by torch. Distances and sums over a thousand features lose digits in float32, so all is
+/// float64 up to the result.
+/// </summary>
+internal static class TorchClassifiers
+{
+    /// <summary>The logarithm of a probability of 0, so that a loss stays a number: the smallest normal float32's.</summary>
+    private const double SmallestProbability = 1.1754944e-38;
+
+    /// <summary>Platt's sigmoids are kept this far from 0 and 1 before they are coupled, as in LIBSVM.</summary>
+    private const double SmallestPairProbability = 1e-7;
+
+    /// <summary>float32 features [N, features] → float32 logarithms of probabilities [N, classes].</summary>
+    public static Tensor LogProbabilities(ClassifierOperation operation, Tensor features, Func<ParameterRole, Tensor> weight)
+    {
+        using var scope = NewDisposeScope();
+        var x = features.to_type(ScalarType.Float64);
+        var logarithms = operation switch
+        {
+            GaussianBayes => JointLogLikelihoods(
+                    x, Double(ParameterRole.ClassMeans), Double(ParameterRole.ClassVariances), Double(ParameterRole.LogPriors))
+                .log_softmax(1),
+            NeighborVotes votes => LogShares(votes, x, Double(ParameterRole.Examples), weight(ParameterRole.ExampleLabels)),
+            RbfMachine machine => Couple(
+                    PairProbabilities(
+                        PairDecisions(
+                            machine, x, Double(ParameterRole.Examples), Double(ParameterRole.Coefficients), Double(ParameterRole.Offsets)),
+                        Double(ParameterRole.Calibration)),
+                    machine.Classes)
+                .clamp_min(SmallestProbability).log(),
+            _ => throw new NotSupportedException(operation.Kind),
+        };
+        return logarithms.to_type(ScalarType.Float32).MoveToOuterDisposeScope();
+
+        Tensor Double(ParameterRole role) => weight(role).to_type(ScalarType.Float64);
+    }
+
+    /// <summary>log p(class) + log p(x | class): [N, features], means and variances [classes, features] → [N, classes].</summary>
+    public static Tensor JointLogLikelihoods(Tensor x, Tensor means, Tensor variances, Tensor logPriors)
+    {
+        using var scope = NewDisposeScope();
+        var columns = new List<Tensor>();
+        for (var label = 0; label < means.shape[0]; label++)
+        {
+            using var inner = NewDisposeScope();
+            var difference = x - means[label];
+            var distance = difference.mul_(difference).div_(variances[label]).sum(1);
+            var logarithm = (variances[label] * (2 * Math.PI)).log().sum();
+            columns.Add((logPriors[label] - (distance + logarithm) * 0.5).MoveToOuterDisposeScope());
+        }
+        return stack(columns, 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The nearest examples, nearest first, and of equally near ones the first: distances and numbers, both [N, count].</summary>
+    public static (Tensor Distances, Tensor Indices) Nearest(Tensor x, Tensor examples, int count)
+    {
+        using var scope = NewDisposeScope();
+        var (sorted, order) = SquaredDistances(x, examples).sort(dim: 1, stable: true);
+        return (
+            sorted.narrow(1, 0, count).sqrt().MoveToOuterDisposeScope(), order.narrow(1, 0, count).contiguous().MoveToOuterDisposeScope());
+    }
+
+    /// <summary>
+    /// The outputs of the machines of all pairs of classes, above 0 for the first class: [N, pairs], in the order (0, 1), (0, 2), ….
+    /// </summary>
+    public static Tensor PairDecisions(RbfMachine machine, Tensor x, Tensor vectors, Tensor coefficients, Tensor offsets)
+    {
+        using var scope = NewDisposeScope();
+        var kernel = SquaredDistances(x, vectors).mul_(-machine.Gamma).exp_();
+        var byClass = new List<Tensor>(); // [N, classes − 1]: the class's vectors in each of its pairs
+        var first = 0L;
+        foreach (var count in machine.SupportVectors)
+        {
+            byClass.Add(kernel.narrow(1, first, count).mm(coefficients.narrow(1, first, count).t()));
+            first += count;
+        }
+        var columns = new List<Tensor>();
+        for (var i = 0; i < machine.Classes; i++)
+            for (var j = i + 1; j < machine.Classes; j++)
+                columns.Add(byClass[i].select(1, j - 1) + byClass[j].select(1, i));
+        return stack(columns, 1).add_(offsets).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// How many pairs each class wins and, between classes of as many, how clearly: scikit-learn's <c>decision_function</c>.
+    /// [N, pairs] → [N, classes].
+    /// </summary>
+    public static Tensor Votes(Tensor decisions, int classes)
+    {
+        using var scope = NewDisposeScope();
+        var votes = zeros([decisions.shape[0], classes], ScalarType.Float64);
+        var sums = zeros_like(votes);
+        var pair = 0;
+        for (var i = 0; i < classes; i++)
+        {
+            for (var j = i + 1; j < classes; j++)
+            {
+                var decision = decisions.select(1, pair++);
+                var first = decision.ge(0).to_type(ScalarType.Float64);
+                votes.select(1, i).add_(first);
+                votes.select(1, j).add_(1 - first);
+                sums.select(1, i).add_(decision);
+                sums.select(1, j).sub_(decision);
+            }
+        }
+        return votes.add_(sums / ((sums.abs() + 1) * 3)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Platt's 1 / (1 + exp(A·f + B)): the probability of the first class of each pair, [N, pairs].</summary>
+    public static Tensor PairProbabilities(Tensor decisions, Tensor calibration)
+    {
+        using var scope = NewDisposeScope();
+        return (decisions * calibration.select(1, 0) + calibration.select(1, 1)).neg_().sigmoid_()
+            .clamp_(SmallestPairProbability, 1 - SmallestPairProbability).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Class probabilities p that agree best with those of the pairs: they minimise Σ (r_ji·p_i − r_ij·p_j)² over the pairs, with sum 1 (Wu,
+    /// Lin and Weng 2004, "Probability estimates for multi-class classification by pairwise coupling", (16)), by its linear system (21).
+    /// [N, pairs] → [N, classes].
+    /// </summary>
+    public static Tensor Couple(Tensor pairs, int classes)
+    {
+        using var scope = NewDisposeScope();
+        var count = pairs.shape[0];
+        var system = zeros([count, classes + 1, classes + 1], ScalarType.Float64);
+        var diagonal = zeros([count, classes], ScalarType.Float64);
+        var pair = 0;
+        for (var i = 0; i < classes; i++)
+        {
+            for (var j = i + 1; j < classes; j++)
+            {
+                var ij = pairs.select(1, pair++);
+                var ji = 1 - ij;
+                var product = (ij * ji).neg_();
+                system.select(1, i).select(1, j).copy_(product);
+                system.select(1, j).select(1, i).copy_(product);
+                diagonal.select(1, i).add_(ji * ji);
+                diagonal.select(1, j).add_(ij * ij);
+            }
+        }
+        for (var i = 0; i < classes; i++)
+        {
+            system.select(1, i).select(1, i).copy_(diagonal.select(1, i));
+            system.select(1, i).select(1, classes).fill_(1);
+            system.select(1, classes).select(1, i).fill_(1);
+        }
+        var right = zeros([count, classes + 1, 1], ScalarType.Float64);
+        right.select(1, classes).fill_(1);
+        var solution = linalg.solve(system, right).squeeze(2).narrow(1, 0, classes).clamp_min(0);
+        return (solution / solution.sum(1, keepdim: true)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>[N, features], [M, features] → [N, M]; at least 0.</summary>
+    private static Tensor SquaredDistances(Tensor x, Tensor y)
+    {
+        using var scope = NewDisposeScope();
+        // Distances do not change when both move; near the origin fewer digits cancel.
+        var centre = y.mean([0], keepdim: true);
+        var (a, b) = (x - centre, y - centre);
+        return a.mm(b.t()).mul_(-2).add_((a * a).sum(1, keepdim: true)).add_((b * b).sum(1).unsqueeze(0)).clamp_min_(0)
+            .MoveToOuterDisposeScope();
+    }
+
+    private static Tensor LogShares(NeighborVotes votes, Tensor x, Tensor examples, Tensor labels)
+    {
+        using var scope = NewDisposeScope();
+        var (_, nearest) = Nearest(x, examples, votes.Neighbors);
+        var classes = labels.to_type(ScalarType.Int64).index_select(0, nearest.flatten()).view(nearest.shape);
+        var shares = zeros([x.shape[0], votes.Classes], ScalarType.Float64);
+        shares.scatter_add_(1, classes, full(nearest.shape, 1.0 / votes.Neighbors, ScalarType.Float64));
+        return shares.clamp_min_(SmallestProbability).log_().MoveToOuterDisposeScope();
+    }
+}
