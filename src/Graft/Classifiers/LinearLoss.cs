@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -9,7 +8,10 @@ namespace Graft.Classifiers;
 /// </summary>
 internal abstract class LinearLoss
 {
-    public abstract double Value(Tensor outputs);
+    /// <summary>
+    /// Of all images, float64: [1] or, where the classes' models do not know of each other, of each class by itself, [classes, 1].
+    /// </summary>
+    public abstract Tensor Values(Tensor outputs);
 
     /// <summary>The gradient by the outputs, and the second derivative there.</summary>
     public abstract (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs);
@@ -30,6 +32,9 @@ internal abstract class Curvature
 
     /// <summary>About how much each image counts in it, [images].</summary>
     public abstract Tensor Weights { get; }
+
+    /// <summary>How much each image counts for each class, [classes, images], if that is all there is to it; null where classes mix.</summary>
+    public virtual Tensor? ByClass => null;
 }
 
 /// <summary>Σ weight · −log softmax(outputs)[label].</summary>
@@ -39,10 +44,10 @@ internal sealed class CrossEntropy(int[] labels, int classes, double[] weights) 
     private readonly Tensor _hot = OneHot(labels, classes);
     private readonly Tensor _weights = tensor(weights).unsqueeze(0);
 
-    public override double Value(Tensor outputs)
+    public override Tensor Values(Tensor outputs)
     {
         using var scope = NewDisposeScope();
-        return ((outputs.logsumexp(0, keepdim: true) - (outputs * _hot).sum(0, keepdim: true)) * _weights).sum().ToDouble();
+        return ((outputs.logsumexp(0, keepdim: true) - (outputs * _hot).sum(0, keepdim: true)) * _weights).sum().view(1).MoveToOuterDisposeScope();
     }
 
     public override (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs)
@@ -55,7 +60,7 @@ internal sealed class CrossEntropy(int[] labels, int classes, double[] weights) 
     private sealed class Covariance(Tensor probabilities, Tensor weights) : Curvature
     {
         public override Tensor Weights { get; } =
-            (1 - (probabilities * probabilities).sum(0)).mul_(weights.squeeze(0)).div_(probabilities.shape[0] - 1);
+            (1 - (probabilities * probabilities).sum([0])).mul_(weights.squeeze(0)).div_(probabilities.shape[0] - 1);
 
         public override Tensor Times(Tensor change)
         {
@@ -84,10 +89,10 @@ internal sealed class SquaredHinge : LinearLoss
         _weights = (weights.Length == 2 ? (hot * own).sum(0, keepdim: true).expand_as(hot) : hot * (own - 1) + 1) * c;
     }
 
-    public override double Value(Tensor outputs)
+    public override Tensor Values(Tensor outputs)
     {
         using var scope = NewDisposeScope();
-        return (Slack(outputs).square() * _weights).sum().ToDouble();
+        return (Slack(outputs).square() * _weights).sum(1, keepdim: true).MoveToOuterDisposeScope();
     }
 
     public override (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs)
@@ -102,6 +107,8 @@ internal sealed class SquaredHinge : LinearLoss
     private sealed class Active(Tensor weights) : Curvature
     {
         public override Tensor Weights { get; } = weights.mean([0]);
+
+        public override Tensor ByClass => weights;
 
         public override Tensor Times(Tensor change) => weights * change;
     }

@@ -33,6 +33,12 @@ internal sealed class LinearModel
     /// <summary>The decrease that a step must bring, of what its slope promises.</summary>
     private const double SufficientDecrease = 1e-4;
 
+    /// <summary>How much of an objective is rounding.</summary>
+    private const double Rounding = 1e-14;
+
+    private const int MostHalvings = 30;
+
+    private readonly bool _penalizesIntercept;
     private readonly Tensor? _basis; // [features, reduced], orthonormal columns
     private readonly Tensor _single, _double; // [images, reduced + 1]
     private readonly Tensor _ridge, _ridge32; // [reduced + 1]
@@ -41,6 +47,7 @@ internal sealed class LinearModel
     /// <param name="penalizeIntercept">Whether the intercepts belong to w, as liblinear has it.</param>
     public LinearModel(Tensor features, bool penalizeIntercept)
     {
+        _penalizesIntercept = penalizeIntercept;
         using var scope = NewDisposeScope();
         var (images, length) = (features.shape[0], features.shape[1]);
         var wide = features.to_type(ScalarType.Float64);
@@ -67,56 +74,71 @@ internal sealed class LinearModel
         using var scope = NewDisposeScope();
         var w = start is null ? zeros([classes, _double.shape[1]], ScalarType.Float64) : Reduce(start);
         var outputs = w.mm(_double.t());
-        var (value, largest, products) = (Value(loss, w, outputs), double.NaN, 0);
-        var (preconditioner, needed, first) = ((Tensor?)null, true, double.NaN);
+        var values = Values(loss, w, outputs);
+        var (largest, products, first) = (double.NaN, 0, double.NaN);
+        var (preconditioner, needed) = ((Tensor?)null, true);
         for (var step = 0; step < MostSteps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
             var (byOutputs, curvature) = loss.Derivatives(outputs);
             var gradient = byOutputs.mm(_double).addcmul_(_ridge, w, 1);
-            largest = gradient.abs().max().ToDouble();
+            var largestByClass = gradient.abs().amax([1]);
+            largest = largestByClass.max().ToDouble();
             if (largest <= tolerance) return Solution(step);
             if (!double.IsFinite(largest)) break;
             if (double.IsNaN(first)) first = largest;
 
-            if (needed)
+            Tensor direction;
+            if (curvature.ByClass is { } weights && IsSolvable(weights))
             {
-                preconditioner?.Dispose();
-                preconditioner = Precondition(curvature.Weights).MoveToOuterDisposeScope();
+                direction = SolveByClass(gradient, weights, largestByClass.ToDoubles(), tolerance);
             }
-            var accuracy = Math.Min(0.1, Math.Sqrt(largest / first));
-            var (direction, used) = Solve(gradient.to_type(ScalarType.Float32), curvature, preconditioner!, accuracy);
-            products += used; if (Environment.GetEnvironmentVariable("TRACE") != null) Console.Error.WriteLine($"{step} f {value:R} g {largest:e2} used {used} acc {accuracy:e1} fresh {needed} {System.Diagnostics.Stopwatch.GetTimestamp()/1000000} ms");
-            needed = used > ManyProducts;
-            direction = direction.to_type(ScalarType.Float64);
-            var slope = (direction * gradient).sum().ToDouble();
-            if (slope >= 0) (direction, slope) = (-gradient, -gradient.square().sum().ToDouble());
+            else
+            {
+                if (needed)
+                {
+                    preconditioner?.Dispose();
+                    preconditioner = Precondition(curvature.Weights).MoveToOuterDisposeScope();
+                }
+                (direction, var used) = Solve(
+                    gradient.to_type(ScalarType.Float32), curvature, preconditioner!, Math.Min(0.1, Math.Sqrt(largest / first)));
+                products += used;
+                needed = used > ManyProducts;
+                direction = direction.to_type(ScalarType.Float64);
+            }
+            var isByClass = values.dim() == 2;
+            var slopes = direction * gradient;
+            slopes = isByClass ? slopes.sum(1, keepdim: true) : slopes.sum().view(1);
             var change = direction.mm(_double.t());
 
-            var length = 1.0;
-            while (true)
+            // Each class that is by itself has a step length of its own.
+            var lengths = ones_like(values);
+            for (var halvings = 0; ; halvings++)
             {
                 using var trial = NewDisposeScope();
-                var (nextW, nextOutputs) = (w + direction * length, outputs + change * length);
-                var next = Value(loss, nextW, nextOutputs);
+                var (nextW, nextOutputs) = (w + direction * lengths, outputs + change * lengths);
+                var next = Values(loss, nextW, nextOutputs);
                 // Near the end the decrease is smaller than the rounding of the value; the gradient then decides.
-                if (next <= value + SufficientDecrease * length * slope + 1e-14 * Math.Abs(value))
+                var enough = next.le(values + slopes * lengths * SufficientDecrease + values.abs() * Rounding);
+                if (halvings == MostHalvings) lengths.masked_fill_(enough.logical_not(), 0);
+                else if (!enough.all().ToBoolean())
                 {
-                    w.copy_(nextW);
-                    outputs.copy_(nextOutputs);
-                    value = next;
-                    break;
+                    lengths.copy_(where(enough, lengths, lengths / 2));
+                    continue;
                 }
-                length /= 2;
-                if (length < 1e-10) return Solution(step); // As exact as float64 gets.
+                w.add_(direction * lengths);
+                outputs.add_(change * lengths);
+                break;
             }
+            if (lengths.max().ToDouble() == 0) return Solution(step); // As exact as float64 gets.
+            values.copy_(Values(loss, w, outputs));
         }
         throw new GraftException(
             $"The fit did not come to its optimum in {MostSteps} steps (gradient {largest:0.0e+0}). Give a smaller C, or standardise the features.");
 
         LinearSolution Solution(int steps) =>
-            new(coefficients.copy_(Extend(w)), value, largest, steps, products);
+            new(coefficients.copy_(Extend(w)), values.sum().ToDouble(), largest, steps, products);
     }
 
     /// <summary>float64 outputs [images, classes] of coefficients for other images.</summary>
@@ -127,10 +149,53 @@ internal sealed class LinearModel
         return features.to_type(ScalarType.Float64).mm(coefficients.narrow(1, 0, last).t()).add_(coefficients.select(1, last)).MoveToOuterDisposeScope();
     }
 
-    private double Value(LinearLoss loss, Tensor w, Tensor outputs)
+    /// <summary>The objective, of each class where the loss is; a shape as <see cref="LinearLoss.Values"/> has it.</summary>
+    private Tensor Values(LinearLoss loss, Tensor w, Tensor outputs)
     {
         using var scope = NewDisposeScope();
-        return loss.Value(outputs) + 0.5 * (w.square() * _ridge).sum().ToDouble();
+        var values = loss.Values(outputs);
+        var penalty = (w.square() * _ridge).mul_(0.5);
+        return (values + (values.dim() == 2 ? penalty.sum(1, keepdim: true) : penalty.sum())).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Whether the Newton systems of single classes are small enough to be solved as they are.</summary>
+    private bool IsSolvable(Tensor weights) =>
+        _penalizesIntercept && (_double.shape[1] <= MostFeaturesOfGram || weights.gt(0).sum([1]).max().ToInt64() <= MostFeaturesOfGram);
+
+    /// <summary>
+    /// −(ridge + Σ weight · x·xᵀ)⁻¹·gradient for each class that is not at its optimum yet. Images without weight are left out; where
+    /// fewer are left than there are features, by the Woodbury identity.
+    /// </summary>
+    private Tensor SolveByClass(Tensor gradient, Tensor weights, double[] largest, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        var direction = zeros_like(gradient);
+        var (factorOfAll, all) = ((Tensor?)null, weights.shape[1]);
+        for (var label = 0; label < largest.Length; label++)
+        {
+            if (largest[label] <= tolerance) continue;
+            using var inner = NewDisposeScope();
+            var own = weights[label];
+            var images = own.gt(0).nonzero().squeeze(1);
+            var right = gradient[label].unsqueeze(1);
+            if (images.shape[0] >= _double.shape[1])
+            {
+                // In the beginning all images count, and often the same for all classes.
+                var isAll = images.shape[0] == all && own.min().ToDouble() == own.max().ToDouble() && weights.min().ToDouble() == weights.max().ToDouble();
+                var factor = isAll && factorOfAll is not null ? factorOfAll : Precondition(own);
+                if (isAll && factorOfAll is null) factorOfAll = factor.MoveToOuterDisposeScope();
+                direction[label] = cholesky_solve(right.to_type(ScalarType.Float32), factor).to_type(ScalarType.Float64).squeeze(1).neg_();
+            }
+            else
+            {
+                var scaled = _double.index_select(0, images).mul_(own.index_select(0, images).to_type(ScalarType.Float64).sqrt_().unsqueeze(1));
+                var system = scaled.mm(scaled.t());
+                system.diagonal().add_(1);
+                var solved = cholesky_solve(scaled.mm(right), linalg.cholesky(system));
+                direction[label] = scaled.t().mm(solved).sub_(right).squeeze(1);
+            }
+        }
+        return direction.MoveToOuterDisposeScope();
     }
 
     /// <summary>Preconditioned conjugate gradients: −(Hessian)⁻¹·gradient to a residual of <paramref name="accuracy"/> times the gradient.</summary>
