@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Graft.Networks;
 using static TorchSharp.torch;
 
@@ -8,6 +9,9 @@ public abstract record LinearClassifier : RegularizedClassifier
 {
     /// <summary>The fit ends when no component of the objective's gradient is larger. Above 0. Default 1e-5 (scikit-learn's is 1e-4).</summary>
     public double Tolerance { get; init; } = 1e-5;
+
+    /// <summary>What a fit that only measures need not be better than, at C = 1.</summary>
+    private const double FoldTolerance = 1e-2;
 
     /// <summary>Decades and, between those around the best, half decades.</summary>
     internal override IReadOnlyList<double> Candidates => [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100];
@@ -24,8 +28,12 @@ public abstract record LinearClassifier : RegularizedClassifier
 
     private protected override FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work)
     {
-        var (c, candidates) = C is { } given ? (given, []) : Choose(raw, work);
-        var solution = Minimize(new(features.Values, PenalizesIntercept), features, c, start: null, Tolerance, work);
+        // Folds are standardised as all training images are, so that they share what is computed of these.
+        var model = new LinearModel(features.Values, PenalizesIntercept);
+        var (c, candidates) = C is { } given ? (given, []) : Choose(model, features, work);
+        var clock = Stopwatch.StartNew();
+        var solution = Minimize(model, features, c, start: null, Tolerance, work);
+        var seconds = clock.Elapsed.TotalSeconds;
         var coefficients = solution.Coefficients;
         var intercepts = coefficients.select(1, features.Length);
         // Outputs that move together are the same probabilities: of all such intercepts, those around 0.
@@ -41,18 +49,17 @@ public abstract record LinearClassifier : RegularizedClassifier
         var facts = CommonFacts(c, candidates);
         facts["objective"] = solution.Objective;
         facts["gradient"] = solution.Gradient;
-        facts["steps"] = solution.Steps;
-        facts["products"] = solution.Products;
+        facts["solver_seconds"] = Math.Round(seconds, 3);
         if (IsCalibrated)
         {
-            var scale = Temperature.Fit(OutOfFold(raw, [c], coefficients, work)[0], raw);
+            var scale = OutOfFold(model, features, [c], coefficients, work) is [var outputs] ? Temperature.Fit(outputs, features) : 1;
             layers.Add(Temperature.Layer(scale, features.Classes));
             facts["calibration"] = scale;
         }
         return new() { Name = Name, Account = $"{Title}, {Describe(c, candidates)}", Facts = facts, C = c, Layers = layers };
     }
 
-    private (double C, IReadOnlyList<CandidateC> Candidates) Choose(FeatureMatrix raw, FittingWork work)
+    private (double C, IReadOnlyList<CandidateC> Candidates) Choose(LinearModel model, FeatureMatrix features, FittingWork work)
     {
         var candidates = Try(Candidates);
         if (candidates.Count == 0) return (1, []);
@@ -65,15 +72,15 @@ public abstract record LinearClassifier : RegularizedClassifier
         List<CandidateC> Try(IReadOnlyList<double> values)
         {
             using var scope = NewDisposeScope();
-            return [.. OutOfFold(raw, values, start: null, work).Select((outputs, index) => Score(values[index], outputs, raw))];
+            return [.. OutOfFold(model, features, values, start: null, work).Select((outputs, index) => Score(values[index], outputs, features))];
         }
     }
 
-    private CandidateC Score(double c, Tensor outputs, FeatureMatrix raw)
+    private CandidateC Score(double c, Tensor outputs, FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
-        var factor = IsCalibrated ? Temperature.Fit(outputs, raw) : 1;
-        return CandidateC.Of(c, outputs * factor, raw, raw.SampleWeights(ClassWeights));
+        var factor = IsCalibrated ? Temperature.Fit(outputs, features) : 1;
+        return CandidateC.Of(c, outputs * factor, features, features.SampleWeights(ClassWeights));
     }
 
     /// <summary>
@@ -81,21 +88,22 @@ public abstract record LinearClassifier : RegularizedClassifier
     /// one. Empty if no image can be held out.
     /// </summary>
     /// <param name="start">Near the coefficients, if that is known.</param>
-    private List<Tensor> OutOfFold(FeatureMatrix raw, IReadOnlyList<double> values, Tensor? start, FittingWork work)
+    private List<Tensor> OutOfFold(
+        LinearModel all, FeatureMatrix features, IReadOnlyList<double> values, Tensor? start, FittingWork work)
     {
-        var folds = StratifiedFolds.Of(raw.Labels, work.Seed);
+        var folds = StratifiedFolds.Of(features.Labels, work.Seed);
         if (folds.Count == 0) return [];
-        var outputs = values.Select(_ => full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64)).ToList();
+        var outputs = values.Select(_ => full([features.Count, features.Classes], double.NaN, ScalarType.Float64)).ToList();
         for (var fold = 0; fold < folds.Count; fold++)
         {
             using var scope = NewDisposeScope();
-            var (kept, heldOut) = Prepare(raw, folds[fold]);
-            var model = new LinearModel(kept.Values, PenalizesIntercept);
+            var (kept, heldOut) = (features.Subset(folds[fold].Kept), features.Subset(folds[fold].HeldOut));
+            var model = all.Subset(folds[fold].Kept);
             var coefficients = start;
             for (var i = 0; i < values.Count; i++)
             {
                 work.Progress?.Report(new("Cross-validation", fold * values.Count + i, folds.Count * values.Count, "fits"));
-                coefficients = Minimize(model, kept, values[i], coefficients, Math.Max(Tolerance, 1e-3 * Math.Min(1, values[i] * 10)), work).Coefficients;
+                coefficients = Minimize(model, kept, values[i], coefficients, Math.Max(Tolerance, FoldTolerance * Math.Min(1, values[i])), work).Coefficients;
                 using var index = tensor([.. folds[fold].HeldOut.Select(image => (long)image)]);
                 outputs[i].index_copy_(0, index, LinearModel.Outputs(heldOut.Values, coefficients));
             }

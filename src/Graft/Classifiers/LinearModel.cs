@@ -27,6 +27,9 @@ internal sealed class LinearModel
     /// <summary>Beyond this many features a Gram matrix costs more than it saves, and the diagonal must do.</summary>
     private const int MostFeaturesOfGram = 4096;
 
+    /// <summary>Beyond this many images, all their products with each other take too much memory.</summary>
+    private const int MostImagesOfGram = 10_000;
+
     /// <summary>Images of less than this share of the largest weight are left out of the Gram matrix.</summary>
     private const double SmallestShare = 1e-3;
 
@@ -36,12 +39,13 @@ internal sealed class LinearModel
     /// <summary>How much of an objective is rounding.</summary>
     private const double Rounding = 1e-14;
 
-    private const int MostHalvings = 30;
+    private const int MostHalvings = 20;
 
     private readonly bool _penalizesIntercept;
     private readonly Tensor? _basis; // [features, reduced], orthonormal columns
     private readonly Tensor _single, _double; // [images, reduced + 1]
     private readonly Tensor _ridge, _ridge32; // [reduced + 1]
+    private Tensor? _gram; // [images, images], float32: the images' products with each other
 
     /// <param name="features">[images, features], float32.</param>
     /// <param name="penalizeIntercept">Whether the intercepts belong to w, as liblinear has it.</param>
@@ -63,6 +67,17 @@ internal sealed class LinearModel
         _ridge32 = _ridge.to_type(ScalarType.Float32);
         foreach (var tensor in (Tensor?[])[_basis, _double, _single, _ridge, _ridge32]) tensor?.MoveToOuterDisposeScope();
     }
+
+    private LinearModel(LinearModel all, Tensor images)
+    {
+        (_penalizesIntercept, _basis, _ridge, _ridge32) = (all._penalizesIntercept, all._basis, all._ridge, all._ridge32);
+        _double = all._double.index_select(0, images);
+        _single = all._single.index_select(0, images);
+        _gram = all._gram?.index_select(0, images).index_select(1, images);
+    }
+
+    /// <summary>The same of some of the images; belongs to the present dispose scope.</summary>
+    public LinearModel Subset(int[] images) => new(this, tensor([.. images.Select(image => (long)image)]));
 
     /// <param name="loss">Of as many classes as the coefficients have rows.</param>
     /// <param name="tolerance">The largest component that the gradient may have in the end.</param>
@@ -113,26 +128,15 @@ internal sealed class LinearModel
             var change = direction.mm(_double.t());
 
             // Each class that is by itself has a step length of its own.
-            var lengths = ones_like(values);
-            for (var halvings = 0; ; halvings++)
-            {
-                using var trial = NewDisposeScope();
-                var (nextW, nextOutputs) = (w + direction * lengths, outputs + change * lengths);
-                var next = Values(loss, nextW, nextOutputs);
-                // Near the end the decrease is smaller than the rounding of the value; the gradient then decides.
-                var enough = next.le(values + slopes * lengths * SufficientDecrease + values.abs() * Rounding);
-                if (halvings == MostHalvings) lengths.masked_fill_(enough.logical_not(), 0);
-                else if (!enough.all().ToBoolean())
-                {
-                    lengths.copy_(where(enough, lengths, lengths / 2));
-                    continue;
-                }
-                w.add_(direction * lengths);
-                outputs.add_(change * lengths);
-                break;
-            }
+            var lengths = isByClass
+                ? BestLengths(loss, w, outputs, direction, change)
+                : SufficientLengths(loss, w, outputs, direction, change, values, slopes);
+            w.add_(direction * lengths);
+            outputs.add_(change * lengths);
             if (lengths.max().ToDouble() == 0) return Solution(step); // As exact as float64 gets.
+            var before = values.sum().ToDouble();
             values.copy_(Values(loss, w, outputs));
+            if (isByClass && values.sum().ToDouble() >= before) return Solution(step);
         }
         throw new GraftException(
             $"The fit did not come to its optimum in {MostSteps} steps (gradient {largest:0.0e+0}). Give a smaller C, or standardise the features.");
@@ -147,6 +151,50 @@ internal sealed class LinearModel
         using var scope = NewDisposeScope();
         var last = coefficients.shape[1] - 1;
         return features.to_type(ScalarType.Float64).mm(coefficients.narrow(1, 0, last).t()).add_(coefficients.select(1, last)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// The step lengths of the lowest objective, [classes, 1], by bisection of its slope: where active sets change along the way, as a
+    /// squared hinge's do, that saves steps.
+    /// </summary>
+    private Tensor BestLengths(LinearLoss loss, Tensor w, Tensor outputs, Tensor direction, Tensor change)
+    {
+        using var scope = NewDisposeScope();
+        var low = zeros([w.shape[0], 1], ScalarType.Float64);
+        var high = ones_like(low);
+        for (var doublings = 0; doublings < 10 && Slopes(high).lt(0).any().ToBoolean(); doublings++)
+            high = where(Slopes(high).lt(0), high * 2, high);
+        for (var halvings = 0; halvings < MostHalvings; halvings++)
+        {
+            var middle = (low + high) / 2;
+            var falls = Slopes(middle).lt(0);
+            (low, high) = (where(falls, middle, low), where(falls, high, middle));
+        }
+        return ((low + high) / 2).MoveToOuterDisposeScope();
+
+        Tensor Slopes(Tensor lengths)
+        {
+            using var inner = NewDisposeScope();
+            var byOutputs = loss.Derivatives(outputs + change * lengths).Gradient;
+            return ((byOutputs * change).sum(1, keepdim: true) + ((w + direction * lengths) * _ridge * direction).sum(1, keepdim: true))
+                .MoveToOuterDisposeScope();
+        }
+    }
+
+    /// <summary>The longest of the steps 1, ½, ¼, … that lowers the objective as its slope promises; 0 if none does.</summary>
+    private Tensor SufficientLengths(
+        LinearLoss loss, Tensor w, Tensor outputs, Tensor direction, Tensor change, Tensor values, Tensor slopes)
+    {
+        var length = ones_like(values);
+        for (var halvings = 0; halvings < MostHalvings; halvings++)
+        {
+            using var scope = NewDisposeScope();
+            var next = Values(loss, w + direction * length, outputs + change * length);
+            // Near the end the decrease is smaller than the rounding of the value; the gradient then decides.
+            if (next.le(values + slopes * length * SufficientDecrease + values.abs() * Rounding).all().ToBoolean()) return length;
+            length.div_(2);
+        }
+        return length.zero_();
     }
 
     /// <summary>The objective, of each class where the loss is; a shape as <see cref="LinearLoss.Values"/> has it.</summary>
@@ -170,6 +218,7 @@ internal sealed class LinearModel
     {
         using var scope = NewDisposeScope();
         var direction = zeros_like(gradient);
+        if (_gram is null && weights.shape[1] <= MostImagesOfGram) _gram = _single.mm(_single.t()).MoveToOtherDisposeScope(_single);
         var (factorOfAll, all) = ((Tensor?)null, weights.shape[1]);
         for (var label = 0; label < largest.Length; label++)
         {
@@ -188,8 +237,11 @@ internal sealed class LinearModel
             }
             else
             {
-                var scaled = _double.index_select(0, images).mul_(own.index_select(0, images).to_type(ScalarType.Float64).sqrt_().unsqueeze(1));
-                var system = scaled.mm(scaled.t());
+                var root = own.index_select(0, images).to_type(ScalarType.Float64).sqrt_().unsqueeze(1);
+                var scaled = _double.index_select(0, images).mul_(root);
+                var system = _gram is null
+                    ? scaled.mm(scaled.t())
+                    : _gram.index_select(0, images).index_select(1, images).to_type(ScalarType.Float64).mul_(root).mul_(root.t());
                 system.diagonal().add_(1);
                 var solved = cholesky_solve(scaled.mm(right), linalg.cholesky(system));
                 direction[label] = scaled.t().mm(solved).sub_(right).squeeze(1);
