@@ -61,7 +61,7 @@ internal static class FeaturesVerb
             var set = Terminal.WithProgress(progress => extractor.Extract([.. photos.All], progress, cancellation));
             SkippedFiles.Say([.. photos.Skipped, .. set.Broken]);
             if (set.Rows.Count == 0) throw new GraftException($"None of the images in {source} can be read.");
-            FeatureTable.Of(photos, set, features).Write(file);
+            FeatureTable.Of(photos, set, new FeatureBlocks(features)).Write(file);
 
             var shape = features.Network.OutputShape;
             if (parsed.GetValue(json))

@@ -3,6 +3,8 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Graft.Backbones;
 using Graft.Data;
+using Graft.Features;
+using Graft.Imaging;
 using Graft.Networks;
 using Graft.Runs;
 using Graft.Training;
@@ -81,7 +83,7 @@ internal sealed class FineTuningCommandOptions
 
     private readonly Option<int?> _views = new("--views")
     {
-        Description = "Views of each photo that frozen layers compute once, for epochs to take in turn; 0 for new ones in each epoch",
+        Description = "Augmented views of each photo that frozen layers compute once and keep, to train on; 0 for new ones in each epoch (not with features)",
         HelpName = "COUNT",
     };
 
@@ -97,6 +99,7 @@ internal sealed class FineTuningCommandOptions
         _schedule.AcceptOnlyFromAmong([.. Schedules.Keys]);
         command.Add(_strategy);
         foreach (var option in Own) command.Add(option);
+        command.Add(_views);
         _augmentation.AddTo(command);
         command.Add(_resume);
     }
@@ -105,10 +108,20 @@ internal sealed class FineTuningCommandOptions
     public bool IsFineTuning(ParseResult parsed)
     {
         if (parsed.GetValue(_resume) is not null || Strategies[parsed.GetRequiredValue(_strategy)] is not null) return true;
-        var names = Own.Concat(_augmentation.All).Where(option => IsGiven(parsed, option)).Select(option => option.Name).ToList();
+        var names = Own.Where(option => IsGiven(parsed, option)).Select(option => option.Name).ToList();
         return names.Count == 0
             ? false
             : throw new UsageException($"{string.Join(", ", names)} need{(names.Count == 1 ? "s" : "")} --strategy head, finetune, partial, full or scratch.");
+    }
+
+    /// <summary>The bank of augmented views that a classifier of features is to train on; null for none.</summary>
+    public ViewBank? Views(ParseResult parsed, int seed)
+    {
+        var isAugmented = _augmentation.All.Any(option => IsGiven(parsed, option));
+        if (parsed.GetValue(_views) is { } views) return new(_augmentation.Read(parsed, unless: Augmentation.Light), views, seed);
+        return isAugmented
+            ? throw new UsageException("Of cached features, augmented views are computed once: say how many of each photo with --views (8, say), or take --strategy head.")
+            : null;
     }
 
     public int Train(Command command, BackboneOptions pretrained, CacheOptions caching, ParseResult parsed, CancellationToken cancellation)
@@ -138,7 +151,7 @@ internal sealed class FineTuningCommandOptions
     private IEnumerable<Option> Own =>
     [
         _head, _unfreezeFrom, _freeze, _batchNorm, _secondEpochs, _secondRate, _schedule, _warmUp, _lowestRate, _smoothing, _balance, _mixing, _clip,
-        _average, _views, _device, _threads,
+        _average, _device, _threads,
     ];
 
     private int Begin(BackboneOptions pretrained, CacheOptions caching, ParseResult parsed, CancellationToken cancellation)

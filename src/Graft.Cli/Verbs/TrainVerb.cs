@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Graft.Backbones;
 using Graft.Data;
 using Graft.Networks;
@@ -23,8 +24,18 @@ internal static class TrainVerb
         var output = new Option<string?>("--out") { Description = "The run folder to create (default: runs/DATA-BACKBONE)", HelpName = "RUN" };
         var hidden = new Option<int[]>("--hidden")
         {
-            Description = "Units of a hidden dense layer of the head; repeat for several (the classic recipe: 1024)",
-            HelpName = "UNITS",
+            Description = "Units of the head's hidden dense layers (the classic recipe: 1024)",
+            HelpName = "UNITS[,UNITS]",
+            CustomParser = result =>
+            {
+                var units = new List<int>();
+                foreach (var text in result.Tokens.SelectMany(token => token.Value.Split(',')))
+                {
+                    if (int.TryParse(text, CultureInfo.InvariantCulture, out var count)) units.Add(count);
+                    else result.AddError($"Expected --hidden as numbers of units, such as 1024 or 512,256, found {text}.");
+                }
+                return [.. units];
+            },
         };
         var dropout = new Option<double>("--dropout") { HelpName = "SHARE", Description = "Share of values dropped before the last layer", DefaultValueFactory = _ => 0 };
         var noBatchNorm = new Option<bool>("--no-batch-norm") { Description = "Do not standardise the features first" };
@@ -41,15 +52,20 @@ internal static class TrainVerb
             DefaultValueFactory = _ => defaults.Patience,
         };
         var seed = new Option<int>("--seed") { HelpName = "NUMBER", Description = "Decides split, initial weights and order", DefaultValueFactory = _ => defaults.Seed };
+        var classifiers = new ClassifierOptions();
         var caching = new CacheOptions();
         var json = Terminal.Json();
 
         var command = new Verb(
             "train",
             "Train a classifier of your own photos on the features of a pretrained network.",
-            "graft train flowers --backbone mobilenet_v2 --hidden 1024 --dropout 0.5") { data, backbone };
+            "graft train flowers --backbone mobilenet_v2 --hidden 1024 --dropout 0.5",
+            "graft train flowers --backbone mobilenet_v2 --classifier logistic --C auto",
+            "graft train flowers --views 8 --augment medium",
+            "graft train flowers --strategy finetune --unfreeze-from features.14") { data, backbone };
         pretrained.AddTo(command, BackboneOptions.VectorPoolings);
         strategies.AddTo(command);
+        classifiers.AddTo(command);
         foreach (Option option in (Option[])[
             output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, json]) command.Add(option);
         caching.AddTo(command);
@@ -60,6 +76,7 @@ internal static class TrainVerb
             if (parsed.GetValue(data) is null) throw new UsageException("Name the photos: graft train DIR");
             var options = new TrainingRunOptions
             {
+                Classifier = classifiers.Of(parsed, noBatchNorm, hidden, dropout, optimizer, rate, decay, batch, epochs, patience),
                 Head = new()
                 {
                     HiddenUnits = parsed.GetValue(hidden) ?? [],
@@ -74,9 +91,11 @@ internal static class TrainVerb
                     BatchSize = parsed.GetValue(batch),
                     Epochs = parsed.GetValue(epochs),
                     Patience = parsed.GetValue(patience),
+                    Balance = classifiers.IsBalanced(parsed) ? ClassBalance.Weights : ClassBalance.None,
                     Seed = parsed.GetValue(seed),
                 },
                 Engine = pretrained.Engine(parsed),
+                Views = strategies.Views(parsed, parsed.GetValue(seed)),
                 Warn = Terminal.Warn,
             };
             if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
@@ -91,13 +110,16 @@ internal static class TrainVerb
             {
                 Terminal.Say($"{source}: {photos.Classes.Count} classes, {photos.Train.Count:N0} images to train on, "
                     + $"{photos.Validation.Count:N0} to validate{(photos.ValidationWasSplit ? " (split off)" : "")}, {photos.Test.Count:N0} to test");
-                Terminal.Say(Layers(features, options.Head, photos.Classes.Count));
+                Terminal.Say(options.Classifier is null
+                    ? Layers(features, options.Head, photos.Classes.Count)
+                    : $"{features.Name}, {features.Network.OutputShape.ElementCount:N0} features, frozen; on them {options.Classifier.Title}");
                 using var cache = caching.Open(parsed);
                 using var result = Terminal.WithProgress(progress =>
                     TrainingRun.Execute(photos, features, cache, options with { Progress = progress }, cancellation));
                 run.Save(result);
                 SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
                 Console.Out.Write(parsed.GetValue(json) ? RunFolder.Result(result) + "\n" : RunFolder.Report(result));
+                if (result.Classifier is { } fitted) Terminal.Say($"\nfrozen {Frozen(features):N0} · trainable {fitted.ParameterCount:N0} parameters");
                 Terminal.Say($"""
 
                     Features: {result.CacheHits:N0} from the cache, {result.CacheMisses:N0} computed, {result.Seconds.Features:0.0} s. Training: {result.Seconds.Training:0.0} s.
@@ -116,10 +138,11 @@ internal static class TrainVerb
     private static string Layers(Backbone features, Head head, int classes)
     {
         var whole = LayerTable.Of(features.Network.Append(output => head.Build(output, classes)));
-        var frozen = LayerTable.Of(features.Network);
         return $"{features.Name}, {features.Network.OutputShape.ElementCount:N0} features: "
-            + $"frozen {frozen.Parameters + frozen.Statistics:N0} · trainable {whole.Parameters - frozen.Parameters:N0} parameters";
+            + $"frozen {Frozen(features):N0} · trainable {whole.Parameters - LayerTable.Of(features.Network).Parameters:N0} parameters";
     }
+
+    private static long Frozen(Backbone features) => LayerTable.Of(features.Network) is var frozen ? frozen.Parameters + frozen.Statistics : 0;
 
     internal static string SourceName(string source) =>
         Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source))) is { Length: > 0 } name ? name : "photos";

@@ -98,6 +98,10 @@ public sealed record FittedClassifier : IWeights
     /// <summary>The C it was fitted with, given or chosen; null where there is none.</summary>
     public double? C { get; init; }
 
+    /// <summary>How many numbers the classifier consists of, without those that standardise the features.</summary>
+    public long ParameterCount =>
+        Layers.Where(layer => layer.Operation is not BatchNorm).Sum(layer => layer.Values.Values.Sum(values => (long)values.Length));
+
     internal IReadOnlyList<FittedLayer> Layers { get; init; } = [];
 
     /// <summary>Adds the layers, all named <c>head.*</c>.</summary>

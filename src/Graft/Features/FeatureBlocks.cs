@@ -42,7 +42,7 @@ public sealed class FeatureBlocks : IDisposable
         IReadOnlyList<LabeledImage> images, FeatureCache? cache, Action<string>? warn = null, InferenceEngine engine = InferenceEngine.Onnx,
         ViewBank? bank = null, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
-        var networks = Blocks.Select(block => new Lazy<FrozenNetwork>(() => FrozenNetwork.Load(block.Network, block.Weights, engine))).ToList();
+        var networks = Networks(engine);
         try
         {
             return Extract(images, networks, cache, warn, engine, bank, progress, cancellation);
@@ -53,6 +53,10 @@ public sealed class FeatureBlocks : IDisposable
                 if (network.IsValueCreated) network.Value.Dispose();
         }
     }
+
+    /// <summary>What computes each block, loaded when first needed; the caller's.</summary>
+    internal IReadOnlyList<Lazy<FrozenNetwork>> Networks(InferenceEngine engine) =>
+        [.. Blocks.Select(block => new Lazy<FrozenNetwork>(() => FrozenNetwork.Load(block.Network, block.Weights, engine)))];
 
     /// <summary>The same with networks that stay the caller's.</summary>
     internal FeatureSet Extract(

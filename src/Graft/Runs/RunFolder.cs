@@ -6,6 +6,7 @@ using Graft.Checkpoints;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Evaluation;
+using Graft.Training;
 
 namespace Graft.Runs;
 
@@ -60,7 +61,7 @@ public sealed class RunFolder
     public static RunFolder Open(string path) =>
         Directory.Exists(path) ? new(path, isNew: false) : throw new GraftException($"There is no run folder {path}.");
 
-    /// <summary>Writes <c>model.safetensors</c>, <c>result.json</c>, <c>history.csv</c>, <c>report.txt</c> and, where files were skipped,
+    /// <summary>Writes <c>model.safetensors</c>, <c>result.json</c>, <c>report.txt</c>, <c>history.csv</c> if there were epochs, and, where files were skipped,
     /// <c>skipped.csv</c>.</summary>
     /// <exception cref="GraftException">The disk is full or fails.</exception>
     public void Save(TrainingRun run)
@@ -68,7 +69,7 @@ public sealed class RunFolder
         try
         {
             run.Model.Save(Path.Combine(FullName, "model.safetensors"));
-            File.WriteAllText(Path.Combine(FullName, "history.csv"), History(run));
+            if (run.History is { } history) File.WriteAllText(Path.Combine(FullName, "history.csv"), History(history));
             File.WriteAllText(Path.Combine(FullName, "report.txt"), Report(run));
             if (run.Photos.Skipped.Count > 0) File.WriteAllText(Path.Combine(FullName, "skipped.csv"), Skipped(run.Photos.Skipped));
             // Last, and whole or not at all, so that a result.json means a complete run.
@@ -117,7 +118,8 @@ public sealed class RunFolder
         {
             Backbone = run.Model.BackboneName,
             Strategy = "features",
-            Classifier = "softmax",
+            Classifier = run.Classifier?.Name ?? "softmax",
+            Fit = run.Classifier?.Facts,
             run.Photos.Classes,
             run.Seed,
             Images = new
@@ -129,7 +131,8 @@ public sealed class RunFolder
             },
             Validation = Scores(run.Validation),
             Test = run.Test is null ? null : Scores(run.Test),
-            Epochs = new { Trained = run.History.Epochs.Count, Best = run.History.BestEpoch },
+            ValidationWithoutViews = run.ValidationWithoutViews is { } without ? Scores(without) : null,
+            Epochs = run.History is null ? null : new { Trained = run.History.Epochs.Count, Best = run.History.BestEpoch },
             Seconds = new
             {
                 Features = Math.Round(run.Seconds.Features, 2),
@@ -145,9 +148,16 @@ public sealed class RunFolder
     public static string Report(TrainingRun run)
     {
         var text = new StringBuilder();
-        var best = run.History.Epochs[run.History.BestEpoch - 1];
-        text.AppendLine(CultureInfo.InvariantCulture,
-            $"Trained a softmax head on {run.Model.BackboneName}: {run.History.Epochs.Count} epochs, the best was {best.Epoch}.");
+        text.AppendLine(run.History is { } history
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"Trained a softmax head on {run.Model.BackboneName}: {history.Epochs.Count} epochs, the best was {history.BestEpoch}.")
+            : $"Fitted on {run.Model.BackboneName}: {run.Classifier!.Account}.");
+        if (run.ValidationWithoutViews is { } without)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"Augmented views: accuracy {100 * run.Validation.Accuracy:0.0} % on validation with them, {100 * without.Accuracy:0.0} % without; loss {run.Validation.Loss:0.000}, {without.Loss:0.000} without.");
+        }
         Append(text, "Validation", run.Validation);
         if (run.Test is not null) Append(text, "Test", run.Test);
         return text.ToString();
@@ -165,10 +175,10 @@ public sealed class RunFolder
 
     private static object Scores(EvaluationResult result) => new { result.Accuracy, MacroF1 = result.MacroF1, result.Loss };
 
-    private static string History(TrainingRun run)
+    private static string History(TrainingHistory history)
     {
         var text = new StringBuilder("epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n");
-        foreach (var epoch in run.History.Epochs)
+        foreach (var epoch in history.Epochs)
         {
             text.Append(CultureInfo.InvariantCulture,
                 $"{epoch.Epoch},{epoch.Loss:R},{epoch.Accuracy:R},{epoch.ValidationLoss:R},{epoch.ValidationAccuracy:R},{epoch.LearningRate:R},{epoch.Seconds:0.000}\n");

@@ -12,7 +12,12 @@ namespace Graft.Runs;
 /// <summary>What a training run is to do beyond the data and the backbone.</summary>
 public sealed record TrainingRunOptions
 {
-    /// <summary>The new classification head. Default: batch norm and softmax.</summary>
+    /// <summary>
+    /// A classic classifier to fit on the features. Default null: a softmax head, <see cref="Head"/>, trained as <see cref="Training"/> says.
+    /// </summary>
+    public FeatureClassifier? Classifier { get; init; }
+
+    /// <summary>The new classification head, where there is no <see cref="Classifier"/>. Default: batch norm and softmax.</summary>
     public Head Head { get; init; } = Head.Softmax;
 
     public TrainingOptions Training { get; init; } = new();
@@ -25,8 +30,11 @@ public sealed record TrainingRunOptions
 
     public IProgress<StepProgress>? Progress { get; init; }
 
+    /// <summary>Augmented views of the training images to train on; null for the images as they are. Default null.</summary>
+    public ViewBank? Views { get; init; }
+
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
-    public IReadOnlyList<string> Problems() => [.. Head.Problems(), .. Training.Problems()];
+    public IReadOnlyList<string> Problems() => [.. Classifier?.Problems() ?? [], .. Head.Problems(), .. Training.Problems(), .. Views?.Problems() ?? []];
 }
 
 /// <summary>How long the steps of a run took.</summary>
@@ -47,12 +55,19 @@ public sealed class TrainingRun : IDisposable
 
     public required ImageClassifier Model { get; init; }
 
-    public required TrainingHistory History { get; init; }
+    /// <summary>The epochs; null for a classic classifier, which is fitted in one go.</summary>
+    public required TrainingHistory? History { get; init; }
+
+    /// <summary>The classic classifier, or null for a softmax head.</summary>
+    public FittedClassifier? Classifier { get; init; }
 
     public required EvaluationResult Validation { get; init; }
 
     /// <summary>Null without test images.</summary>
     public required EvaluationResult? Test { get; init; }
+
+    /// <summary>What the same training gives without the bank of views; null without a bank.</summary>
+    public EvaluationResult? ValidationWithoutViews { get; init; }
 
     public required RunSeconds Seconds { get; init; }
 
@@ -83,61 +98,111 @@ public sealed class TrainingRun : IDisposable
         options ??= new();
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var clock = Stopwatch.StartNew();
-        var images = photos.All.ToList();
-        var set = features.Extract(images, cache, options.Warn, options.Engine, bank: null, options.Progress, cancellation);
-        if (set.Broken.Count > 0) photos = photos.WithSkipped(set.Broken);
+        var networks = features.Networks(options.Engine);
+        FeatureSet training, others;
+        try
+        {
+            training = features.Extract(photos.Train, networks, cache, options.Warn, options.Engine, options.Views, options.Progress, cancellation);
+            others = features.Extract(
+                [.. photos.Validation, .. photos.Test], networks, cache, options.Warn, options.Engine, bank: null, options.Progress, cancellation);
+        }
+        finally
+        {
+            foreach (var network in networks.Where(network => network.IsValueCreated)) network.Value.Dispose();
+        }
+        if (training.Broken.Count + others.Broken.Count > 0) photos = photos.WithSkipped([.. training.Broken, .. others.Broken]);
         var featureSeconds = clock.Elapsed.TotalSeconds;
 
-        using var scaling = features.IsCombination ? BlockScaling.Fit(features, [.. set.Rows.Take(photos.Train.Count)]) : null;
-        var scaled = scaling is null ? set.Rows : BlockScaling.Apply(scaling, set.Rows);
+        using var scaling = features.IsCombination ? BlockScaling.Fit(features, training.Rows) : null;
+        IReadOnlyList<float[]> Scaled(IReadOnlyList<float[]> rows) => scaling is null ? rows : BlockScaling.Apply(scaling, rows);
         var joint = scaling?.Network ?? features.Blocks[0].Network;
-        var headOptions = scaling is null ? options.Head : options.Head with { BatchNorm = false };
-
-        // The three parts follow each other in photos.All, and so in the rows.
-        var rows = new Queue<float[]>(scaled);
-        ExamplesInMemory Take(IReadOnlyList<LabeledImage> part) =>
-            new([.. part.Select(_ => rows.Dequeue())], [.. part.Select(image => image.Class)]);
-        var (training, validation, test) = (Take(photos.Train), Take(photos.Validation), Take(photos.Test));
-
-        using var head = new TorchNetwork(
-            NewHead(joint, headOptions, photos.Classes.Count), new RandomWeights(options.Training.Seed));
+        var work = new HeadWork(
+            // Scaled blocks are standardised already.
+            scaling is null ? options : options with { Classifier = options.Classifier is { } classic ? classic with { Standardize = false } : null, Head = options.Head with { BatchNorm = false } },
+            joint, photos, Scaled(training.Rows), Scaled(others.Rows), cancellation);
         // A head's matrices are too small to share among cores: waiting for each other would cost more than it saves.
         using var oneThread = new TorchThreads(1);
-        var history = Trainer.Fit(
-            head, training, validation, options.Training,
-            epoch => options.Progress?.Report(new(
-                "Training", epoch.Epoch, options.Training.Epochs, "epochs",
-                $"loss {epoch.ValidationLoss:0.000}, accuracy {epoch.ValidationAccuracy:P1} on validation")),
-            cancellation);
-        var trainingSeconds = clock.Elapsed.TotalSeconds - featureSeconds;
-
-        var model = ImageClassifier.Of(features, scaling, head, photos.Classes);
-        return new()
+        var (head, history, fitted) = work.Train([.. training.Views.Select(Scaled)]);
+        using (head)
         {
-            Photos = photos,
-            Model = model,
-            History = history,
-            Validation = Evaluate(validation)!,
-            Test = Evaluate(test),
-            Seconds = new(featureSeconds, trainingSeconds, clock.Elapsed.TotalSeconds),
-            CacheHits = set.CacheHits,
-            CacheMisses = set.CacheMisses,
-            Seed = options.Training.Seed,
-        };
-
-        EvaluationResult? Evaluate(ExamplesInMemory examples) => examples.Count == 0
-            ? null
-            : EvaluationResult.Of(
-                photos.Classes,
-                [.. Enumerable.Range(0, examples.Count).Select(examples.LabelOf)],
-                [.. Trainer.Outputs(head, examples, batchSize: 256, cancellation).Select(Probabilities.Softmax)]);
+            var (validation, test) = work.Evaluate(head);
+            var withoutViews = options.Views is null ? null : work.ValidateWithoutViews();
+            return new()
+            {
+                Photos = photos,
+                Model = ImageClassifier.Of(features, scaling, head, photos.Classes),
+                History = history,
+                Classifier = fitted,
+                Validation = validation,
+                Test = test,
+                ValidationWithoutViews = withoutViews,
+                Seconds = new(featureSeconds, clock.Elapsed.TotalSeconds - featureSeconds, clock.Elapsed.TotalSeconds),
+                CacheHits = training.CacheHits + others.CacheHits,
+                CacheMisses = training.CacheMisses + others.CacheMisses,
+                Seed = options.Training.Seed,
+            };
+        }
     }
 
     public void Dispose() => Model.Dispose();
 
-    private static Network NewHead(Network features, Head head, int classes)
+    /// <summary>What is trained on features of a run's images, and measured on them.</summary>
+    private sealed record HeadWork(
+        TrainingRunOptions Options, Network Features, LabeledImages Photos, IReadOnlyList<float[]> TrainingRows, IReadOnlyList<float[]> OtherRows,
+        CancellationToken Cancellation)
     {
-        var builder = new NetworkBuilder(features.Name, [new(features.Output.Name, Input.Of(features.OutputShape), [])]);
-        return builder.Build(head.Build(builder.Node(features.Output.Name), classes));
+        private readonly int[] _labels = [.. Photos.Train.Select(image => image.Class)];
+
+        private readonly ExamplesInMemory _validation =
+            new([.. OtherRows.Take(Photos.Validation.Count)], [.. Photos.Validation.Select(image => image.Class)]);
+
+        private readonly ExamplesInMemory _test = new([.. OtherRows.Skip(Photos.Validation.Count)], [.. Photos.Test.Select(image => image.Class)]);
+
+        /// <param name="views">The training rows of each view of a bank; empty without one.</param>
+        public (TorchNetwork Head, TrainingHistory? History, FittedClassifier? Fitted) Train(IReadOnlyList<IReadOnlyList<float[]>> views)
+        {
+            if (Options.Classifier is { } classic)
+            {
+                // Fitted in one go, so on the images and all their views at once.
+                var fitted = classic.Fit(
+                    [.. TrainingRows, .. views.SelectMany(rows => rows)], [.. Enumerable.Repeat(_labels, 1 + views.Count).SelectMany(labels => labels)],
+                    Photos.Classes.Count, Options.Training.Seed, Options.Progress, Cancellation);
+                return (fitted.ToModule(Features), null, fitted);
+            }
+            var builder = new NetworkBuilder(Features.Name, [new(Features.Output.Name, Input.Of(Features.OutputShape), [])]);
+            var head = new TorchNetwork(
+                builder.Build(Options.Head.Build(builder.Node(Features.Output.Name), Photos.Classes.Count)), new RandomWeights(Options.Training.Seed));
+            try
+            {
+                IExamples examples = views.Count == 0 ? new ExamplesInMemory(TrainingRows, _labels) : new ViewsInMemory(TrainingRows, views, _labels);
+                var history = Trainer.Fit(
+                    head, examples, _validation, Options.Training,
+                    epoch => Options.Progress?.Report(new(
+                        "Training", epoch.Epoch, Options.Training.Epochs, "epochs",
+                        $"loss {epoch.ValidationLoss:0.000}, accuracy {epoch.ValidationAccuracy:P1} on validation")),
+                    Cancellation);
+                return (head, history, null);
+            }
+            catch
+            {
+                head.Dispose();
+                throw;
+            }
+        }
+
+        public (EvaluationResult Validation, EvaluationResult? Test) Evaluate(TorchNetwork head) =>
+            (Evaluate(head, _validation), _test.Count == 0 ? null : Evaluate(head, _test));
+
+        /// <summary>What the same gives without the bank.</summary>
+        public EvaluationResult ValidateWithoutViews()
+        {
+            var (head, _, _) = Train([]);
+            using (head) return Evaluate(head, _validation);
+        }
+
+        private EvaluationResult Evaluate(TorchNetwork head, ExamplesInMemory examples) => EvaluationResult.Of(
+            Photos.Classes,
+            [.. Enumerable.Range(0, examples.Count).Select(examples.LabelOf)],
+            [.. Trainer.Outputs(head, examples, batchSize: 256, Cancellation).Select(Probabilities.Softmax)]);
     }
 }

@@ -149,7 +149,7 @@ public class RunFolderTests
         using var second = Train(scene);
 
         Assert.Equal(
-            first.History.Epochs.Select(epoch => epoch with { Seconds = 0 }), second.History.Epochs.Select(epoch => epoch with { Seconds = 0 }));
+            first.History!.Epochs.Select(epoch => epoch with { Seconds = 0 }), second.History!.Epochs.Select(epoch => epoch with { Seconds = 0 }));
         Assert.Equal(first.Validation.Loss, second.Validation.Loss);
     }
 
