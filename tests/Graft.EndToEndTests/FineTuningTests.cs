@@ -1,0 +1,155 @@
+using System.Text.Json;
+using Graft.Testing;
+
+namespace Graft.EndToEndTests;
+
+/// <summary>`graft train --strategy …`, as a process, on drawn photos and the embedded backbone.</summary>
+public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private string[] Arguments(string run, params string[] more) => ["train", photos.Folder, "--size", "64", "--batch-size", "8", "--out", _folder.File(run), .. more];
+
+    [Fact]
+    public void Fine_tuning_prints_what_it_freezes_and_leaves_a_model_that_predicts()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+
+        var run = graft.Run(Arguments("run", "--strategy", "finetune", "--epochs", "5", "--stage2-epochs", "2", "--unfreeze-from", "features.17", "--json"));
+
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Matches(@"Stage 1, head: [\s\S]*frozen [\d,]+ · trainable [\d,]+[\s\S]*Stage 2, unfrozen: [\s\S]*frozen [\d,]+ · trainable [\d,]+", run.Messages);
+        Assert.Matches(@"features\.0\.0 … features\.16\.add +frozen +48 × inference", run.Messages);
+        Assert.Contains("Stage 2, epoch 2/2", run.Messages, StringComparison.Ordinal);
+        Assert.Equal(
+            ["history.csv", "layers.txt", "model.safetensors", "report.txt", "result.json", "run.json"],
+            Directory.GetFiles(_folder.File("run")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(run.Output, File.ReadAllText(_folder.File("run/result.json")));
+        Assert.Equal(1 + 5 + 2, File.ReadAllLines(_folder.File("run/history.csv")).Length);
+        Assert.Equal("finetune", run.Json.GetProperty("strategy").GetString());
+
+        var evaluation = graft.Run("evaluate", _folder.File("run"), photos.Folder, "--json");
+        Assert.True(evaluation.ExitCode == 0, evaluation.ToString());
+        Assert.Equal(run.Json.GetProperty("test").GetProperty("accuracy").GetDouble(), evaluation.Json.GetProperty("accuracy").GetDouble());
+
+        var again = graft.Run("train", "--resume", _folder.File("run"), "--json");
+        Assert.Contains("is complete", again.Messages, StringComparison.Ordinal);
+        Assert.Equal(run.Output, again.Output);
+    }
+
+    [Theory]
+    [InlineData("head --augment light --views 2 --head fc")]
+    [InlineData("head --augment medium --views 0")]
+    [InlineData("partial --label-smoothing 0.1 --balance sampling --average 0.9")]
+    [InlineData("full --batch-norm training --mix cutmix --schedule one-cycle --optimizer sgd --learning-rate 0.01 --clip 1")]
+    [InlineData("full --freeze 0..100,features.17 --lowest-layer-rate 0.1 --augment strong")]
+    [InlineData("scratch --schedule plateau --mix mixup --warm-up 1")]
+    public void Each_strategy_trains_with_its_options(string strategy)
+    {
+        var graft = new GraftCommand(_folder.FullName);
+
+        var run = graft.Run(Arguments("run", ["--strategy", .. strategy.Split(' '), "--epochs", "2", "--json"]));
+
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.InRange(run.Json.GetProperty("test").GetProperty("accuracy").GetDouble(), 0, 1);
+        var photo = Directory.GetFiles(Path.Combine(photos.Folder, "test"), "*", SearchOption.AllDirectories)[0];
+        Assert.Equal(0, graft.Run("predict", _folder.File("run"), photo).ExitCode);
+    }
+
+    [Fact]
+    public void Binary_recipe_of_the_Keras_guide_is_one_command()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+        var two = _folder.File("two/x");
+        foreach (var kind in Directory.GetDirectories(Path.Combine(photos.Folder, "train")).Order(StringComparer.Ordinal).Take(2))
+        {
+            var folder = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(two)!, Path.GetFileName(kind)));
+            foreach (var file in Directory.GetFiles(kind)) File.Copy(file, Path.Combine(folder.FullName, Path.GetFileName(file)));
+        }
+
+        var run = graft.Run(
+            "train", Path.GetDirectoryName(two)!, "--strategy", "finetune", "--head", "binary", "--flip", "true", "--rotation", "36", "--size", "96",
+            "--epochs", "12", "--stage2-epochs", "2", "--optimizer", "adam", "--stage2-learning-rate", "1e-5", "--batch-size", "8", "--out", _folder.File("run"), "--json");
+
+        Assert.True(run.ExitCode == 0, run.ToString());
+        var predicted = graft.Run("predict", _folder.File("run"), Directory.GetFiles(Path.Combine(photos.Folder, "test"), "*", SearchOption.AllDirectories)[0], "--json");
+        Assert.True(predicted.ExitCode == 0, predicted.ToString());
+    }
+
+    /// <summary>kill -9 at any moment, then the same again, and on to the end: bit for bit what an uninterrupted run gives on one thread.</summary>
+    [Fact]
+    public void Killed_run_is_resumed_to_the_very_same_model()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+        graft.Environment["OMP_NUM_THREADS"] = "1";
+        string[] options = ["--strategy", "finetune", "--epochs", "6", "--stage2-epochs", "3", "--threads", "1", "--seed", "5", "--dropout", "0.3", "--augment", "medium"];
+        var whole = graft.Run(Arguments("whole", options));
+        Assert.True(whole.ExitCode == 0, whole.ToString());
+
+        KillOnce(graft, Arguments("killed", options), "checkpoints/stage-1-head.safetensors", TimeSpan.Zero);
+        Assert.False(File.Exists(_folder.File("killed/result.json")));
+        KillOnce(graft, ["train", "--resume", _folder.File("killed")], "checkpoints/stage-2-unfrozen.safetensors", TimeSpan.FromMilliseconds(100));
+        var resumed = graft.Run("train", "--resume", _folder.File("killed"), "--json");
+
+        Assert.True(resumed.ExitCode == 0, resumed.ToString());
+        Assert.Equal(File.ReadAllBytes(_folder.File("whole/model.safetensors")), File.ReadAllBytes(_folder.File("killed/model.safetensors")));
+        Assert.Equal(WithoutSeconds(_folder.File("whole/history.csv")), WithoutSeconds(_folder.File("killed/history.csv")));
+        Assert.Empty(Directory.GetFiles(_folder.File("killed/checkpoints"), "*.partial"));
+
+        static string[] WithoutSeconds(string file) => [.. File.ReadAllLines(file).Select(line => line[..line.LastIndexOf(',')])];
+    }
+
+    private void KillOnce(GraftCommand graft, string[] arguments, string waitFor, TimeSpan then)
+    {
+        using var process = graft.Start(arguments);
+        var (output, messages) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        while (!File.Exists(_folder.File($"killed/{waitFor}")))
+        {
+            Assert.False(process.HasExited, $"ended before it could be killed: {(process.HasExited ? messages.Result + output.Result : "")}");
+            Thread.Sleep(1);
+        }
+        Thread.Sleep(then);
+        process.Kill(entireProcessTree: true);
+        process.WaitForExit();
+    }
+
+    [Theory]
+    [InlineData("--unfreeze-from need", "--unfreeze-from", "features.3")]
+    [InlineData("one stage", "--strategy", "full", "--stage2-epochs", "3")]
+    [InlineData("no layer or block", "--strategy", "full", "--freeze", "features.99")]
+    [InlineData("unfreezes nothing", "--strategy", "head", "--freeze", "features.1")]
+    [InlineData("rotation from 0 to 180", "--strategy", "head", "--rotation", "999")]
+    [InlineData("learning rate above 0", "--strategy", "full", "--learning-rate", "-1")]
+    public void Unsuitable_options_are_told_before_a_photo_is_read(string hint, params string[] options)
+    {
+        var run = new GraftCommand(_folder.FullName).Run(Arguments("run", options));
+
+        Assert.NotEqual(0, run.ExitCode);
+        Assert.Contains(hint, run.Messages, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_folder.File("run")));
+    }
+
+    [Fact]
+    public void What_cannot_be_resumed_is_told()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+
+        Assert.Contains("no run folder", graft.Run("train", "--resume", _folder.File("nothing")).Messages, StringComparison.Ordinal);
+        Directory.CreateDirectory(_folder.File("empty"));
+        Assert.Contains("holds no run.json", graft.Run("train", "--resume", _folder.File("empty")).Messages, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Run_description_is_complete_json()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+        graft.Run(Arguments("run", "--strategy", "head", "--augment", "none", "--epochs", "1"));
+
+        var description = JsonDocument.Parse(File.ReadAllText(_folder.File("run/run.json"))).RootElement;
+
+        Assert.Equal(Path.GetFullPath(photos.Folder), description.GetProperty("arguments")[0].GetString());
+        Assert.Equal("Head", description.GetProperty("options").GetProperty("strategy").GetString());
+    }
+}
