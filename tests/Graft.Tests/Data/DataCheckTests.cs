@@ -1,0 +1,245 @@
+using Graft.Data;
+using Graft.Imaging;
+using Graft.Tests.Imaging;
+using SkiaSharp;
+
+namespace Graft.Tests.Data;
+
+public sealed class DataCheckTests : IDisposable
+{
+    private readonly Pictures _pictures = new();
+
+    public void Dispose() => _pictures.Dispose();
+
+    private DataCheckReport Check() => DataCheck.Run(
+        LabeledImages.Load(_pictures.FullName, new() { ValidationFraction = 0 }), cancellation: TestContext.Current.CancellationToken);
+
+    private static string[] Files(DuplicateGroup group) => [.. group.Images.Select(image => image.File)];
+
+    [Fact]
+    public void Pictures_of_different_photos_are_not_alike_and_those_of_one_are()
+    {
+        var drawn = Enumerable.Range(0, 60).Select(Pictures.Draw).ToList();
+        var looks = drawn.Select(PerceptualHash.Of).ToList();
+        var alike = Duplicates.LookAlike([.. looks.Select((look, index) => (index, look))], new());
+        Assert.Empty(alike);
+
+        Assert.All(drawn.Zip(looks), pair =>
+        {
+            var (image, look) = pair;
+            var poor = ImageDecoder.Decode(TestImages.Encode(image, SKEncodedImageFormat.Jpeg, quality: 20));
+            var small = Resampler.Resize(image, 60, 70, Interpolation.Bilinear);
+            foreach (var other in new[] { PerceptualHash.Of(poor), PerceptualHash.Of(small) })
+            {
+                Assert.InRange(look.Distance(other), 0, 8);
+                Assert.InRange(look.Correlation(other), 0.97, 1);
+            }
+        });
+    }
+
+    [Fact]
+    public void Copies_are_found_by_their_bytes_and_their_looks()
+    {
+        for (var seed = 0; seed < 6; seed++) _pictures.Put($"{(seed < 3 ? "cat" : "dog")}/{seed}.jpg", seed);
+        File.Copy(_pictures.Put("cat/0.jpg", 0), _pictures.Outside("photos/cat/copy.jpg"));
+        _pictures.Put("cat/reencoded.png", 1, format: SKEncodedImageFormat.Png);
+        _pictures.Put("dog/resized.jpg", 4, quality: 60, scale: 0.5);
+        _pictures.Put("dog/wrongly-labelled.jpg", 2, quality: 50);
+
+        var report = Check();
+
+        Assert.Equal(
+            [
+                "cat/2.jpg dog/wrongly-labelled.jpg", // one photo in two classes comes first
+                "cat/0.jpg cat/copy.jpg", "cat/1.jpg cat/reencoded.png", "dog/4.jpg dog/resized.jpg",
+            ],
+            report.Duplicates.Select(group => string.Join(' ', Files(group))));
+        Assert.Equal([false, true, false, false], report.Duplicates.Select(group => group.IsExact));
+        Assert.Equal([true, false, false, false], report.Duplicates.Select(group => group.IsContradiction));
+        Assert.All(report.Duplicates, group => Assert.False(group.IsLeak));
+    }
+
+    [Fact]
+    public void Photo_in_training_and_test_is_a_leak_and_comes_first()
+    {
+        foreach (var part in new[] { "train", "val", "test" })
+            foreach (var name in new[] { "cat", "dog" })
+                for (var number = 0; number < 3; number++)
+                    _pictures.Put($"{part}/{name}/{part}{name}{number}.jpg", $"{part}{name}{number}".Sum(letter => letter * letter));
+        _pictures.Put("train/cat/twin1.jpg", 1000);
+        _pictures.Put("train/cat/twin2.jpg", 1000);
+        _pictures.Put("train/dog/leak.jpg", 1001, scale: 2);
+        _pictures.Put("test/dog/leak.jpg", 1001);
+
+        var report = Check();
+
+        Assert.Equal(["train", "val", "test"], report.Parts);
+        Assert.Equal([5, 4], report.CountsOf("train"));
+        Assert.Equal([11, 11], report.CountsOf());
+        Assert.Equal(["test/dog/leak.jpg", "train/dog/leak.jpg"], Files(report.Duplicates[0]));
+        Assert.Equal([true, false], report.Duplicates.Select(group => group.IsLeak));
+        Assert.Equal(["train/dog/leak.jpg", "train/cat/twin2.jpg"], Quarantine.SuspectsOf(report).Select(suspect => suspect.File));
+    }
+
+    [Fact]
+    public void Broken_misnamed_and_odd_pictures_are_told()
+    {
+        for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
+        var whole = File.ReadAllBytes(_pictures.Put("cat/cut.jpg", 10));
+        _pictures.Put("cat/cut.jpg", whole[..(whole.Length / 2)]);
+        _pictures.Put("cat/empty.jpg", []);
+        _pictures.Put("cat/text.jpg", "no picture"u8.ToArray());
+        _pictures.Put("cat/notes.txt", "no picture"u8.ToArray());
+        _pictures.Put("dog/liar.jpg", 11, format: SKEncodedImageFormat.Png);
+        _pictures.Put("dog/blank.png", Flat(120, 100, 130));
+        _pictures.Put("dog/blank2.png", Flat(100, 120, 130));
+        _pictures.Put("dog/dark.png", TestImages.Encode(Scaled(Pictures.Draw(12), 0.1), SKEncodedImageFormat.Png));
+        _pictures.Put("dog/tiny.png", 13, format: SKEncodedImageFormat.Png, scale: 0.3);
+        _pictures.Put("dog/long.png", TestImages.Encode(
+            Resampler.Resize(Pictures.Draw(14), 400, 100, Interpolation.Bilinear), SKEncodedImageFormat.Png));
+        _pictures.Put("dog/soft.png", TestImages.Encode(
+            Resampler.Resize(Resampler.Resize(Pictures.Draw(15), 6, 6, Interpolation.Bilinear), 160, 120, Interpolation.Bicubic), SKEncodedImageFormat.Png));
+
+        var report = Check();
+
+        Assert.Equal(["cut.jpg", "empty.jpg", "text.jpg"], report.Unreadable.Select(file => Path.GetFileName(file.Path)).Order(StringComparer.Ordinal));
+        Assert.Equal(["notes.txt"], report.Others.Select(file => Path.GetFileName(file.Path)));
+        Assert.Equal([("dog/liar.jpg", ".jpg", "PNG")], report.Misnamed.Select(file => (file.Image.File, file.Extension, file.Image.Format)));
+        Assert.Equal(
+            [
+                ("dog/blank.png", ImageFlaw.Blank), ("dog/blank2.png", ImageFlaw.Blank), ("dog/dark.png", ImageFlaw.Dark),
+                ("dog/long.png", ImageFlaw.OddAspect), ("dog/soft.png", ImageFlaw.Blurred), ("dog/tiny.png", ImageFlaw.Tiny),
+            ],
+            report.Flawed.Select(flawed => (flawed.Image.File, flawed.Flaw)));
+        Assert.Empty(report.Duplicates); // two blank pictures are no duplicates
+        Assert.False(report.IsClean);
+
+        static byte[] Flat(int width, int height, byte value) =>
+            TestImages.Encode(new(width, height, [.. Enumerable.Repeat(value, 3 * width * height)]), SKEncodedImageFormat.Png);
+        static RgbImage Scaled(RgbImage image, double factor) =>
+            new(image.Width, image.Height, [.. image.Pixels.Select(value => (byte)(factor * value))]);
+    }
+
+    [Fact]
+    public void Colours_formats_sizes_and_imbalance_are_told()
+    {
+        for (var seed = 0; seed < 22; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
+        var grey = Pictures.Draw(30).Pixels.Chunk(3).SelectMany(pixel => Enumerable.Repeat(pixel[0], 3)).ToArray();
+        _pictures.Put("dog/grey.png", TestImages.Encode(new(160, 120, grey), SKEncodedImageFormat.Png));
+
+        var report = Check();
+
+        Assert.Equal(["dog/grey.png"], report.Images.Where(image => image.IsGrey).Select(image => image.File));
+        Assert.Equal(("PNG", 160, 120), report.Images.Where(image => image.IsGrey).Select(image => (image.Format, image.Width, image.Height)).Single());
+        Assert.Equal(("dog", 21, "cat", 2), report.Imbalance);
+        Assert.Equal([""], report.Parts);
+    }
+
+    [Fact]
+    public void Clean_data_set_is_called_so()
+    {
+        for (var seed = 0; seed < 8; seed++) _pictures.Put($"{(seed < 4 ? "cat" : "dog")}/{seed}.jpg", seed);
+
+        Assert.True(Check().IsClean);
+    }
+
+    [Fact]
+    public void Wrong_options_are_told_together()
+    {
+        var options = new DataCheckOptions { LargestHashDistance = 40, LeastCorrelation = double.NaN, OddAspect = 0.5 };
+
+        Assert.Equal(3, options.Problems().Count);
+        Assert.Empty(new DataCheckOptions().Problems());
+    }
+
+    [Fact]
+    public void Quarantine_and_undo_lose_no_file()
+    {
+        for (var seed = 0; seed < 6; seed++) _pictures.Put($"{(seed < 3 ? "cat" : "dog")}/{seed}.jpg", seed);
+        _pictures.Put("cat/below/a \"b\", c.jpg", 1);
+        _pictures.Put("dog/two.png", 2, format: SKEncodedImageFormat.Png);
+        _pictures.Put("dog/broken.jpg", "no picture"u8.ToArray());
+        var before = Pictures.Snapshot(_pictures.FullName);
+        var aside = _pictures.Outside("aside");
+
+        var moved = Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside);
+
+        Assert.Equal(4, moved); // one of two copies, both of a contradiction, the broken one
+        Assert.Equal(before.Count - 4, Pictures.Snapshot(_pictures.FullName).Count);
+        Assert.True(Check().IsClean);
+        Assert.Equal(
+            before.Values.Order(StringComparer.Ordinal),
+            Pictures.Snapshot(_pictures.FullName).Values
+                .Concat(Pictures.Snapshot(aside).Where(file => file.Key != Quarantine.ListName).Select(file => file.Value)).Order(StringComparer.Ordinal));
+
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside);
+
+        Assert.Equal((4, 0), (restored, left.Count));
+        Assert.Equal(before, Pictures.Snapshot(_pictures.FullName));
+        Assert.False(Directory.Exists(aside));
+    }
+
+    [Fact]
+    public void Undo_writes_nothing_over_and_keeps_what_it_cannot_bring_back()
+    {
+        for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
+        foreach (var name in new[] { "x", "y" }) _pictures.Put($"cat/{name}.jpg", "broken"u8.ToArray());
+        var aside = _pictures.Outside("aside");
+        Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside);
+        var mine = _pictures.Put("cat/x.jpg", 20);
+        var bytes = File.ReadAllBytes(mine);
+
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside);
+
+        Assert.Equal(1, restored);
+        Assert.Contains("x.jpg", Assert.Single(left).Path, StringComparison.Ordinal);
+        Assert.Equal(bytes, File.ReadAllBytes(mine));
+        Assert.Equal("broken", File.ReadAllText(Path.Combine(aside, "cat", "x.jpg")));
+
+        File.Delete(mine);
+        Assert.Equal(1, Quarantine.Undo(_pictures.FullName, aside).Restored);
+        Assert.Equal("broken", File.ReadAllText(mine));
+    }
+
+    [Fact]
+    public void Quarantine_takes_more_later_and_refuses_unsuitable_folders()
+    {
+        for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
+        var aside = _pictures.Outside("aside");
+        for (var time = 0; time < 2; time++)
+        {
+            _pictures.Put("cat/x.jpg", "broken"u8.ToArray());
+            Assert.Equal(1, Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside));
+        }
+        Assert.True(File.Exists(Path.Combine(aside, "cat", "x (2).jpg")));
+
+        var suspects = new[] { new Suspect("cat/0.jpg", Path.Combine(_pictures.FullName, "cat/0.jpg"), SuspectKind.Blank, "") };
+        Assert.Contains("inside", Fails(Path.Combine(_pictures.FullName, "aside")), StringComparison.Ordinal);
+        Assert.Contains("not empty", Fails(Path.GetDirectoryName(_pictures.FullName)! + "/aside/cat"), StringComparison.Ordinal);
+        Assert.Throws<DataException>(() => Quarantine.Undo(_pictures.FullName, _pictures.Outside("nowhere")));
+        Assert.True(File.Exists(suspects[0].Path));
+
+        string Fails(string folder) => Assert.Throws<DataException>(() => Quarantine.Move(_pictures.FullName, suspects, folder)).Message;
+    }
+
+    [Fact]
+    public void Page_shows_what_was_found_and_needs_no_other_file()
+    {
+        for (var seed = 0; seed < 6; seed++) _pictures.Put($"{(seed < 3 ? "cat" : "<b>&dog")}/{seed}.jpg", seed);
+        _pictures.Put("cat/copy.jpg", 0);
+        _pictures.Put("cat/broken.jpg", "no picture"u8.ToArray());
+        var path = _pictures.Outside("page.html");
+
+        DataCheckPage.Write(Check(), path);
+
+        var html = File.ReadAllText(path);
+        Assert.Equal(2, html.Split("<img ").Length - 1);
+        Assert.Contains("&lt;b&gt;&amp;dog", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("<b>", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("http", html, StringComparison.Ordinal);
+        Assert.Contains("broken.jpg", html, StringComparison.Ordinal);
+        foreach (var part in html.Split("base64,").Skip(1))
+            Assert.Equal(160, ImageDecoder.Decode(Convert.FromBase64String(part[..part.IndexOf('"')])).Width);
+        Assert.Contains("page.html", Assert.Throws<DataException>(() => DataCheckPage.Write(Check(), path)).Message, StringComparison.Ordinal);
+    }
+}
