@@ -1,0 +1,97 @@
+using Graft.Testing;
+
+namespace Graft.EndToEndTests;
+
+/// <summary><c>graft data check</c> and <c>graft data split</c> on drawn pictures.</summary>
+public sealed class DataTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    private GraftCommand Graft => new(_folder.File("home")) { WorkingFolder = _folder.FullName };
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Check_tells_leaks_loudly_and_quarantine_is_undone()
+    {
+        var pictures = Copy(photos.Folder, "pictures");
+        var fish = Directory.GetFiles(Path.Combine(pictures, "train/fish")).Order(StringComparer.Ordinal).ToArray();
+        File.Copy(fish[0], Path.Combine(pictures, "test/fish/leaked.jpg"));
+        File.Copy(fish[1], Path.Combine(pictures, "train/cup/wrong.jpg"));
+        File.WriteAllText(Path.Combine(pictures, "train/cup/broken.jpg"), "no picture");
+        var files = Files(pictures);
+
+        var told = Ends(0, Graft.Run("data", "check", "pictures", "--html", "page.html"));
+        Assert.Contains("LEAK: 1 photo is in training and in evaluation", told.Output, StringComparison.Ordinal);
+        Assert.Contains("1 photo is in several classes", told.Output, StringComparison.Ordinal);
+        Assert.Contains("1 file cannot be read", told.Output, StringComparison.Ordinal);
+        Assert.Contains("leaked.jpg", File.ReadAllText(_folder.File("page.html")), StringComparison.Ordinal);
+        Assert.Equal(files, Files(pictures));
+
+        var json = Ends(0, Graft.Run("data", "check", "pictures", "--json")).Json;
+        Assert.Equal(1, json.GetProperty("leaks").GetInt32());
+        Assert.Equal(["train/cup/broken.jpg"], json.GetProperty("unreadable").EnumerateArray().Select(file => file.GetProperty("file").GetString()));
+
+        var moved = Ends(0, Graft.Run("data", "check", "pictures", "--quarantine", "aside"));
+        Assert.Contains("Moved 4 files into aside", moved.Messages, StringComparison.Ordinal);
+        var again = Ends(0, Graft.Run("data", "check", "pictures")).Output;
+        Assert.True(again.Contains("Nothing worth a look", StringComparison.Ordinal), again);
+        Assert.Equal("4 files back in pictures.\n", Ends(0, Graft.Run("data", "check", "pictures", "--quarantine", "aside", "--undo")).Output);
+        Assert.Equal(files, Files(pictures));
+
+        Ends(0, Graft.Run("data", "check", "pictures", "--quarantine", "aside", "--move", "unreadable"));
+        Assert.Equal(files.Length - 1, Files(pictures).Length);
+    }
+
+    [Fact]
+    public void Split_makes_what_train_reads()
+    {
+        var pictures = Copy(Path.Combine(photos.Folder, "train"), "all");
+
+        var told = Ends(0, Graft.Run("data", "split", "all", "--into", "divided", "--counts", "4/2/2"));
+        Assert.EndsWith("Written to divided. Next: graft train divided\n", told.Output, StringComparison.Ordinal);
+        Assert.Equal(48, Files(_folder.File("divided")).Length);
+        Assert.Equal(4, Directory.GetFiles(_folder.File("divided/train/fish")).Length);
+        Assert.Contains("not empty", Ends(1, Graft.Run("data", "split", "all", "--into", "divided")).Messages, StringComparison.Ordinal);
+
+        var json = Ends(0, Graft.Run("data", "split", "all", "--into", "divided.csv", "--ratios", "40/10/10", "--ignore-duplicates", "--json")).Json;
+        Assert.Equal(18, json.GetProperty("left_out").GetInt32());
+        var trained = Ends(0, Graft.Run("train", "divided.csv", "--epochs", "2", "--out", "run", "--json")).Json;
+        Assert.Equal(
+            json.GetProperty("parts").GetProperty("train").GetInt32(), trained.GetProperty("images").GetProperty("train").GetInt32());
+        Assert.Equal(48, Files(pictures).Length);
+    }
+
+    [Fact]
+    public void Wrong_usage_ends_with_2_and_unsuitable_data_with_1()
+    {
+        Ends(2, Graft.Run("data", "check", "no-such-folder"));
+        Ends(2, Graft.Run("data", "check", photos.Folder, "--undo"));
+        Ends(2, Graft.Run("data", "check", photos.Folder, "--move", "blank"));
+        Ends(2, Graft.Run("data", "split", photos.Folder));
+        Ends(2, Graft.Run("data", "split", photos.Folder, "--into", "x", "--ratios", "70/40"));
+        Ends(2, Graft.Run("data", "split", photos.Folder, "--into", "x", "--ratios", "many"));
+        Ends(2, Graft.Run("data", "split", photos.Folder, "--into", "x", "--ratios", "80/20", "--counts", "1/1"));
+        Ends(1, Graft.Run("data", "split", photos.Folder, "--into", "x", "--counts", "1000/500/500"));
+        Ends(1, Graft.Run("data", "check", photos.Folder, "--quarantine", "aside", "--undo"));
+        Assert.Contains("check", Ends(0, Graft.Run("data")).Output, StringComparison.Ordinal);
+        Assert.False(Path.Exists(_folder.File("x")));
+    }
+
+    private string Copy(string from, string to)
+    {
+        foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
+            File.Copy(file, _folder.File(Path.Combine(to, Path.GetRelativePath(from, file))));
+        return _folder.File(Path.Combine(to, "x"))[..^2];
+    }
+
+    private static string[] Files(string folder) => [.. Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+
+    private static CommandResult Ends(int exitCode, CommandResult result)
+    {
+        Assert.True(exitCode == result.ExitCode, $"expected exit code {exitCode}, found {result}");
+        Assert.DoesNotContain("   at ", result.Messages, StringComparison.Ordinal);
+        Assert.DoesNotContain("should not have", result.Messages, StringComparison.Ordinal);
+        return result;
+    }
+}
