@@ -207,4 +207,38 @@ public sealed class FeaturesTests(DrawnPhotos photos) : IClassFixture<DrawnPhoto
             return process.ExitCode == 0;
         }
     }
+
+    [Fact]
+    public void Combination_of_backbones_is_trained_evaluated_and_exported()
+    {
+        var graft = NewHome("home");
+        // One network in two sizes: what else there is without downloads.
+        string[] both = ["--backbone", "graft_mobilenet_v2_050+graft_mobilenet_v2_050.graft", "--size", "graft_mobilenet_v2_050.graft=96"];
+        var train = graft.Run(["train", photos.Folder, .. both, "--out", _folder.File("run"), "--json"]);
+        Assert.Equal((0, 2 * Images), Cache(train));
+
+        var evaluation = graft.Run("evaluate", _folder.File("run"), photos.Folder, "--json");
+        Assert.Equal((2 * 24, 0), Cache(evaluation));
+        Assert.Equal(
+            train.Json.GetProperty("test").GetProperty("accuracy").GetDouble(), evaluation.Json.GetProperty("accuracy").GetDouble());
+
+        var export = graft.Run(["features", photos.Folder, .. both, "--out", _folder.File("both.npz"), "--json"]);
+        Assert.Equal((2 * Images, 0), Cache(export));
+        Assert.Equal([Images, 2560], NumpyFile.Load<float>(_folder.File("both.npz"), "features").Shape);
+    }
+
+    [Theory]
+    [InlineData("--weights", "some.pth", "which network of the combination")]
+    [InlineData("--weights", "vgg16=some.pth", "does not name")]
+    [InlineData("--size", "graft_mobilenet_v2_050=big", "from 8 to 4096")]
+    [InlineData("--preprocessing", "magic", "torchvision")]
+    [InlineData("--pool", "none", "joins vectors")]
+    public void Option_that_does_not_fit_a_combination_is_refused(string option, string value, string words)
+    {
+        var result = NewHome("home").Run(
+            "features", photos.Folder, "--backbone", "graft_mobilenet_v2_050+graft_mobilenet_v2_050.graft", "--out", _folder.File("x.npz"), option, value);
+
+        Assert.NotEqual(0, result.ExitCode);
+        Assert.Contains(words, result.Messages);
+    }
 }

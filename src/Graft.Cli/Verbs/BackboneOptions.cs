@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Globalization;
 using Graft.Backbones;
 using Graft.Classifiers;
+using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
 
@@ -31,24 +33,28 @@ internal sealed class BackboneOptions
 
     public static IReadOnlyList<string> AllPoolings { get; } = [.. Poolings.Keys];
 
-    private readonly Option<FileInfo?> _weights = new("--weights")
+    private readonly Option<string[]> _weights = new("--weights")
     {
-        Description = "Pretrained weights of that network: a .safetensors, .pth or Keras .h5 file",
-        HelpName = "FILE",
+        Description = "Pretrained weights of that network: a .safetensors, .pth or Keras .h5 file; of a combination NAME=FILE for each",
+        HelpName = "[NAME=]FILE",
     };
 
-    private readonly Option<int?> _size = new("--size") { Description = "Input size in pixels, if not the network's usual one", HelpName = "PIXELS" };
-
-    private readonly Option<string?> _preprocessing = new("--preprocessing")
+    private readonly Option<string[]> _size = new("--size")
     {
-        Description = "How the weights' network was fed, if not as the catalogue says: tf, caffe, torch, torchvision or unit",
-        HelpName = "MODE",
+        Description = "Input size in pixels, if not the network's usual one",
+        HelpName = "[NAME=]PIXELS",
     };
 
-    private readonly Option<string?> _layer = new("--layer")
+    private readonly Option<string[]> _preprocessing = new("--preprocessing")
+    {
+        Description = $"How the weights' network was fed, if not as the catalogue says: {string.Join(", ", Modes.Keys.SkipLast(1))} or {Modes.Keys.Last()}",
+        HelpName = "[NAME=]MODE",
+    };
+
+    private readonly Option<string[]> _layer = new("--layer")
     {
         Description = "Take the features after this layer or block, not before the head",
-        HelpName = "NAME",
+        HelpName = "[NAME=]LAYER",
     };
 
     private readonly Option<string> _pool = new("--pool")
@@ -81,7 +87,6 @@ internal sealed class BackboneOptions
 
     public void AddTo(Command command)
     {
-        _preprocessing.AcceptOnlyFromAmong([.. Modes.Keys]);
         command.Add(_weights);
         command.Add(_size);
         command.Add(_preprocessing);
@@ -90,33 +95,64 @@ internal sealed class BackboneOptions
     /// <summary>
     /// Loads a catalogue network, or its part up to a layer, as these options say, fetching its published weights if they are not here yet.
     /// </summary>
-    public Backbone Load(string name, ParseResult parsed, CancellationToken cancellation, string? upTo = null)
+    /// <param name="isCombined">Whether options without a name are meant for others too.</param>
+    private Backbone Load(string name, bool isCombined, ParseResult parsed, CancellationToken cancellation, string? upTo = null)
     {
         var definition = BackboneCatalog.Find(name);
-        var file = parsed.GetValue(_weights);
-        if (file is { Exists: false }) throw new UsageException($"There is no weights file {file}.");
-        var usual = definition.WeightsOf(file?.FullName).Preprocessing;
-        var size = Size(parsed) ?? usual.InputWidth;
-        var preprocessing = parsed.GetValue(_preprocessing) is { } mode
-            ? Modes[mode](size, Interpolation.Bilinear)
-            : usual.WithInputSize(size, size);
+        var file = Weights(name, isCombined, parsed);
+        if (file is not null && !File.Exists(file)) throw new UsageException($"There is no weights file {file}.");
+        var usual = definition.WeightsOf(file).Preprocessing;
+        var size = Size(name, parsed) ?? usual.InputWidth;
+        var preprocessing = Mode(name, parsed) is { } mode ? mode(size, Interpolation.Bilinear) : usual.WithInputSize(size, size);
         if (file is null) PublishedWeights.Ensure(definition, cancellation);
-        return Backbone.Load(name, file?.FullName, preprocessing, upTo);
+        return Backbone.Load(name, file, preprocessing, upTo);
     }
 
-    /// <summary>A catalogue network, or an ONNX file, cut to its features, as these options say.</summary>
-    public Backbone LoadFeatures(string name, ParseResult parsed, CancellationToken cancellation)
+    /// <summary>
+    /// A catalogue network, or an ONNX file, cut to its features, as these options say; or several, with <c>+</c> between their names.
+    /// </summary>
+    public FeatureBlocks LoadFeatures(string names, ParseResult parsed, CancellationToken cancellation)
     {
-        var whole = IsOnnx(name) ? LoadOnnx(name, parsed) : Load(name, parsed, cancellation, parsed.GetValue(_layer));
+        string[] list = File.Exists(names) ? [names] : names.Split('+', StringSplitOptions.TrimEntries);
+        if (list.Distinct(StringComparer.Ordinal).Count() < list.Length) throw new UsageException($"'{names}' names a network twice.");
+        CheckNames(list, parsed);
+        var blocks = new List<Backbone>();
         try
         {
-            return whole.Features(Poolings[parsed.GetRequiredValue(_pool)]);
+            foreach (var name in list)
+            {
+                var whole = IsOnnx(name)
+                    ? LoadOnnx(name, parsed)
+                    : Load(name, list.Length > 1, parsed, cancellation, ValueFor(name, _layer, parsed));
+                blocks.Add(whole);
+                blocks[^1] = whole.Features(Poolings[parsed.GetRequiredValue(_pool)]);
+            }
+            return new(blocks);
         }
         catch
         {
-            whole.Dispose();
+            foreach (var block in blocks) block.Dispose();
             throw;
         }
+    }
+
+    /// <summary>One network to be trained itself, with pretrained weights, or with random ones where a seed is given.</summary>
+    public Backbone LoadTrainable(string name, int? untrainedSeed, ParseResult parsed, CancellationToken cancellation)
+    {
+        CheckTrainable(name);
+        CheckNames([name], parsed);
+        if (untrainedSeed is not { } seed) return Load(name, isCombined: false, parsed, cancellation, ValueFor(name, _layer, parsed));
+        if (ValueFor(name, _weights, parsed) is not null)
+            throw new UsageException("--strategy scratch begins with random weights: leave --weights out, or take --strategy full.");
+        var untrained = Backbone.Untrained(name, seed);
+        return Size(name, parsed) is { } size ? untrained.WithInputSize(size, size) : untrained;
+    }
+
+    /// <exception cref="UsageException">It is no single network of the catalogue.</exception>
+    public static void CheckTrainable(string name)
+    {
+        if (IsOnnx(name)) throw new UsageException($"{name} stays frozen: an ONNX file cannot be trained. Leave --strategy out.");
+        if (name.Contains('+')) throw new UsageException($"The combination {name} stays frozen: name one network to train, or leave --strategy out.");
     }
 
     private static bool IsOnnx(string name) => name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
@@ -124,16 +160,58 @@ internal sealed class BackboneOptions
     private Backbone LoadOnnx(string file, ParseResult parsed)
     {
         if (!File.Exists(file)) throw new UsageException($"There is no ONNX file {file}.");
-        if (parsed.GetValue(_weights) is not null) throw new UsageException($"{file} has its weights in it. Leave --weights out.");
+        if (ValueFor(file, _weights, parsed) is not null) throw new UsageException($"{file} has its weights in it. Leave --weights out.");
         if (Engine(parsed) == InferenceEngine.Torch) throw new UsageException($"{file} runs in ONNX Runtime only. Leave --engine out.");
-        return parsed.GetValue(_preprocessing) is { } mode
-            ? OnnxBackbone.Load(file, size => Modes[mode](size, Interpolation.Bilinear), parsed.GetValue(_layer), Size(parsed))
+        return Mode(file, parsed) is { } mode
+            ? OnnxBackbone.Load(file, size => mode(size, Interpolation.Bilinear), ValueFor(file, _layer, parsed), Size(file, parsed))
             : throw new UsageException(
                 $"{file} does not say how photos are to be fed to it. Say so with --preprocessing: {string.Join(", ", Modes.Keys)} (torchvision for most PyTorch models, tf for most of TensorFlow).");
     }
 
-    private int? Size(ParseResult parsed) =>
-        parsed.GetValue(_size) is var size and not (< 8 or > 4096) ? size : throw new UsageException("Expected --size from 8 to 4096 pixels.");
+    private string? Weights(string name, bool isCombined, ParseResult parsed)
+    {
+        var file = ValueFor(name, _weights, parsed, out var isNamed);
+        return file is null || isNamed || !isCombined
+            ? file
+            : throw new UsageException($"Say which network of the combination {file} belongs to: --weights {name}={file}.");
+    }
+
+    private Func<int, Interpolation, Preprocessing>? Mode(string name, ParseResult parsed) =>
+        ValueFor(name, _preprocessing, parsed) is not { } mode ? null
+        : Modes.TryGetValue(mode, out var known) ? known
+        : throw new UsageException($"Expected --preprocessing {string.Join(", ", Modes.Keys)}, found '{mode}'.");
+
+    private int? Size(string name, ParseResult parsed) =>
+        ValueFor(name, _size, parsed) is not { } text ? null
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size is >= 8 and <= 4096 ? size
+        : throw new UsageException($"Expected --size from 8 to 4096 pixels, found '{text}'.");
+
+    private static string? ValueFor(string name, Option<string[]> option, ParseResult parsed) => ValueFor(name, option, parsed, out _);
+
+    /// <summary>What an option says of one network: NAME=VALUE, else what it says of all.</summary>
+    private static string? ValueFor(string name, Option<string[]> option, ParseResult parsed, out bool isNamed)
+    {
+        var values = parsed.GetValue(option) ?? [];
+        var named = values.Where(value => value.StartsWith($"{name}=", StringComparison.Ordinal)).Select(value => value[(name.Length + 1)..]).ToList();
+        isNamed = named.Count > 0;
+        var meant = isNamed ? named : [.. values.Where(value => NameIn(value) is null)];
+        return meant.Count <= 1
+            ? meant.SingleOrDefault()
+            : throw new UsageException($"{option.Name} is given {meant.Count} times for {name}: {string.Join(", ", meant)}. Give it once.");
+    }
+
+    /// <summary>The NAME of NAME=VALUE; null of a plain value, which may be a path with an equals sign.</summary>
+    private static string? NameIn(string value) =>
+        value.Split('=', 2) is [var name, _] && (BackboneCatalog.Contains(name) || IsOnnx(name)) ? name : null;
+
+    private void CheckNames(string[] names, ParseResult parsed)
+    {
+        foreach (var option in (Option<string[]>[])[_weights, _size, _preprocessing, _layer])
+        {
+            if ((parsed.GetValue(option) ?? []).FirstOrDefault(value => NameIn(value) is { } name && !names.Contains(name)) is { } stray)
+                throw new UsageException($"{option.Name} {stray} is for a network that --backbone does not name.");
+        }
+    }
 
     /// <summary>A trained model (a file or a run folder), or a catalogue network with its original head.</summary>
     public ImageClassifier Open(string model, ParseResult parsed, CancellationToken cancellation)
@@ -144,7 +222,7 @@ internal sealed class BackboneOptions
             throw new UsageException(
                 $"There is no model '{model}': no such file or run folder, and no network of that name (`graft models` lists them).");
         }
-        var backbone = Load(model, parsed, cancellation);
+        var backbone = Load(model, isCombined: false, parsed, cancellation);
         try
         {
             return ImageClassifier.Of(backbone);

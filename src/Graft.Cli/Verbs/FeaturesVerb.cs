@@ -39,7 +39,8 @@ internal static class FeaturesVerb
             "features",
             "Write the features of labelled photos, with paths, labels and split, to a file for other programs.",
             "graft features flowers --backbone mobilenet_v2 --out flowers.npz",
-            "graft features flowers --backbone vgg16 --layer block4_pool --pool max --out flowers.parquet") { data, backbone, output };
+            "graft features flowers --backbone vgg16 --layer block4_pool --pool max --out flowers.parquet",
+            "graft features flowers --backbone alexnet+vgg16 --out flowers.npz") { data, backbone, output };
         pretrained.AddTo(command, BackboneOptions.AllPoolings);
         command.Add(seed);
         caching.AddTo(command);
@@ -57,13 +58,13 @@ internal static class FeaturesVerb
 
             using var features = pretrained.LoadFeatures(parsed.GetRequiredValue(backbone), parsed, cancellation);
             using var cache = caching.Open(parsed);
-            using var extractor = new FeatureExtractor(features, cache, Terminal.Warn, pretrained.Engine(parsed));
-            var set = Terminal.WithProgress(progress => extractor.Extract([.. photos.All], progress, cancellation));
+            var set = Terminal.WithProgress(progress => features.Extract(
+                [.. photos.All], cache, Terminal.Warn, pretrained.Engine(parsed), bank: null, progress, cancellation));
             SkippedFiles.Say([.. photos.Skipped, .. set.Broken]);
             if (set.Rows.Count == 0) throw new GraftException($"None of the images in {source} can be read.");
-            FeatureTable.Of(photos, set, new FeatureBlocks(features)).Write(file);
+            FeatureTable.Of(photos, set, features).Scaled(features).Write(file);
 
-            var shape = features.Network.OutputShape;
+            var shape = features.Shape;
             if (parsed.GetValue(json))
             {
                 Console.Out.WriteLine(JsonSerializer.Serialize(
@@ -71,7 +72,7 @@ internal static class FeaturesVerb
                     {
                         File = file,
                         Backbone = features.Name,
-                        FeatureSpace.Of("", features).Layer,
+                        Layer = string.Join(" + ", features.Blocks.Select(block => FeatureSpace.Of("", block).Layer)),
                         Images = set.Rows.Count,
                         Skipped = photos.Skipped.Count + set.Broken.Count,
                         Shape = shape.Sizes,

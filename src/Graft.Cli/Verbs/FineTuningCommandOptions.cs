@@ -159,6 +159,7 @@ internal sealed class FineTuningCommandOptions
         var source = parsed.GetValue<string>("DIR") ?? throw new UsageException("Name the photos: graft train DIR");
         if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
         _ = Options(parsed);
+        BackboneOptions.CheckTrainable(parsed.GetRequiredValue<string>("--backbone"));
         var backbone = BackboneCatalog.Find(parsed.GetRequiredValue<string>("--backbone")).FullName;
         var run = RunFolder.Create(parsed.GetValue<string>("--out"), $"{TrainVerb.SourceName(source)}-{backbone.Split('.')[0]}-{parsed.GetValue(_strategy)}");
         try
@@ -180,7 +181,8 @@ internal sealed class FineTuningCommandOptions
         var photos = LabeledImages.Load(source, new() { Seed = seed });
         foreach (var note in photos.Notes) Terminal.Note(note);
 
-        using var whole = LoadBackbone(options.Strategy, pretrained, parsed, seed, cancellation);
+        using var whole = pretrained.LoadTrainable(
+            parsed.GetRequiredValue<string>("--backbone"), options.Strategy == Strategy.Scratch ? seed : null, parsed, cancellation);
         var features = whole.Head is null ? whole : whole.CutBefore(whole.Head);
         var model = features.Graft(options.Head, photos.Classes, seed);
         var stages = FineTuning.Stages(model, options);
@@ -211,16 +213,6 @@ internal sealed class FineTuningCommandOptions
             The run is in {run.FullName}. Next: graft predict {run.FullName} PHOTO.jpg
             """);
         return Terminal.Done;
-    }
-
-    private static Backbone LoadBackbone(Strategy strategy, BackboneOptions pretrained, ParseResult parsed, int seed, CancellationToken cancellation)
-    {
-        var name = parsed.GetRequiredValue<string>("--backbone");
-        if (strategy != Strategy.Scratch) return pretrained.Load(name, parsed, cancellation, parsed.GetValue<string>("--layer"));
-        if (parsed.GetValue<FileInfo>("--weights") is not null)
-            throw new UsageException("--strategy scratch begins with random weights: leave --weights out, or take --strategy full.");
-        var untrained = Backbone.Untrained(name, seed);
-        return parsed.GetValue<int?>("--size") is { } size ? untrained.WithInputSize(size, size) : untrained;
     }
 
     /// <exception cref="UsageException">Unsuitable values; all problems together.</exception>

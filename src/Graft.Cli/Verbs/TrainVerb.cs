@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Graft.Backbones;
 using Graft.Data;
+using Graft.Features;
 using Graft.Networks;
 using Graft.Runs;
 using Graft.Training;
@@ -105,14 +106,14 @@ internal static class TrainVerb
             foreach (var note in photos.Notes) Terminal.Note(note);
 
             using var features = pretrained.LoadFeatures(parsed.GetRequiredValue(backbone), parsed, cancellation);
-            var run = RunFolder.Create(parsed.GetValue(output), $"{SourceName(source)}-{features.Name.Split('.')[0]}");
+            var run = RunFolder.Create(parsed.GetValue(output), $"{SourceName(source)}-{string.Join('+', features.Blocks.Select(block => block.Name.Split('.')[0]))}");
             try
             {
                 Terminal.Say($"{source}: {photos.Classes.Count} classes, {photos.Train.Count:N0} images to train on, "
                     + $"{photos.Validation.Count:N0} to validate{(photos.ValidationWasSplit ? " (split off)" : "")}, {photos.Test.Count:N0} to test");
                 Terminal.Say(options.Classifier is null
                     ? Layers(features, options.Head, photos.Classes.Count)
-                    : $"{features.Name}, {features.Network.OutputShape.ElementCount:N0} features, frozen; on them {options.Classifier.Title}");
+                    : $"{features.Name}, {features.Shape.ElementCount:N0} features, frozen; on them {options.Classifier.Title}");
                 using var cache = caching.Open(parsed);
                 using var result = Terminal.WithProgress(progress =>
                     TrainingRun.Execute(photos, features, cache, options with { Progress = progress }, cancellation));
@@ -135,14 +136,18 @@ internal static class TrainVerb
         return command;
     }
 
-    private static string Layers(Backbone features, Head head, int classes)
+    private static string Layers(FeatureBlocks features, Head head, int classes)
     {
-        var whole = LayerTable.Of(features.Network.Append(output => head.Build(output, classes)));
-        return $"{features.Name}, {features.Network.OutputShape.ElementCount:N0} features: "
-            + $"frozen {Frozen(features):N0} · trainable {whole.Parameters - LayerTable.Of(features.Network).Parameters:N0} parameters";
+        var shape = features.Shape;
+        // Joined features come standardised.
+        var built = new Network(features.Name, [new("features", Input.Of(shape), [])])
+            .Append(output => (features.IsCombination ? head with { BatchNorm = false } : head).Build(output, classes));
+        return $"{features.Name}, {shape.ElementCount:N0} features: "
+            + $"frozen {Frozen(features):N0} · trainable {LayerTable.Of(built).Parameters:N0} parameters";
     }
 
-    private static long Frozen(Backbone features) => LayerTable.Of(features.Network) is var frozen ? frozen.Parameters + frozen.Statistics : 0;
+    private static long Frozen(FeatureBlocks features) =>
+        features.Blocks.Select(block => LayerTable.Of(block.Network)).Sum(table => table.Parameters + table.Statistics);
 
     internal static string SourceName(string source) =>
         Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source))) is { Length: > 0 } name ? name : "photos";

@@ -138,10 +138,9 @@ public class FeatureTableTests
         }
         File.WriteAllText(folder.File("train/a/2.png"), "broken");
         var photos = LabeledImages.FromFolder(folder.FullName);
-        using var features = FeatureScene.Backbone();
-        using var extractor = new FeatureExtractor(features, cache: null);
+        using var features = new FeatureBlocks(FeatureScene.Backbone());
 
-        var table = FeatureTable.Of(photos, extractor.Extract([.. photos.All], cancellation: TestContext.Current.CancellationToken), features);
+        var table = FeatureTable.Of(photos, features.Extract([.. photos.All], cache: null, cancellation: TestContext.Current.CancellationToken), features);
 
         Assert.Equal(
             ["train/a/1.png", "train/b/1.png", "train/b/2.png", "val/a/1.png", "val/a/2.png", "val/b/1.png", "val/b/2.png",
