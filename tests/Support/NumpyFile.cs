@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 
 namespace Graft.Testing;
 
-/// <summary>Reads numpy's .npy arrays and .npz archives (little-endian, C order): the format of the reference numbers.</summary>
+/// <summary>Reads numpy's .npy arrays and .npz archives (little-endian): the format of the reference numbers.</summary>
 internal sealed partial record NumpyArray<T>(int[] Shape, T[] Values) where T : unmanaged;
 
 internal static partial class NumpyFile
@@ -43,13 +43,14 @@ internal static partial class NumpyFile
             double => "<f8",
             _ => throw new NotSupportedException(typeof(T).Name),
         };
-        if (type != expected || text.Contains("'fortran_order': True", StringComparison.Ordinal))
-            throw new InvalidDataException($"Expected {expected} in C order, found {text}");
+        if (type != expected) throw new InvalidDataException($"Expected {expected}, found {text}");
         var shape = ShapePattern().Match(text).Groups[1].Value
             .Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(int.Parse).ToArray();
         var values = new T[shape.Aggregate(1, (product, size) => product * size)];
         stream.ReadExactly(MemoryMarshal.AsBytes(values.AsSpan()));
-        return new(shape, values);
+        if (!text.Contains("'fortran_order': True", StringComparison.Ordinal)) return new(shape, values);
+        if (shape is not [var rows, var columns]) throw new InvalidDataException($"Expected C order or a matrix, found {text}");
+        return new(shape, [.. Enumerable.Range(0, values.Length).Select(index => values[index % columns * rows + index / columns])]);
     }
 
     [GeneratedRegex(@"'descr':\s*'([^']+)'")]

@@ -62,7 +62,8 @@ public sealed record RbfSvm : RegularizedClassifier
     private static double ScaleOf(FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
-        var variance = features.Values.to_type(ScalarType.Float64).var(unbiased: false).ToDouble();
+        var values = features.Values.to_type(ScalarType.Float64);
+        var variance = (values - values.mean()).square().mean().ToDouble();
         return variance > 0 ? 1 / (features.Length * variance) : 1;
     }
 

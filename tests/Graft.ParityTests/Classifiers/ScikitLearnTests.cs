@@ -1,0 +1,194 @@
+using Graft.Classifiers;
+using Graft.Networks;
+using Graft.Testing;
+using Graft.Training;
+using static TorchSharp.torch;
+
+namespace Graft.ParityTests.Classifiers;
+
+/// <summary>Each classifier against scikit-learn 1.2.1 in float64, on features of 900 photos of five flowers, standardised and as they are.</summary>
+public class ScikitLearnTests
+{
+    private const string Folder = "reference/classifiers";
+
+    private static readonly Lazy<Reference> Data = new(() => new());
+
+    private static readonly string[] Variants = ["scaled", "raw"];
+
+    public static TheoryData<string> Variant => [.. Variants];
+
+    [SharedFact(Folder)]
+    public void Standardisation_has_the_same_means_and_deviations()
+    {
+        var layer = new LogisticRegression().Fit(Data.Value.Train, Data.Value.TrainLabels, 5, cancellation: TestContext.Current.CancellationToken).Layers[0];
+
+        // float32 rounding: the values are kept so.
+        AssertClose(Data.Value["scaled", "scaler_mean"], layer.Values[ParameterRole.MovingMean], relative: 1e-6);
+        AssertClose(Data.Value["scaled", "scaler_scale"], [.. layer.Values[ParameterRole.MovingVariance].Select(MathF.Sqrt)], relative: 1e-6);
+    }
+
+    [SharedTheory(Folder)]
+    [MemberData(nameof(Variant))]
+    public void Logistic_regression_is_at_the_same_optimum(string variant)
+    {
+        var fitted = Fit(new LogisticRegression(), variant);
+        var layer = fitted.Layers[^1];
+        var objective = variant == "scaled" ? 5.810545580969029 : 20.19615421508728;
+
+        // scikit-learn stopped at a gradient of 2.6e-5 and 3.2e-4; ours may be lower, not higher.
+        Assert.InRange((double)fitted.Facts["objective"]!, objective * (1 - 1e-6), objective * (1 + 1e-6));
+        AssertClose(Data.Value[variant, "lr_coef"], layer.Values[ParameterRole.DenseKernel], absolute: 1e-3);
+        // At that gradient its intercepts are 2e-3 and 1.2e-2 from the optimum, where its newton-cg (tol 1e-9) ends on the same features.
+        double[] intercepts = variant == "scaled"
+            ? [0.19606676, -0.26496261, -0.07529783, 0.1531129, -0.00891921]
+            : [-1.8149804, -0.50064503, 0.81436584, 0.24008517, 1.26117442];
+        AssertClose(intercepts, layer.Values[ParameterRole.Bias], absolute: 1e-4);
+        var outputs = Outputs(fitted);
+        AssertClose(Data.Value[variant, "lr_prob"], [.. outputs.SelectMany(Probabilities.Softmax)], absolute: 1e-3);
+        Assert.Equal(Reference.Labels(variant, "lr_pred"), outputs.Select(Largest));
+    }
+
+    [SharedTheory(Folder)]
+    [MemberData(nameof(Variant))]
+    public void Linear_support_vector_machines_are_at_the_same_optimum(string variant)
+    {
+        var fitted = Fit(new LinearSvm(), variant);
+        var layer = fitted.Layers.Single(layer => layer.Name == "head.decisions");
+
+        AssertClose(Data.Value[variant, "linearsvc_coef"], layer.Values[ParameterRole.DenseKernel], absolute: 1e-3);
+        AssertClose(Data.Value[variant, "linearsvc_intercept"], layer.Values[ParameterRole.Bias], absolute: 1e-3);
+        var factor = (float)(double)fitted.Facts["calibration"]!;
+        var outputs = Outputs(fitted);
+        AssertClose(Data.Value[variant, "linearsvc_decision"], [.. outputs.SelectMany(row => row.Select(value => value / factor))], absolute: 1e-3);
+        Assert.Equal(Reference.Labels(variant, "linearsvc_pred"), outputs.Select(Largest));
+    }
+
+    [SharedTheory(Folder)]
+    [MemberData(nameof(Variant))]
+    public void Rbf_support_vector_machines_decide_the_same(string variant)
+    {
+        var fitted = Fit(new RbfSvm { Tolerance = 1e-6 }, variant);
+        var layer = fitted.Layers[^1];
+        var machine = (RbfMachine)layer.Operation;
+
+        Assert.Equal(Data.Value[variant, "svc_gamma"].Single(), machine.Gamma, 1e-6 * machine.Gamma);
+        // An image whose α is 1e-9 may be counted by one of the two.
+        Assert.All(
+            Reference.Integers(variant, "svc_n_support").Zip(machine.SupportVectors),
+            counts => Assert.InRange(counts.Second, counts.First - 1, counts.First + 1));
+        var votes = Votes(machine, layer, Standardized(fitted));
+        AssertClose(Data.Value[variant, "svc_decision_ovr"], votes, absolute: 1e-3);
+        Assert.Equal(Reference.Labels(variant, "svc_pred"), votes.Chunk(5).Select(row => Array.IndexOf(row, row.Max())));
+        // The class of the highest probability is another one than that of the votes only near a tie.
+        var same = Outputs(fitted).Select(Largest).Zip(Reference.Labels(variant, "svc_pred")).Count(pair => pair.First == pair.Second);
+        Assert.InRange(same, 300 * 0.98, 300);
+    }
+
+    [SharedTheory(Folder)]
+    [MemberData(nameof(Variant))]
+    public void Naive_Bayes_has_the_same_likelihoods(string variant)
+    {
+        var fitted = Fit(new GaussianNaiveBayes(), variant);
+        var values = fitted.Layers[^1].Values;
+        using var scope = NewDisposeScope();
+        var joint = TorchClassifiers.JointLogLikelihoods(
+            Standardized(fitted), Matrix(values[ParameterRole.ClassMeans]), Matrix(values[ParameterRole.ClassVariances]),
+            tensor(values[ParameterRole.LogPriors]).to_type(ScalarType.Float64));
+
+        AssertClose(Data.Value[variant, "gnb_joint_log_likelihood"], joint.ToDoubles(), relative: 1e-6);
+        var outputs = Outputs(fitted);
+        // Differences of the former: 1e-6 of sums of some thousands.
+        AssertClose(Data.Value[variant, "gnb_log_prob"], [.. outputs.SelectMany(row => row.Select(value => (double)value))], absolute: 1e-2);
+        Assert.Equal(Reference.Labels(variant, "gnb_pred"), outputs.Select(Largest));
+
+        static Tensor Matrix(float[] values) => tensor(values).to_type(ScalarType.Float64).view(5, -1);
+    }
+
+    [SharedTheory(Folder)]
+    [MemberData(nameof(Variant))]
+    public void Nearest_neighbours_are_the_same(string variant)
+    {
+        var fitted = Fit(new NearestNeighbors(), variant);
+        using var scope = NewDisposeScope();
+        var examples = tensor(fitted.Layers[^1].Values[ParameterRole.Examples]).to_type(ScalarType.Float64).view(600, -1);
+        var (distances, indices) = TorchClassifiers.Nearest(Standardized(fitted), examples, 5);
+
+        // Of a photo that is there twice the distance is 0, but for rounding.
+        AssertClose(Data.Value[variant, "knn_distance"], distances.ToDoubles(), absolute: 1e-5, relative: 1e-5);
+        Assert.Equal(Reference.Integers(variant, "knn_index"), indices.data<long>().ToArray().Select(index => (int)index));
+        var outputs = Outputs(fitted);
+        AssertClose(Data.Value[variant, "knn_prob"], [.. outputs.SelectMany(Probabilities.Softmax)], absolute: 1e-6);
+        Assert.Equal(Reference.Labels(variant, "knn_pred"), outputs.Select(Largest));
+    }
+
+    private static FittedClassifier Fit(FeatureClassifier classifier, string variant) =>
+        (classifier with { Standardize = variant == "scaled" }).Fit(
+            Data.Value.Train, Data.Value.TrainLabels, 5, cancellation: TestContext.Current.CancellationToken);
+
+    private static Network Features => new("features", [new("features", new Input(1280, 0, 0), [])]);
+
+    private static IReadOnlyList<float[]> Outputs(FittedClassifier fitted)
+    {
+        using var module = fitted.ToModule(Features);
+        return Trainer.Outputs(module, new ExamplesInMemory(Data.Value.Test, new int[300]), batchSize: 128, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>The test features as the last layer gets them, float64.</summary>
+    private static Tensor Standardized(FittedClassifier fitted)
+    {
+        var rows = Data.Value.Test;
+        if (fitted.Layers.Count > 1)
+        {
+            using var module = (fitted with { Layers = [fitted.Layers[0]] }).ToModule(Features);
+            rows = [.. Trainer.Outputs(module, new ExamplesInMemory(rows, new int[300]), batchSize: 128, TestContext.Current.CancellationToken)];
+        }
+        return tensor([.. rows.SelectMany(row => row)]).to_type(ScalarType.Float64).view(300, -1);
+    }
+
+    private static double[] Votes(RbfMachine machine, FittedLayer layer, Tensor features)
+    {
+        using var scope = NewDisposeScope();
+        var vectors = machine.SupportVectors.Sum();
+        return TorchClassifiers.Votes(
+            TorchClassifiers.PairDecisions(
+                machine, features, Double(ParameterRole.Examples).view(vectors, -1), Double(ParameterRole.Coefficients).view(4, vectors),
+                Double(ParameterRole.Offsets)),
+            5).ToDoubles();
+
+        Tensor Double(ParameterRole role) => tensor(layer.Values[role]).to_type(ScalarType.Float64);
+    }
+
+    private static int Largest(float[] row) => Array.IndexOf(row, row.Max());
+
+    private static void AssertClose(double[] expected, float[] actual, double absolute = 0, double relative = 0) =>
+        AssertClose(expected, [.. actual.Select(value => (double)value)], absolute, relative);
+
+    private static void AssertClose(double[] expected, double[] actual, double absolute = 0, double relative = 0)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        var (worst, place) = expected.Zip(actual, (a, b) => Math.Abs(a - b) - relative * Math.Abs(a)).Select((excess, index) => (excess, index)).Max();
+        Assert.True(worst <= absolute, $"Element {place}: expected {expected[place]:R}, found {actual[place]:R}.");
+    }
+
+    private sealed class Reference
+    {
+        public float[][] Train { get; } = [.. Features("x_train")];
+
+        public float[][] Test { get; } = [.. Features("x_test")];
+
+        public int[] TrainLabels { get; } = [.. NumpyFile.Load<long>(File("features.npz"), "y_train").Values.Select(label => (int)label)];
+
+        public double[] this[string variant, string name] => NumpyFile.Load<double>(File($"sklearn_{variant}.npz"), name).Values;
+
+        public static int[] Labels(string variant, string name) =>
+            [.. NumpyFile.Load<long>(File($"sklearn_{variant}.npz"), name).Values.Select(value => (int)value)];
+
+        public static int[] Integers(string variant, string name) => name == "svc_n_support"
+            ? NumpyFile.Load<int>(File($"sklearn_{variant}.npz"), name).Values
+            : Labels(variant, name);
+
+        private static string File(string name) => SharedFolder.Path($"{Folder}/{name}");
+
+        private static IEnumerable<float[]> Features(string name) => NumpyFile.Load<float>(File("features.npz"), name).Values.Chunk(1280);
+    }
+}
