@@ -33,6 +33,9 @@ public static class BlockScaling
                 variance[column] += deviation * deviation / trainingRows.Count;
             }
         }
+        // The mean of equal numbers may be rounded to another.
+        for (var column = 0; column < length; column++)
+            if (trainingRows.All(row => row[column] == trainingRows[0][column])) variance[column] = 0;
         var gamma = new float[length];
         var varying = variance.Count(value => value > 0);
         var start = 0;

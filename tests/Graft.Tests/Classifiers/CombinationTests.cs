@@ -66,9 +66,9 @@ public class CombinationTests
     {
         using var scene = new FeatureScene();
         using var folder = new TemporaryFolder();
-        using var cache = FeatureCache.Open(scene.CacheFolder);
         using var blocks = Blocks();
         using var run = Train(scene, blocks);
+        using var cache = FeatureCache.Open(scene.CacheFolder);
         run.Model.Save(folder.File("model.safetensors"));
         var photos = scene.Photos(5);
         blocks.Extract(photos, cache, cancellation: TestContext.Current.CancellationToken);
