@@ -7,6 +7,8 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
     ForwardBenchmark.Create(),
     ExtractBenchmark.Create(),
     ClassifierBenchmark.Create(),
+    TrainingBenchmark.Create(),
+    AccuracyBenchmark.Create(),
 };
 try
 {

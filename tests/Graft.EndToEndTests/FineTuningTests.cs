@@ -105,7 +105,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     {
         using var process = graft.Start(arguments);
         var (output, messages) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        while (!File.Exists(_folder.File($"killed/{waitFor}")))
+        while (!File.Exists(Path.Combine(_folder.FullName, "killed", waitFor)))
         {
             Assert.False(process.HasExited, $"ended before it could be killed: {(process.HasExited ? messages.Result + output.Result : "")}");
             Thread.Sleep(1);

@@ -1,0 +1,63 @@
+using System.CommandLine;
+using System.Globalization;
+using Graft.Backbones;
+using Graft.Classifiers;
+using Graft.Data;
+using Graft.Features;
+using Graft.Runs;
+
+namespace Graft.Benchmarks;
+
+/// <summary>Accuracy on the test photos of every classifier, on the features of each network and of all together: a table for docs.</summary>
+internal static class AccuracyBenchmark
+{
+    private static readonly (string Name, FeatureClassifier? Classifier)[] Classifiers =
+    [
+        ("softmax head", null),
+        ("logistic regression", new LogisticRegression()),
+        ("logistic regression, C auto", new LogisticRegression { C = null }),
+        ("linear SVM", new LinearSvm()),
+        ("linear SVM, C auto", new LinearSvm { C = null }),
+        ("RBF SVM", new RbfSvm()),
+        ("naive Bayes", new GaussianNaiveBayes()),
+        ("5 nearest neighbours", new NearestNeighbors()),
+        ("nearest class mean", new NearestClassMean()),
+    ];
+
+    public static Command Create()
+    {
+        var folder = new Argument<string>("DIR") { Description = "Photos with train/ and test/ folders" };
+        var networks = new Option<string[]>("--network")
+        {
+            Description = "A network of the catalogue, with its weights as NAME=FILE where they are not in the store; repeat",
+            HelpName = "NAME[=FILE]",
+            Required = true,
+        };
+        var command = new Command("accuracy", "Test accuracy of every classifier on each network's features and on all joined") { folder, networks };
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () => Run(parsed.GetRequiredValue(folder), parsed.GetRequiredValue(networks), cancellation), cancellation));
+        return command;
+    }
+
+    private static void Run(string folder, string[] networks, CancellationToken cancellation)
+    {
+        var photos = LabeledImages.Load(folder);
+        using var cache = FeatureCache.Open();
+        var blocks = networks.Select(network => network.Split('=', 2)).Select(parts => Backbone.Load(parts[0], parts.ElementAtOrDefault(1)).Features()).ToList();
+        List<FeatureBlocks> combinations = [.. blocks.Select(block => new FeatureBlocks(block))];
+        if (blocks.Count > 1) combinations.Add(new FeatureBlocks(blocks));
+        Console.WriteLine($"# {folder}: {photos.Train.Count} images to train on, {photos.Validation.Count} to validate, {photos.Test.Count} to test");
+        Console.WriteLine($"| classifier | {string.Join(" | ", combinations.Select(combination => combination.Name))} |");
+        Console.WriteLine($"|---|{string.Concat(combinations.Select(_ => "---|"))}");
+        foreach (var (name, classifier) in Classifiers)
+        {
+            var cells = combinations.Select(combination =>
+            {
+                using var run = TrainingRun.Execute(photos, combination, cache, new() { Classifier = classifier }, cancellation);
+                return string.Create(CultureInfo.InvariantCulture, $"{100 * run.Test!.Accuracy:0.0}");
+            });
+            Console.WriteLine($"| {name} | {string.Join(" | ", cells)} |");
+        }
+        foreach (var block in blocks) block.Dispose();
+    }
+}
