@@ -6,7 +6,10 @@ switch (args)
     case ["surgery"]:
         Surgery.Run(Console.Out);
         return 0;
+    case ["finetune", var photos]:
+        FineTune.Run(photos, Console.Out);
+        return 0;
     default:
-        Console.Error.WriteLine("Samples: surgery");
+        Console.Error.WriteLine("Samples: surgery, finetune PHOTOS");
         return 2;
 }

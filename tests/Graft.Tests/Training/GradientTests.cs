@@ -1,5 +1,7 @@
 using Graft.Networks;
+using TorchSharp;
 using static TorchSharp.torch;
+using Padding = Graft.Networks.Padding;
 
 namespace Graft.Tests.Training;
 
