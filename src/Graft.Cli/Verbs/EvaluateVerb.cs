@@ -13,7 +13,7 @@ internal static class EvaluateVerb
     {
         var model = new Argument<string>("MODEL") { Description = "A trained model, a run folder, or a network of the catalogue" };
         var data = new Argument<string>("DIR") { Description = "Labelled photos: a folder per class, with or without a test/ folder; or a CSV" };
-        var output = new Option<string?>("--out") { Description = "A new folder for report.txt and predictions.csv", HelpName = "FOLDER" };
+        var output = new Option<string?>("--out") { Description = "A new folder for report.txt, predictions.csv and charts", HelpName = "FOLDER" };
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
         var command = new Verb(
@@ -54,6 +54,11 @@ internal static class EvaluateVerb
                         result.Accuracy,
                         result.MacroF1,
                         result.Loss,
+                        AccuracyInterval = (double[])[result.AccuracyInterval.Low, result.AccuracyInterval.High],
+                        MacroF1Interval = (double[])[result.MacroF1Interval.Low, result.MacroF1Interval.High],
+                        RocAuc = double.IsNaN(result.RocAuc) ? (double?)null : result.RocAuc,
+                        result.Calibration.BrierScore,
+                        result.Calibration.ExpectedCalibrationError,
                         PerClass = result.Report.Classes,
                         Confusion = result.Confusion.ToRows(),
                         Cache = new { Hits = predictions.CacheHits, Misses = predictions.CacheMisses },
@@ -68,7 +73,7 @@ internal static class EvaluateVerb
             {
                 var folder = RunFolder.Create(path, "");
                 folder.SaveEvaluation(
-                    text.ToString().TrimStart('\n'),
+                    text.ToString().TrimStart('\n'), result,
                     predictions.Read.Zip(truth, (prediction, label) => (prediction, classifier.Classes[label])));
                 Terminal.Say($"Written to {folder.FullName}.");
             }

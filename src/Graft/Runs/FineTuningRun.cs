@@ -7,6 +7,7 @@ using Graft.Checkpoints;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Evaluation;
+using Graft.Evaluation.Charts;
 using Graft.Features;
 using Graft.Imaging;
 using Graft.Training;
@@ -123,7 +124,7 @@ public sealed class FineTuningRun : IDisposable
         }
     }
 
-    /// <summary>Writes <c>model.safetensors</c>, <c>history.csv</c>, <c>report.txt</c>, <c>layers.txt</c> and, last, <c>result.json</c>.</summary>
+    /// <summary>Writes <c>model.safetensors</c>, <c>history.csv</c>, <c>report.txt</c>, <c>layers.txt</c>, learning curves (<c>loss.png</c>, <c>accuracy.png</c>) and, last, <c>result.json</c>.</summary>
     /// <exception cref="GraftException">The disk is full or fails.</exception>
     public void Save(RunFolder folder)
     {
@@ -135,6 +136,9 @@ public sealed class FineTuningRun : IDisposable
             File.WriteAllText(In("report.txt"), Report());
             File.WriteAllText(In("layers.txt"), string.Join("\n\n", Histories.Select(entry =>
                 $"Stage {entry.Stage.Number}, {entry.Stage.Name}\n{entry.Stage.Plan.ToText(everyLayer: true)}")) + "\n");
+            var (course, boundaries) = Course();
+            File.WriteAllBytes(In("loss.png"), LearningCurves.Loss(course, boundaries).ToPng());
+            File.WriteAllBytes(In("accuracy.png"), LearningCurves.Accuracy(course, boundaries).ToPng());
             if (Photos.Skipped.Count > 0)
             {
                 File.WriteAllLines(In("skipped.csv"), Photos.Skipped.Select(file => $"{Quoted(file.Path)},{Quoted(file.Reason)}").Prepend("path,reason"));
@@ -162,8 +166,8 @@ public sealed class FineTuningRun : IDisposable
             Photos.Classes,
             Histories[^1].Stage.Options.Training.Seed,
             Images = new { Train = Photos.Train.Count, Validation = Photos.Validation.Count, Test = Photos.Test.Count, Skipped = Photos.Skipped.Count },
-            Validation = Scores(Validation),
-            Test = Test is null ? null : Scores(Test),
+            Validation = RunFolder.Scores(Validation),
+            Test = Test is null ? null : RunFolder.Scores(Test),
             Stages = Histories.Select(entry => new
             {
                 entry.Stage.Name,
@@ -199,6 +203,21 @@ public sealed class FineTuningRun : IDisposable
 
     public void Dispose() => Model.Dispose();
 
+    /// <summary>All stages as one, the epochs numbered through, and the last epoch of each but the last stage.</summary>
+    private (TrainingHistory History, IReadOnlyList<int> Boundaries) Course()
+    {
+        var epochs = new List<EpochResult>();
+        var boundaries = new List<int>();
+        var best = 0;
+        foreach (var (_, history) in Histories)
+        {
+            if (epochs.Count > 0) boundaries.Add(epochs.Count);
+            best = epochs.Count + history.BestEpoch;
+            epochs.AddRange(history.Epochs.Select((epoch, index) => epoch with { Epoch = epochs.Count + index + 1 }).ToList());
+        }
+        return (new(epochs, best), boundaries);
+    }
+
     private string History()
     {
         var text = new StringBuilder("stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n");
@@ -210,8 +229,6 @@ public sealed class FineTuningRun : IDisposable
             }
         return text.ToString();
     }
-
-    private static object Scores(EvaluationResult result) => new { result.Accuracy, result.MacroF1, result.Loss };
 
     /// <summary>A few photos, a row each, as training sees them in its first epochs.</summary>
     private static void AddSamples(TensorBoardLog events, TrainingStage stage, LabeledImages photos, GraftedNetwork model)

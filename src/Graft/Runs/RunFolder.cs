@@ -6,6 +6,7 @@ using Graft.Checkpoints;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Evaluation;
+using Graft.Evaluation.Charts;
 using Graft.Training;
 
 namespace Graft.Runs;
@@ -84,11 +85,12 @@ public sealed class RunFolder
         }
     }
 
-    /// <summary>Writes <c>report.txt</c> and <c>predictions.csv</c> of a model's evaluation.</summary>
+    /// <summary>Writes <c>report.txt</c>, <c>predictions.csv</c> and charts (PNG) of a model's evaluation.</summary>
     /// <param name="report">The account for a person.</param>
+    /// <param name="result">What the charts show.</param>
     /// <param name="predictions">Each with the true class.</param>
     /// <exception cref="GraftException">The disk is full or fails.</exception>
-    public void SaveEvaluation(string report, IEnumerable<(Prediction Prediction, string Label)> predictions)
+    public void SaveEvaluation(string report, EvaluationResult result, IEnumerable<(Prediction Prediction, string Label)> predictions)
     {
         try
         {
@@ -99,6 +101,14 @@ public sealed class RunFolder
                     CultureInfo.InvariantCulture,
                     $"{Quoted(entry.Prediction.Path)},{Quoted(entry.Label)},{Quoted(entry.Prediction.Class)},{entry.Prediction.Probability:R}"))
                 .Prepend("path,label,predicted,probability"));
+            foreach (var (name, chart) in (ReadOnlySpan<(string, Chart)>)
+                [
+                    ("confusion", ResultCharts.Confusion(result.Confusion)), ("classes", ResultCharts.ClassScores(result.Report)),
+                    ("calibration", ResultCharts.Reliability(result.Calibration)), ("roc", ResultCharts.Roc(result)),
+                ])
+            {
+                File.WriteAllBytes(Path.Combine(FullName, $"{name}.png"), chart.ToPng());
+            }
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -163,17 +173,33 @@ public sealed class RunFolder
         return text.ToString();
     }
 
-    /// <summary>Accuracy, macro F1 and the table of classes.</summary>
+    /// <summary>Accuracy, macro F1, how far they can be trusted, and the table of classes.</summary>
     public static void Append(StringBuilder text, string title, EvaluationResult result)
     {
         text.AppendLine();
+        var (accuracy, macroF1) = (result.AccuracyInterval, result.MacroF1Interval);
         text.AppendLine(CultureInfo.InvariantCulture,
             $"{title}: accuracy {100 * result.Accuracy:0.0} %, macro F1 {result.MacroF1:0.000}, loss {result.Loss:0.000} on {result.Count:N0} images");
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"  95 of 100 such sets of images: accuracy {100 * accuracy.Low:0.0} to {100 * accuracy.High:0.0} %, macro F1 {macroF1.Low:0.000} to {macroF1.High:0.000}");
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"  area under ROC {result.RocAuc:0.000}, {(result.Confusion.Classes.Count > 5 ? $"top-5 accuracy {100 * result.TopKAccuracy(5):0.0} %, " : "")}Brier score {result.Calibration.BrierScore:0.000}, expected calibration error {result.Calibration.ExpectedCalibrationError:0.000}");
         text.AppendLine();
         text.AppendLine(result.Report.ToText(digits: 3).TrimEnd());
     }
 
-    private static object Scores(EvaluationResult result) => new { result.Accuracy, MacroF1 = result.MacroF1, result.Loss };
+    /// <summary>A result's figures, as result.json has them.</summary>
+    public static object Scores(EvaluationResult result) => new
+    {
+        result.Accuracy,
+        result.MacroF1,
+        result.Loss,
+        AccuracyInterval = (double[])[result.AccuracyInterval.Low, result.AccuracyInterval.High],
+        MacroF1Interval = (double[])[result.MacroF1Interval.Low, result.MacroF1Interval.High],
+        RocAuc = double.IsNaN(result.RocAuc) ? (double?)null : result.RocAuc,
+        result.Calibration.BrierScore,
+        result.Calibration.ExpectedCalibrationError,
+    };
 
     private static string History(TrainingHistory history)
     {

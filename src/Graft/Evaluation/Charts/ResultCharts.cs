@@ -123,29 +123,5 @@ public static class ResultCharts
         });
     }
 
-    /// <summary>Images as points in a plane, coloured by class.</summary>
-    /// <param name="points">For each image its place.</param>
-    /// <param name="labels">For each image its class.</param>
-    public static Chart FeatureMap(IReadOnlyList<(double X, double Y)> points, IReadOnlyList<int> labels, IReadOnlyList<string> classes)
-    {
-        MarkerShape[] shapes = [MarkerShape.FilledCircle, MarkerShape.FilledSquare, MarkerShape.FilledTriangleUp, MarkerShape.FilledDiamond];
-        return Chart.Of("Features, two principal components", 640 + classes.Max(name => Chart.WidthOf(Chart.Shortened(name))), 520, plot =>
-        {
-            for (var label = 0; label < classes.Count; label++)
-            {
-                var own = points.Where((_, index) => labels[index] == label).ToList();
-                if (own.Count == 0) continue;
-                var marks = plot.Add.ScatterPoints(
-                    own.Select(point => point.X).ToArray(), own.Select(point => point.Y).ToArray(), Chart.ColorOf(label).WithAlpha(0.7));
-                marks.MarkerSize = 6;
-                marks.MarkerShape = shapes[label / Chart.Palette.Colors.Length % shapes.Length];
-                marks.LegendText = Chart.Shortened(classes[label]);
-            }
-            plot.XLabel("first component");
-            plot.YLabel("second component");
-            plot.ShowLegend(Edge.Right);
-        });
-    }
-
     private static NumericManual Ticks(string[] names) => new([.. Enumerable.Range(0, names.Length).Select(index => (double)index)], names);
 }
