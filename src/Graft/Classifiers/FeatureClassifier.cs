@@ -44,19 +44,24 @@ public abstract record FeatureClassifier
     /// <param name="labels">The class of each, from 0.</param>
     /// <param name="classes">How many classes there are, at least 2; each has an image.</param>
     /// <param name="seed">Decides the folds of cross-validation.</param>
+    /// <param name="groups">
+    /// Where rows are several views of one image, the number of each row's image: cross-validation holds them out together. Null where each
+    /// row is an image.
+    /// </param>
     /// <exception cref="GraftException">Unsuitable options or images, a feature that is no number, or no end of the fit.</exception>
     public FittedClassifier Fit(
-        IReadOnlyList<float[]> rows, IReadOnlyList<int> labels, int classes, int seed = 1, IProgress<StepProgress>? progress = null,
-        CancellationToken cancellation = default)
+        IReadOnlyList<float[]> rows, IReadOnlyList<int> labels, int classes, int seed = 1, IReadOnlyList<int>? groups = null,
+        IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
         if (Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         using var inference = TorchSharp.torch.no_grad();
         using var scope = TorchSharp.torch.NewDisposeScope();
-        var features = FeatureMatrix.Of(rows, labels, classes);
-        var (standardized, norm) = Standardize ? Standardization.Apply(features) : (features, null);
+        var features = FeatureMatrix.Of(rows, labels, classes, groups);
         var work = new FittingWork(seed, progress, cancellation);
-        var fitted = Fit(features, standardized, work);
-        return norm is null ? fitted : fitted with { Layers = [norm, .. fitted.Layers] };
+        if (!Standardize) return Fit(features, features, work);
+        var standardization = Standardization.Of(features);
+        var fitted = Fit(features, standardization.Apply(features), work);
+        return fitted with { Layers = [standardization.Layer(), .. fitted.Layers] };
     }
 
     /// <param name="raw">The features as they are, for fits on a part of the images: <see cref="Prepare"/>.</param>
@@ -69,7 +74,7 @@ public abstract record FeatureClassifier
         var (kept, heldOut) = (raw.Subset(fold.Kept), raw.Subset(fold.HeldOut));
         if (!Standardize) return (kept, heldOut);
         var standardization = Standardization.Of(kept);
-        return (standardization.Of(kept.Values, kept.Labels, raw.Classes), standardization.Of(heldOut.Values, heldOut.Labels, raw.Classes));
+        return (standardization.Apply(kept), standardization.Apply(heldOut));
     }
 }
 

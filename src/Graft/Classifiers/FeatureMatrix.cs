@@ -6,16 +6,19 @@ namespace Graft.Classifiers;
 
 /// <summary>The features of labelled images as a matrix. Its tensor belongs to the dispose scope it was made in.</summary>
 /// <param name="Values">[images, features], float32.</param>
-internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes)
+/// <param name="Groups">Rows of one number are views of one image; null where each row is an image.</param>
+internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, int[]? Groups = null)
 {
     public int Count => Labels.Length;
 
     public int Length => (int)Values.shape[1];
 
     /// <exception cref="GraftException">No two classes, a class without images, rows of different lengths, or a feature that is no number.</exception>
-    public static FeatureMatrix Of(IReadOnlyList<float[]> rows, IReadOnlyList<int> labels, int classes)
+    public static FeatureMatrix Of(IReadOnlyList<float[]> rows, IReadOnlyList<int> labels, int classes, IReadOnlyList<int>? groups = null)
     {
         if (rows.Count != labels.Count) throw new GraftException($"Expected a label for each of {rows.Count} images, found {labels.Count}.");
+        if (groups is not null && groups.Count != rows.Count)
+            throw new GraftException($"Expected the image of each of {rows.Count} rows, found {groups.Count}.");
         if (classes < 2) throw new GraftException($"Expected at least 2 classes, found {classes}. Add a folder of photos for another class.");
         var counts = new int[classes];
         foreach (var label in labels)
@@ -42,11 +45,16 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes)
             }
             rows[i].CopyTo(destination[(i * length)..]);
         }
-        return new(values, [.. labels], classes);
+        return new(values, [.. labels], classes, groups is null ? null : [.. groups]);
     }
 
     public FeatureMatrix Subset(int[] indices) =>
-        new(Values.index_select(0, tensor([.. indices.Select(index => (long)index)])), [.. indices.Select(index => Labels[index])], Classes);
+        new(
+            Values.index_select(0, tensor([.. indices.Select(index => (long)index)])), [.. indices.Select(index => Labels[index])], Classes,
+            Groups is null ? null : [.. indices.Select(index => Groups[index])]);
+
+    /// <summary>For cross-validation: views of one image are held out together.</summary>
+    public IReadOnlyList<Fold> Folds(int seed) => StratifiedFolds.Of(Labels, seed, Groups);
 
     /// <summary>How many images each class has.</summary>
     public int[] Counts()
@@ -85,12 +93,6 @@ internal sealed record Standardization(Tensor Mean, Tensor Variance)
     /// <summary>From 1 to the next float64.</summary>
     private const double MachineEpsilon = 2.220446049250313e-16;
 
-    public static (FeatureMatrix Features, FittedLayer Layer) Apply(FeatureMatrix features)
-    {
-        var standardization = Of(features);
-        return (standardization.Of(features.Values, features.Labels, features.Classes), standardization.Layer());
-    }
-
     public static Standardization Of(FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
@@ -103,14 +105,15 @@ internal sealed record Standardization(Tensor Mean, Tensor Variance)
         return new(mean.MoveToOuterDisposeScope(), variance.MoveToOuterDisposeScope());
     }
 
-    public FeatureMatrix Of(Tensor values, int[] labels, int classes)
+    public FeatureMatrix Apply(FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
-        var moved = values.to_type(ScalarType.Float64).sub_(Mean).div_(Variance.sqrt());
-        return new(moved.to_type(ScalarType.Float32).MoveToOuterDisposeScope(), labels, classes);
+        var moved = features.Values.to_type(ScalarType.Float64).sub_(Mean).div_(Variance.sqrt());
+        return features with { Values = moved.to_type(ScalarType.Float32).MoveToOuterDisposeScope() };
     }
 
-    private FittedLayer Layer() => new(
+    /// <summary>The same as a layer of a network.</summary>
+    public FittedLayer Layer() => new(
         "head.norm", new BatchNorm(Epsilon, Scale: false),
         new Dictionary<ParameterRole, float[]> { [ParameterRole.MovingMean] = Mean.ToFloats(), [ParameterRole.MovingVariance] = Variance.ToFloats() });
 }

@@ -91,7 +91,7 @@ public abstract record LinearClassifier : RegularizedClassifier
     private List<Tensor> OutOfFold(
         LinearModel all, FeatureMatrix features, IReadOnlyList<double> values, Tensor? start, FittingWork work)
     {
-        var folds = StratifiedFolds.Of(features.Labels, work.Seed);
+        var folds = features.Folds(work.Seed);
         if (folds.Count == 0) return [];
         var outputs = values.Select(_ => full([features.Count, features.Classes], double.NaN, ScalarType.Float64)).ToList();
         for (var fold = 0; fold < folds.Count; fold++)

@@ -38,7 +38,7 @@ public sealed record NearestClassMean : FeatureClassifier
     private Tensor OutOfFold(FeatureMatrix raw, FittingWork work)
     {
         var outputs = full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64);
-        foreach (var fold in StratifiedFolds.Of(raw.Labels, work.Seed))
+        foreach (var fold in raw.Folds(work.Seed))
         {
             work.Cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();

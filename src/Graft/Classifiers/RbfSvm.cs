@@ -69,7 +69,7 @@ public sealed record RbfSvm : RegularizedClassifier
 
     private (double C, IReadOnlyList<CandidateC> Candidates) Choose(FeatureMatrix raw, FittingWork work)
     {
-        var folds = StratifiedFolds.Of(raw.Labels, work.Seed);
+        var folds = raw.Folds(work.Seed);
         if (folds.Count == 0) return (1, []);
         using var scope = NewDisposeScope();
         var logits = Candidates.Select(_ => full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64)).ToList();
@@ -103,13 +103,14 @@ public sealed record RbfSvm : RegularizedClassifier
             {
                 using var scope = NewDisposeScope();
                 int[] images = [.. byClass[i], .. byClass[j]];
-                var kernel = new KernelRows(features.Subset(images).Values, gamma);
+                var pair = features.Subset(images);
+                var kernel = new KernelRows(pair.Values, gamma);
                 bool[] positive = [.. images.Select(image => features.Labels[image] == i)];
                 for (var k = 0; k < values.Count; k++)
                 {
                     double[] upper = [.. positive.Select(first => values[k] * weights[first ? i : j])];
                     var solution = SequentialMinimalOptimization.Solve(kernel, positive, upper, Tolerance, work.Cancellation);
-                    var sigmoid = isCalibrated ? Calibrate(kernel, positive, upper, work) : (-1, 0);
+                    var sigmoid = isCalibrated ? Calibrate(kernel, pair, positive, upper, work) : (-1, 0);
                     found[k].Add((i, j, solution, sigmoid));
                 }
             }
@@ -118,11 +119,11 @@ public sealed record RbfSvm : RegularizedClassifier
     }
 
     /// <summary>The sigmoid of one pair, from the outputs for images that were held out; the folds depend on the seed alone.</summary>
-    private (double A, double B) Calibrate(KernelRows kernel, bool[] positive, double[] upper, FittingWork work)
+    private (double A, double B) Calibrate(KernelRows kernel, FeatureMatrix pair, bool[] positive, double[] upper, FittingWork work)
     {
         var decisions = new double[positive.Length];
         decisions.AsSpan().Fill(double.NaN);
-        foreach (var fold in StratifiedFolds.Of([.. positive.Select(first => first ? 1 : 0)], work.Seed))
+        foreach (var fold in pair.Folds(work.Seed))
         {
             using var scope = NewDisposeScope();
             var solution = SequentialMinimalOptimization.Solve(

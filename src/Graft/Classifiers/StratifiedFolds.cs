@@ -14,8 +14,18 @@ internal static class StratifiedFolds
     /// Each image is held out in one fold, but for a class's only one, which never is: every fold has every class to fit on. Depends on
     /// the labels and the seed alone. Fewer folds than <see cref="Count"/> where no class has so many images; none where each has one.
     /// </summary>
-    public static IReadOnlyList<Fold> Of(IReadOnlyList<int> labels, int seed)
+    /// <param name="groups">Rows of one number are views of one image and stay together; null where each row is an image.</param>
+    public static IReadOnlyList<Fold> Of(IReadOnlyList<int> labels, int seed, IReadOnlyList<int>? groups = null)
     {
+        if (groups is not null)
+        {
+            // The folds of the images, and then of their views.
+            var images = Enumerable.Range(0, labels.Count).GroupBy(row => groups[row]).Select(group => group.ToArray()).ToArray();
+            return [.. Of([.. images.Select(rows => labels[rows[0]])], seed)
+                .Select(fold => new Fold(Rows(fold.Kept), Rows(fold.HeldOut)))];
+
+            int[] Rows(int[] chosen) => [.. chosen.SelectMany(image => images[image]).Order()];
+        }
         var foldOf = new int[labels.Count];
         var next = 0;
         foreach (var group in Enumerable.Range(0, labels.Count).GroupBy(item => labels[item]).OrderBy(group => group.Key))

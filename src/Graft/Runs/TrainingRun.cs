@@ -121,7 +121,8 @@ public sealed class TrainingRun : IDisposable
             scaling is null ? options : options with { Classifier = options.Classifier is { } classic ? classic with { Standardize = false } : null, Head = options.Head with { BatchNorm = false } },
             joint, photos, Scaled(training.Rows), Scaled(others.Rows), cancellation);
         // A head's matrices are too small to share among cores: waiting for each other would cost more than it saves.
-        using var oneThread = new TorchThreads(1);
+        // A classifier that is fitted in one go works on all images at once, and on all cores.
+        using var oneThread = options.Classifier is null ? new TorchThreads(1) : null;
         var (head, history, fitted) = work.Train([.. training.Views.Select(Scaled)]);
         using (head)
         {
@@ -166,7 +167,9 @@ public sealed class TrainingRun : IDisposable
                 // Fitted in one go, so on the images and all their views at once.
                 var fitted = classic.Fit(
                     [.. TrainingRows, .. views.SelectMany(rows => rows)], [.. Enumerable.Repeat(_labels, 1 + views.Count).SelectMany(labels => labels)],
-                    Photos.Classes.Count, Options.Training.Seed, Options.Progress, Cancellation);
+                    Photos.Classes.Count, Options.Training.Seed,
+                    views.Count == 0 ? null : [.. Enumerable.Range(0, (1 + views.Count) * _labels.Length).Select(row => row % _labels.Length)],
+                    Options.Progress, Cancellation);
                 return (fitted.ToModule(Features), null, fitted);
             }
             var builder = new NetworkBuilder(Features.Name, [new(Features.Output.Name, Input.Of(Features.OutputShape), [])]);

@@ -245,6 +245,17 @@ public class FeatureClassifierTests
     }
 
     [Fact]
+    public void Views_of_an_image_are_held_out_together()
+    {
+        int[] labels = [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1], images = [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5];
+
+        var folds = StratifiedFolds.Of(labels, seed: 1, images);
+
+        Assert.Equal(Enumerable.Range(0, 12), folds.SelectMany(fold => fold.HeldOut).Order());
+        Assert.All(folds, fold => Assert.Empty(fold.Kept.Select(row => images[row]).Intersect(fold.HeldOut.Select(row => images[row]))));
+    }
+
+    [Fact]
     public void Kernel_rows_are_the_same_kept_whole_or_row_by_row()
     {
         using var scope = TorchSharp.torch.NewDisposeScope();
