@@ -27,7 +27,7 @@ public static class JpegEncoder
         }
     }
 
-    /// <summary>The picture shrunk, in its own proportions, to fit a square of so many pixels, as JPEG; a smaller one stays as it is.</summary>
+    /// <summary>The picture shrunk, in its own proportions, to fit a square of so many pixels, as JPEG; never enlarged.</summary>
     public static byte[] EncodeThumbnail(RgbImage image, int sidePixels, int quality = 80)
     {
         ArgumentNullException.ThrowIfNull(image);

@@ -100,7 +100,8 @@ public static class DataCheck
         var (done, gate) = (0, new Lock());
         try
         {
-            Parallel.For(0, paths.Length, new() { CancellationToken = cancellation, MaxDegreeOfParallelism = Environment.ProcessorCount }, index =>
+            var cores = new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Environment.ProcessorCount };
+            Parallel.For(0, paths.Length, cores, index =>
             {
                 found[index] = ImageInspection.Of(paths[index]);
                 lock (gate) progress?.Report(new("Check", ++done, paths.Length, "images"));

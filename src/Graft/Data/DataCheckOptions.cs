@@ -27,7 +27,7 @@ public sealed record DataCheckOptions
     /// <summary>A picture whose longer side is more than so many times the shorter one is oddly shaped. At least 1, default 3.</summary>
     public double OddAspect { get; init; } = 3;
 
-    /// <summary>Classes are unbalanced if the largest has more than so many times the images of the smallest. At least 1, default 10.</summary>
+    /// <summary>Classes are unbalanced if the largest is more than so many times the smallest. At least 1, default 10.</summary>
     public double Imbalance { get; init; } = 10;
 
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>

@@ -13,11 +13,14 @@ public static class DataCheckPage
     private const int Shown = 100;
 
     private const string Style = """
-        body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1b1f24; background: #fff }
-        table { border-collapse: collapse } td, th { padding: .15rem .9rem .15rem 0; text-align: right } td:first-child, th:first-child { text-align: left }
+        body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
+        body { color: #1b1f24; background: #fff }
+        table { border-collapse: collapse }
+        td, th { padding: .15rem .9rem .15rem 0; text-align: right } td:first-child, th:first-child { text-align: left }
         th { border-bottom: 1px solid #888 } .leak { background: #fde8d7; border-left: .4rem solid #d55e00; padding: .3rem 1rem }
         .group { display: flex; flex-wrap: wrap; gap: .8rem; margin: .6rem 0; padding: .6rem; border: 1px solid #d0d7de; border-radius: .4rem }
-        figure { margin: 0; width: 170px } img { max-width: 160px; max-height: 160px; display: block } figcaption { font-size: 12px; overflow-wrap: anywhere }
+        figure { margin: 0; width: 170px }
+        img { max-width: 160px; max-height: 160px; display: block } figcaption { font-size: 12px; overflow-wrap: anywhere }
         .row { display: flex; flex-wrap: wrap; gap: .8rem } code { overflow-wrap: anywhere }
         """;
 
@@ -48,7 +51,8 @@ public static class DataCheckPage
             html.Append($"<p>Unbalanced: {Encoded(largest)} has {most:N0} images, {Encoded(smallest)} {fewest:N0}.</p>\n");
         AppendGroups(html, "Leaks: in training and in evaluation", report.Duplicates.Where(group => group.IsLeak), "leak");
         AppendGroups(
-            html, "One photo in several classes: a label is likely wrong", report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: true }));
+            html, "One photo in several classes: a label is likely wrong",
+            report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: true }));
         AppendGroups(
             html, "Duplicates within a class", report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: false }));
         foreach (var flaw in report.Flawed.GroupBy(flawed => flawed.Flaw).OrderBy(flaw => flaw.Key))
@@ -59,7 +63,9 @@ public static class DataCheckPage
             AppendRest(html, flaw.Count());
         }
         AppendFiles(html, "Cannot be read", [.. report.Unreadable.Select(file => (file.Path, file.Reason))]);
-        AppendFiles(html, "Named as another format", [.. report.Misnamed.Select(file => (file.Image.Path, $"{file.Extension} holds {file.Image.Format}"))]);
+        AppendFiles(
+            html, "Named as another format",
+            [.. report.Misnamed.Select(file => (file.Image.Path, $"{file.Extension} holds {file.Image.Format}"))]);
         AppendFiles(html, "Other files", [.. report.Others.Select(file => (file.Path, file.Reason))]);
         return html.Append("</body></html>\n").ToString();
     }

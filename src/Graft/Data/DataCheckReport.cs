@@ -83,7 +83,7 @@ public sealed record DataCheckReport
         return [.. Classes.Select(name => counts.GetValueOrDefault(name))];
     }
 
-    /// <summary>The largest and the smallest class, if the one has so many more images that accuracy alone would mislead; else null.</summary>
+    /// <summary>The largest and the smallest class, if their sizes differ so much that accuracy alone would mislead; else null.</summary>
     public (string Largest, int Most, string Smallest, int Fewest)? Imbalance { get; init; }
 
     /// <summary>Whether there is nothing worth a look.</summary>

@@ -47,8 +47,8 @@ public sealed class DataSplit
     }
 
     /// <summary>
-    /// Decides where each image goes; nothing is written. It depends on the paths inside the data set, the options and, where duplicates are
-    /// kept together, on which images are: so it is the same wherever the data set lies. Bound images go first, the largest groups before
+    /// Decides where each image goes; nothing is written. It depends on the paths inside the data set, the options and, where duplicates
+    /// are kept together, on which images are: so it is the same wherever the data set lies. Bound images go first, the largest groups before
     /// all, each to the part that lacks most of what it should have; single ones then fill the parts exactly.
     /// </summary>
     /// <exception cref="DataException">The options are wrong, or a class has too few images; all problems are listed.</exception>
@@ -71,7 +71,8 @@ public sealed class DataSplit
             (var groups, unreadable) = DataCheck.SamePhotos(photos, new(), progress, cancellation);
             pairs.AddRange(groups.SelectMany(group => group.Skip(1).Select(index => (group[0], index))));
         }
-        if (options.GroupPattern is { } pattern) pairs.AddRange(NamedTogether(files, new(pattern, RegexOptions.None, TimeSpan.FromSeconds(1)), notes));
+        if (options.GroupPattern is { } pattern)
+            pairs.AddRange(NamedTogether(files, new(pattern, RegexOptions.None, TimeSpan.FromSeconds(1)), notes));
         var broken = unreadable.Select(file => file.Path).ToHashSet(StringComparer.Ordinal);
         var usable = Enumerable.Range(0, images.Count).Where(index => !broken.Contains(images[index].Path)).ToList();
         var bound = Duplicates.Connect(images.Count, pairs)
@@ -94,8 +95,10 @@ public sealed class DataSplit
             : match.Groups.ContainsKey("group") ? match.Groups["group"].Value
             : match.Groups.Count > 1 ? match.Groups[1].Value : match.Value).ToArray();
         var without = keys.Count(key => key is null);
-        if (without == files.Length) throw new DataException($"The group pattern '{pattern}' matches none of the paths, such as '{files[0]}'.");
-        if (without > 0) notes.Add($"The group pattern matches {files.Length - without:N0} of {files.Length:N0} paths; the other images stand alone.");
+        if (without == files.Length)
+            throw new DataException($"The group pattern '{pattern}' matches none of the paths, such as '{files[0]}'.");
+        if (without > 0)
+            notes.Add($"The group pattern matches {files.Length - without:N0} of {files.Length:N0} paths; the other images stand alone.");
         return Enumerable.Range(0, files.Length).Where(index => keys[index] is not null).GroupBy(index => keys[index])
             .SelectMany(group => group.Skip(1).Select(index => (group.First(), index)));
     }
@@ -107,7 +110,8 @@ public sealed class DataSplit
         {
             var few = photos.Classes.Select((name, index) => (Name: name, Size: sizes.GetValueOrDefault(index)))
                 .Where(entry => entry.Size < counts.Sum())
-                .Select(entry => $"The class '{entry.Name}' has {entry.Size:N0} usable images; {string.Join('/', counts)} asks for {counts.Sum():N0}.")
+                .Select(entry =>
+                    $"The class '{entry.Name}' has {entry.Size:N0} usable images; {string.Join('/', counts)} asks for {counts.Sum():N0}.")
                 .ToList();
             if (few.Count > 0) throw new DataException(photos.Source, few);
             return [.. photos.Classes.Select(_ => counts.ToArray())];
@@ -121,8 +125,8 @@ public sealed class DataSplit
         double[] exact = [.. ratios.Append(Math.Max(0, 100 - ratios.Sum())).Select(ratio => size * ratio / 100)];
         // A hair below a whole number is that number, computed.
         int[] shares = [.. exact.Select(share => (int)Math.Floor(share + 1e-9))];
-        foreach (var part in Enumerable.Range(0, shares.Length).OrderByDescending(part => Math.Round(exact[part] - shares[part], 9)).Take(size - shares.Sum()).ToArray())
-            shares[part]++;
+        var byRemainder = Enumerable.Range(0, shares.Length).OrderByDescending(part => Math.Round(exact[part] - shares[part], 9));
+        foreach (var part in byRemainder.Take(size - shares.Sum()).ToArray()) shares[part]++;
         return shares[..ratios.Count];
     }
 
@@ -132,7 +136,8 @@ public sealed class DataSplit
         var ranks = files.Select(file => Rank(file, seed)).ToArray();
         var part = Enumerable.Repeat(-1, images.Count).ToArray();
         var left = needs.Select(need => need.ToArray()).ToArray();
-        var outside = usable.CountBy(index => images[index].Class).ToDictionary(count => count.Key, count => count.Value - needs[count.Key].Sum());
+        var outside = usable.CountBy(index => images[index].Class)
+            .ToDictionary(count => count.Key, count => count.Value - needs[count.Key].Sum());
         var grouped = new HashSet<int>();
         foreach (var group in bound.OrderByDescending(group => group.Count).ThenBy(group => group.Min(index => ranks[index])))
         {

@@ -11,7 +11,7 @@ public sealed record DataSplitOptions
     /// </summary>
     public IReadOnlyList<double> Ratios { get; init; } = [60, 20, 20];
 
-    /// <summary>Images of each class for train, val and, if there is a third, test, such as 1000, 500, 500; what is left is left out.</summary>
+    /// <summary>Images of each class for train, val and, if there is a third, test: 1000, 500, 500; the rest is left out.</summary>
     public IReadOnlyList<int>? Counts { get; init; }
 
     /// <summary>Decides which images go where; the same seed gives the same split on every machine. Default 1.</summary>
@@ -37,7 +37,8 @@ public sealed record DataSplitOptions
         }
         else if (Ratios.Count is not (2 or 3) || Ratios.Any(ratio => !(ratio > 0)) || Ratios.Sum() > 100 + 1e-9)
         {
-            problems.Add($"Expected two or three ratios over 0, in hundredths and together at most 100, such as 60/20/20, found {string.Join('/', Ratios)}.");
+            problems.Add(
+                $"Expected two or three ratios over 0, together at most 100, such as 60/20/20, found {string.Join('/', Ratios)}.");
         }
         if (GroupPattern is { } pattern)
         {

@@ -3,7 +3,7 @@ using Graft.Imaging;
 
 namespace Graft.Data;
 
-/// <summary>What was measured on a file; what needs its pixels is of no meaning where <see cref="Problem"/> says why it cannot be read.</summary>
+/// <summary>What was measured on a file; nothing of it counts where <see cref="Problem"/> says why the file cannot be read.</summary>
 internal sealed record ImageInspection
 {
     /// <summary>Sharpness is measured with the longer side at most so many pixels, so that it does not depend on the camera's.</summary>

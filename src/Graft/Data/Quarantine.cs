@@ -77,7 +77,7 @@ public static class Quarantine
             throw new DataException($"'{source}' is a table: its rows would miss their images. Remove the rows, or check the folder.");
         var (inside, outside) = (WithSeparator(Path.GetFullPath(source)), WithSeparator(Path.GetFullPath(folder)));
         if (outside.StartsWith(inside, StringComparison.Ordinal))
-            throw new DataException($"'{folder}' lies inside '{source}', where its images would be taken for a class. Name another folder.");
+            throw new DataException($"'{folder}' lies inside '{source}', where it would be taken for a class. Name another folder.");
         var list = Path.Combine(folder, ListName);
         if (Directory.Exists(folder) && !File.Exists(list) && Directory.EnumerateFileSystemEntries(folder).Any())
             throw new DataException($"'{folder}' is not empty and no quarantine. Name a new folder.");

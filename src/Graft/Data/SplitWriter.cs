@@ -62,7 +62,8 @@ public static partial class SplitWriter
     /// <exception cref="DataException">There is.</exception>
     public static void CheckFree(string target)
     {
-        if (File.Exists(target)) throw new DataException($"There is a file {target} already, and nothing is written over. Name another one.");
+        if (File.Exists(target))
+            throw new DataException($"There is a file {target} already, and nothing is written over. Name another one.");
         if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any())
             throw new DataException($"The folder {target} is not empty, and nothing is written over. Name a new one.");
     }

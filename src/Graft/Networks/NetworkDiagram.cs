@@ -16,7 +16,7 @@ public static partial class NetworkDiagram
     public static bool CanWrite(string path) => FormatOf(path) is not null;
 
     /// <summary>Draws a network into a new file, in the format that its ending names.</summary>
-    /// <exception cref="GraftException">The ending is none of <see cref="Extensions"/>, or the file exists: it is left as it is.</exception>
+    /// <exception cref="GraftException">The ending is none of <see cref="Extensions"/>, or the file exists, and stays as it is.</exception>
     public static void Write(Network network, string path)
     {
         var draw = FormatOf(path) ?? throw new GraftException($"Expected a diagram file that ends with {Extensions}, found '{path}'.");
@@ -38,7 +38,8 @@ public static partial class NetworkDiagram
         {
             var indent = block is null ? "  " : "    ";
             if (block is not null)
-                text.Append("  subgraph cluster_").Append(number).Append(" {\n    label=").Append(Quoted(block)).Append("; labeljust=l; color=gray;\n");
+                text.Append("  subgraph cluster_").Append(number).Append(" {\n    label=").Append(Quoted(block))
+                    .Append("; labeljust=l; color=gray;\n");
             foreach (var layer in layers)
                 text.Append(indent).Append('n').Append(index[layer.Name]).Append(" [label=")
                     .Append(Quoted(string.Join('\n', Lines(network, layer))))
@@ -49,8 +50,11 @@ public static partial class NetworkDiagram
         return text.Append("}\n").ToString();
 
         // A backslash begins an escape sequence in a label, where a new line is one too.
-        static string Quoted(string label) =>
-            $"\"{label.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)}\"";
+        static string Quoted(string label)
+        {
+            label = label.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+            return $"\"{label.Replace("\n", "\\n", StringComparison.Ordinal)}\"";
+        }
     }
 
     /// <summary>Mermaid's language, which GitHub and GitLab draw inside Markdown.</summary>
@@ -62,7 +66,8 @@ public static partial class NetworkDiagram
         {
             if (block is not null) text.Append("subgraph b").Append(number).Append('[').Append(Quoted(block)).Append("]\n");
             foreach (var layer in layers)
-                text.Append('n').Append(index[layer.Name]).Append('[').Append(Quoted(string.Join("<br/>", Lines(network, layer).Select(Escaped))))
+                text.Append('n').Append(index[layer.Name]).Append('[')
+                    .Append(Quoted(string.Join("<br/>", Lines(network, layer).Select(Escaped))))
                     .Append(HasWeights(network, layer) ? "]:::w\n" : "]\n");
             if (block is not null) text.Append("end\n");
         }
@@ -70,7 +75,8 @@ public static partial class NetworkDiagram
         return text.Append("classDef w fill:#dce9f7\n").ToString();
 
         static string Quoted(string label) => $"\"{label}\"";
-        static string Escaped(string line) => line.Replace("#", "#35;", StringComparison.Ordinal).Replace("\"", "#quot;", StringComparison.Ordinal);
+        static string Escaped(string line) =>
+            line.Replace("#", "#35;", StringComparison.Ordinal).Replace("\"", "#quot;", StringComparison.Ordinal);
     }
 
     private static Func<Network, string>? FormatOf(string path) => Path.GetExtension(path).ToUpperInvariant() switch
@@ -92,7 +98,7 @@ public static partial class NetworkDiagram
     private static IEnumerable<(string From, string To)> Arrows(Network network) =>
         network.Layers.SelectMany(layer => layer.Inputs.Select(input => (input, layer.Name)));
 
-    /// <summary>Layers of one block together, blocks in the order of their first layers; null for what is in none, each by itself.</summary>
+    /// <summary>Layers of one block together, blocks in the order of their first layers; null for a layer in none.</summary>
     private static IEnumerable<(string? Block, int Number, IReadOnlyList<Layer> Layers)> Blocks(Network network)
     {
         var members = network.Layers.ToLookup(layer => BlockOf(layer.Name));
@@ -106,7 +112,7 @@ public static partial class NetworkDiagram
     }
 
     /// <summary>
-    /// <c>layer1.0</c> for layer1.0.conv2, <c>features.4</c> for features.4.conv.0.0, <c>fire2</c> for fire2/squeeze1x1, and, in Keras's way,
+    /// <c>layer1.0</c> for layer1.0.conv2, <c>features.4</c> for features.4.conv.0.0, <c>fire2</c> for fire2/squeeze1x1 and, as Keras does,
     /// <c>conv2_block1</c> for conv2_block1_1_conv.
     /// </summary>
     private static string? BlockOf(string layer)
