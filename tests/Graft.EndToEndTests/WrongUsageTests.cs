@@ -135,11 +135,12 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Ctrl-C is sent as a signal");
         using var process = Graft.Start("train", photos.Folder, "--out", _folder.File("run"), "--epochs", "1000000", "--patience", "0");
         using var limit = new Timer(_ => process.Kill(), null, TimeSpan.FromMinutes(2), Timeout.InfiniteTimeSpan);
-        var messages = new StringBuilder();
+        var (messages, extractions) = (new StringBuilder(), 0);
         while (process.StandardError.ReadLine() is { } line)
         {
             messages.AppendLine(line);
-            if (line.StartsWith("Features: 72 of 72", StringComparison.Ordinal)) break;
+            // Of the images to train on, and of the others; then the training begins.
+            if (line.Split(' ') is ["Features:", var done, "of", var all, "images"] && done == all && ++extractions == 2) break;
         }
 
         Assert.Equal(0, SendSignal(process.Id, 2));

@@ -155,6 +155,10 @@ internal sealed class BackboneOptions
         if (name.Contains('+')) throw new UsageException($"The combination {name} stays frozen: name one network to train, or leave --strategy out.");
     }
 
+    /// <summary>A value of --weights with its file's full path.</summary>
+    public static string WithFullPath(string value) =>
+        NameIn(value) is { } name ? $"{name}={Path.GetFullPath(value[(name.Length + 1)..])}" : Path.GetFullPath(value);
+
     private static bool IsOnnx(string name) => name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
 
     private Backbone LoadOnnx(string file, ParseResult parsed)

@@ -334,7 +334,7 @@ internal sealed class FineTuningCommandOptions
         foreach (var result in parsed.CommandResult.Children.OfType<System.CommandLine.Parsing.OptionResult>().Where(result => !result.Implicit))
         {
             if (result.Option.Name is "--out" or "--json" or "--verbose") continue;
-            var values = result.Tokens.Select(token => result.Option.Name == "--weights" ? Path.GetFullPath(token.Value) : token.Value).ToList();
+            var values = result.Tokens.Select(token => result.Option.Name == "--weights" ? BackboneOptions.WithFullPath(token.Value) : token.Value).ToList();
             if (values.Count == 0) arguments.Add(result.Option.Name);
             foreach (var value in values) arguments.AddRange([result.Option.Name, value]);
         }
