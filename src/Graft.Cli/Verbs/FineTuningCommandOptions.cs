@@ -243,7 +243,9 @@ internal sealed class FineTuningCommandOptions
                 throw new UsageException($"The strategy {parsed.GetValue(_strategy)} has one stage: --epochs and --learning-rate are its.");
             StageOptions Only(StageOptions stage) => stage with
             {
-                Training = Common(stage.Training, parsed, isOnly: true), Augmentation = augmentation, Views = parsed.GetValue(_views) ?? stage.Views,
+                Training = Common(stage.Training, parsed, isOnly: true),
+                Augmentation = augmentation,
+                Views = parsed.GetValue(_views) ?? stage.Views,
             };
             (first, second) = (first is null ? null : Only(first), second is null ? null : Only(second));
         }

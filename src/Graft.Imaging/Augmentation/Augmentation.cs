@@ -43,13 +43,26 @@ public sealed record Augmentation
     /// <summary>The classic recipes' set, with light and colour.</summary>
     public static Augmentation Medium { get; } = new()
     {
-        HorizontalFlip = true, RotationDegrees = 15, Shift = 0.1, Zoom = 0.2, Brightness = 0.2, Contrast = 0.2, Colour = 0.2,
+        HorizontalFlip = true,
+        RotationDegrees = 15,
+        Shift = 0.1,
+        Zoom = 0.2,
+        Brightness = 0.2,
+        Contrast = 0.2,
+        Colour = 0.2,
     };
 
     /// <summary>For few photographs and many epochs: crops down to 35 % of the area, turns, strong light, a part cut out.</summary>
     public static Augmentation Strong { get; } = new()
     {
-        HorizontalFlip = true, SmallestCrop = 0.35, RotationDegrees = 30, Shift = 0.1, Brightness = 0.4, Contrast = 0.4, Colour = 0.4, Cutout = 0.3,
+        HorizontalFlip = true,
+        SmallestCrop = 0.35,
+        RotationDegrees = 30,
+        Shift = 0.1,
+        Brightness = 0.4,
+        Contrast = 0.4,
+        Colour = 0.4,
+        Cutout = 0.3,
     };
 
     /// <summary>Mirrors every other view left to right. Default false.</summary>

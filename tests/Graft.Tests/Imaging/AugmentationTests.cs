@@ -189,7 +189,14 @@ public class AugmentationTests
     {
         var problems = new Augmentation
         {
-            RotationDegrees = 181, Shift = -1, Zoom = 1, SmallestCrop = 0, Brightness = 2, Contrast = double.NaN, Colour = -0.1, Cutout = 1.1,
+            RotationDegrees = 181,
+            Shift = -1,
+            Zoom = 1,
+            SmallestCrop = 0,
+            Brightness = 2,
+            Contrast = double.NaN,
+            Colour = -0.1,
+            Cutout = 1.1,
         }.Problems();
 
         Assert.Equal(8, problems.Count);

@@ -314,7 +314,13 @@ public class TrainingOptionsEffectTests
         var checkpoint = new TrainingCheckpoint(folder.File("last.safetensors"));
         var options = new TrainingOptions
         {
-            Optimizer = optimizer, Epochs = 8, BatchSize = 8, LearningRate = 0.02, Patience = 0, AverageDecay = averageDecay, Balance = ClassBalance.Sampling,
+            Optimizer = optimizer,
+            Epochs = 8,
+            BatchSize = 8,
+            LearningRate = 0.02,
+            Patience = 0,
+            AverageDecay = averageDecay,
+            Balance = ClassBalance.Sampling,
             Schedule = new LearningRateSchedule.ReduceOnPlateau(Patience: 1, MinDelta: 0.05, Factor: 0.5),
         };
         var whole = Train(options);
