@@ -115,7 +115,11 @@ internal sealed record Standardization(Tensor Mean, Tensor Variance)
     /// <summary>The same as a layer of a network.</summary>
     public FittedLayer Layer() => new(
         "head.norm", new BatchNorm(Epsilon, Scale: false),
-        new Dictionary<ParameterRole, float[]> { [ParameterRole.MovingMean] = Mean.ToFloats(), [ParameterRole.MovingVariance] = Variance.ToFloats() });
+        new Dictionary<ParameterRole, float[]>
+        {
+            [ParameterRole.MovingMean] = Mean.ToFloats(),
+            [ParameterRole.MovingVariance] = Variance.ToFloats(),
+        });
 }
 
 internal static class TensorNumbers

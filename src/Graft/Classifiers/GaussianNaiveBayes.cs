@@ -38,7 +38,8 @@ public sealed record GaussianNaiveBayes : FeatureClassifier
         {
             work.Cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            long[] images = [.. Enumerable.Range(0, features.Count).Where(image => features.Labels[image] == label).Select(image => (long)image)];
+            long[] images =
+                [.. Enumerable.Range(0, features.Count).Where(image => features.Labels[image] == label).Select(image => (long)image)];
             var own = x.index_select(0, tensor(images));
             means.Add(own.mean([0]).MoveToOuterDisposeScope());
             variances.Add(own.var([0], unbiased: false).add_(added).MoveToOuterDisposeScope());

@@ -103,7 +103,8 @@ public abstract record LinearClassifier : RegularizedClassifier
             for (var i = 0; i < values.Count; i++)
             {
                 work.Progress?.Report(new("Cross-validation", fold * values.Count + i, folds.Count * values.Count, "fits"));
-                coefficients = Minimize(model, kept, values[i], coefficients, Math.Max(Tolerance, FoldTolerance * Math.Min(1, values[i])), work).Coefficients;
+                var tolerance = Math.Max(Tolerance, FoldTolerance * Math.Min(1, values[i]));
+                coefficients = Minimize(model, kept, values[i], coefficients, tolerance, work).Coefficients;
                 using var index = tensor([.. folds[fold].HeldOut.Select(image => (long)image)]);
                 outputs[i].index_copy_(0, index, LinearModel.Outputs(heldOut.Values, coefficients));
             }

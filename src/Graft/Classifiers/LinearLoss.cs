@@ -20,7 +20,8 @@ internal abstract class LinearLoss
     private protected static Tensor OneHot(int[] labels, int classes)
     {
         using var scope = NewDisposeScope();
-        return eye(classes, dtype: ScalarType.Float64).index_select(1, tensor([.. labels.Select(label => (long)label)])).MoveToOuterDisposeScope();
+        return eye(classes, dtype: ScalarType.Float64)
+            .index_select(1, tensor([.. labels.Select(label => (long)label)])).MoveToOuterDisposeScope();
     }
 }
 
@@ -47,13 +48,16 @@ internal sealed class CrossEntropy(int[] labels, int classes, double[] weights) 
     public override Tensor Values(Tensor outputs)
     {
         using var scope = NewDisposeScope();
-        return ((outputs.logsumexp(0, keepdim: true) - (outputs * _hot).sum(0, keepdim: true)) * _weights).sum().view(1).MoveToOuterDisposeScope();
+        var losses = outputs.logsumexp(0, keepdim: true) - (outputs * _hot).sum(0, keepdim: true);
+        return (losses * _weights).sum().view(1).MoveToOuterDisposeScope();
     }
 
     public override (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs)
     {
         var probabilities = outputs.softmax(0);
-        return ((probabilities - _hot).mul_(_weights), new Covariance(probabilities.to_type(ScalarType.Float32), _weights.to_type(ScalarType.Float32)));
+        return (
+            (probabilities - _hot).mul_(_weights),
+            new Covariance(probabilities.to_type(ScalarType.Float32), _weights.to_type(ScalarType.Float32)));
     }
 
     /// <summary>weight · (diag(p) − p·pᵀ).</summary>

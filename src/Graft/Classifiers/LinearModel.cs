@@ -85,7 +85,7 @@ internal sealed class LinearModel
     /// <exception cref="GraftException">It does not come to an end.</exception>
     public LinearSolution Minimize(LinearLoss loss, int classes, double tolerance, Tensor? start, CancellationToken cancellation)
     {
-        var coefficients = empty([classes, (_basis ?? _double).shape[_basis is null ? 1 : 0] + (_basis is null ? 0 : 1)], ScalarType.Float64);
+        var coefficients = empty([classes, _basis is null ? _double.shape[1] : _basis.shape[0] + 1], ScalarType.Float64);
         using var scope = NewDisposeScope();
         var w = start is null ? zeros([classes, _double.shape[1]], ScalarType.Float64) : Reduce(start);
         var outputs = w.mm(_double.t());
@@ -139,7 +139,8 @@ internal sealed class LinearModel
             if (isByClass && values.sum().ToDouble() >= before) return Solution(step);
         }
         throw new GraftException(
-            $"The fit did not come to its optimum in {MostSteps} steps (gradient {largest:0.0e+0}). Give a smaller C, or standardise the features.");
+            $"The fit did not come to its optimum in {MostSteps} steps (gradient {largest:0.0e+0}). "
+            + "Give a smaller C, or standardise the features.");
 
         LinearSolution Solution(int steps) =>
             new(coefficients.copy_(Extend(w)), values.sum().ToDouble(), largest, steps, products);
@@ -150,7 +151,8 @@ internal sealed class LinearModel
     {
         using var scope = NewDisposeScope();
         var last = coefficients.shape[1] - 1;
-        return features.to_type(ScalarType.Float64).mm(coefficients.narrow(1, 0, last).t()).add_(coefficients.select(1, last)).MoveToOuterDisposeScope();
+        return features.to_type(ScalarType.Float64)
+            .mm(coefficients.narrow(1, 0, last).t()).add_(coefficients.select(1, last)).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -230,7 +232,7 @@ internal sealed class LinearModel
             if (images.shape[0] >= _double.shape[1])
             {
                 // In the beginning all images count, and often the same for all classes.
-                var isAll = images.shape[0] == all && own.min().ToDouble() == own.max().ToDouble() && weights.min().ToDouble() == weights.max().ToDouble();
+                var isAll = images.shape[0] == all && weights.min().ToDouble() == weights.max().ToDouble();
                 var factor = isAll && factorOfAll is not null ? factorOfAll : Precondition(own);
                 if (isAll && factorOfAll is null) factorOfAll = factor.MoveToOuterDisposeScope();
                 direction[label] = cholesky_solve(right.to_type(ScalarType.Float32), factor).to_type(ScalarType.Float64).squeeze(1).neg_();
@@ -250,7 +252,7 @@ internal sealed class LinearModel
         return direction.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Preconditioned conjugate gradients: −(Hessian)⁻¹·gradient to a residual of <paramref name="accuracy"/> times the gradient.</summary>
+    /// <summary>Preconditioned conjugate gradients: −(Hessian)⁻¹·gradient to a residual of this share of the gradient.</summary>
     private (Tensor Direction, int Products) Solve(Tensor gradient, Curvature curvature, Tensor preconditioner, double accuracy)
     {
         var direction = zeros_like(gradient);
@@ -291,7 +293,8 @@ internal sealed class LinearModel
     private Tensor Precondition(Tensor weights)
     {
         using var scope = NewDisposeScope();
-        if (_single.shape[1] > MostFeaturesOfGram) return _single.square().t().mv(weights).add_(_ridge32).clamp_min_(1e-6).MoveToOuterDisposeScope();
+        if (_single.shape[1] > MostFeaturesOfGram)
+            return _single.square().t().mv(weights).add_(_ridge32).clamp_min_(1e-6).MoveToOuterDisposeScope();
         var rows = weights.gt(weights.max() * SmallestShare).nonzero().squeeze(1);
         var scaled = _single.index_select(0, rows).mul_(weights.index_select(0, rows).sqrt_().unsqueeze(1));
         var gram = scaled.t().mm(scaled);

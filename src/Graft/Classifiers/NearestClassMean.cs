@@ -56,7 +56,8 @@ public sealed record NearestClassMean : FeatureClassifier
     {
         using var scope = NewDisposeScope();
         var labels = tensor([.. features.Labels.Select(label => (long)label)]);
-        var sums = zeros([features.Classes, features.Length], ScalarType.Float64).index_add_(0, labels, features.Values.to_type(ScalarType.Float64), 1);
+        var sums = zeros([features.Classes, features.Length], ScalarType.Float64)
+            .index_add_(0, labels, features.Values.to_type(ScalarType.Float64), 1);
         var means = sums / tensor([.. features.Counts().Select(count => (double)count)]).unsqueeze(1);
         var middle = means.mean([0], keepdim: true);
         // −½|x − m|² = x·m − ½|m|² − ½|x|²; with m = middle + d: x·d − middle·d − ½|d|², and terms that all classes share.

@@ -51,7 +51,8 @@ public abstract record RegularizedClassifier : FeatureClassifier
     /// <summary>"C = 0.01, the best of 9 by cross-validation (accuracy 91.2 %)" or "C = 1".</summary>
     private protected static string Describe(double c, IReadOnlyList<CandidateC> candidates) => string.Create(
         CultureInfo.InvariantCulture,
-        $"C = {c:0.######}{(candidates.Count > 0 ? $", the best of {candidates.Count} by cross-validation (accuracy {100 * Best(candidates).Accuracy:0.0} %)" : "")}");
+        $"C = {c:0.######}{(candidates.Count == 0 ? "" : $", the best of {candidates.Count} by cross-validation "
+            + $"(accuracy {100 * Best(candidates).Accuracy:0.0} %)")}");
 
     private protected Dictionary<string, object?> CommonFacts(double c, IReadOnlyList<CandidateC> candidates) => new(StringComparer.Ordinal)
     {

@@ -118,7 +118,11 @@ public sealed class TrainingRun : IDisposable
         var joint = scaling?.Network ?? features.Blocks[0].Network;
         var work = new HeadWork(
             // Scaled blocks are standardised already.
-            scaling is null ? options : options with { Classifier = options.Classifier is { } classic ? classic with { Standardize = false } : null, Head = options.Head with { BatchNorm = false } },
+            scaling is null ? options : options with
+            {
+                Classifier = options.Classifier is { } classic ? classic with { Standardize = false } : null,
+                Head = options.Head with { BatchNorm = false },
+            },
             joint, photos, Scaled(training.Rows), Scaled(others.Rows), cancellation);
         // A head's matrices are too small to share among cores: waiting for each other would cost more than it saves.
         // A classifier that is fitted in one go works on all images at once, and on all cores.

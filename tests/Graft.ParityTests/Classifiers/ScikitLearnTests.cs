@@ -121,6 +121,69 @@ public class ScikitLearnTests
         Assert.Equal(Reference.Labels(variant, "knn_pred"), outputs.Select(Largest));
     }
 
+    /// <summary>
+    /// scikit-learn's first coefficients and the intercept of the last class, for the first 120 photos of the first class and 30 of the
+    /// second: <c>LogisticRegression(solver="newton-cg", tol=1e-9)</c>, the same and <c>LinearSVC(dual=False, tol=1e-9)</c> with
+    /// <c>class_weight="balanced"</c>.
+    /// </summary>
+    [SharedFact(Folder)]
+    public void Two_classes_make_the_binary_machine()
+    {
+        int[] counts = [120, 30];
+        var plain = FitPart(new LogisticRegression { Tolerance = 1e-8 }, counts).Layers[1];
+        var balanced = FitPart(new LogisticRegression { Tolerance = 1e-8, ClassWeights = ClassWeighting.Balanced }, counts).Layers[1];
+        var machine = FitPart(new LinearSvm { ClassWeights = ClassWeighting.Balanced }, counts).Layers[1];
+
+        // The binary machine's w is the difference of both classes' vectors.
+        AssertClose([0.071783792, -0.003473125, -0.054454778, -5.5734464], Difference(plain), absolute: 1e-5);
+        AssertClose([0.07402117, -0.0035641931, -0.056402547, -5.0332714], Difference(balanced), absolute: 1e-5);
+        AssertClose([0.024198665, -0.0023349704, -0.014633282, -0.16790904], [.. Difference(machine).Select(value => value / 2)], absolute: 1e-5);
+
+        static double[] Difference(FittedLayer layer)
+        {
+            var (kernel, bias) = (layer.Values[ParameterRole.DenseKernel], layer.Values[ParameterRole.Bias]);
+            return [.. Enumerable.Range(0, 3).Select(feature => (double)kernel[1280 + feature] - kernel[feature]), bias[1] - bias[0]];
+        }
+    }
+
+    /// <summary>As above, for the first 120, 100, 80, 60 and 40 photos of the classes; and <c>SVC(tol=1e-6)</c> and <c>NearestCentroid()</c>.</summary>
+    [SharedFact(Folder)]
+    public void Balanced_classes_weigh_the_same()
+    {
+        int[] counts = [120, 100, 80, 60, 40];
+        var logistic = FitPart(new LogisticRegression { Tolerance = 1e-8, ClassWeights = ClassWeighting.Balanced }, counts).Layers[1];
+        var linear = FitPart(new LinearSvm { ClassWeights = ClassWeighting.Balanced }, counts).Layers[1];
+        var radial = FitPart(new RbfSvm { Tolerance = 1e-6, ClassWeights = ClassWeighting.Balanced }, counts);
+
+        AssertClose([0.027057296, 0.014490039, -0.024052947], logistic.Values[ParameterRole.DenseKernel][(4 * 1280)..(4 * 1280 + 3)], absolute: 1e-5);
+        AssertClose([1.3616326, 0.61908113, -0.075234146, -0.37116682, -1.5343128], logistic.Values[ParameterRole.Bias], absolute: 1e-4);
+        AssertClose([0.018267767, 0.010777286, -0.015701012], linear.Values[ParameterRole.DenseKernel][(4 * 1280)..(4 * 1280 + 3)], absolute: 1e-5);
+        AssertClose([-0.20961537, -0.23285803, -0.37127251, -0.63868933, -0.71011949], linear.Values[ParameterRole.Bias], absolute: 1e-4);
+        var votes = Votes((RbfMachine)radial.Layers[^1].Operation, radial.Layers[^1], Standardized(radial)).Chunk(5);
+        var expected =
+            "000000020000000010002000000000000000000000000000000000000100011111111111121111111111111011111111111111111111111111111111"
+            + "222224222222222222221222242222222222222222222222222222242222331333233333333333413334333332323333333123333333133333333233"
+            + "424422444421244444444444441041242424224142444141444444442144";
+        // Of classes with as many votes scikit-learn predicts the first, and decision_function ranks the clearest first.
+        Assert.InRange(votes.Select(row => Array.IndexOf(row, row.Max())).Zip(expected).Count(pair => pair.First != pair.Second - '0'), 0, 1);
+        Assert.Equal([94, 89, 75, 57, 39], ((RbfMachine)radial.Layers[^1].Operation).SupportVectors);
+        Assert.Equal(
+            "000000420000000010002000000000000000000000000000000000000100001011131111131031111111111000113111111111111111111113111111"
+            + "222224222222222222231222242222222222221222222222222222242122334330333333333333433334333132323333033033333333133333333233"
+            + "424422444421144444444444441044242424024142444141444444442344",
+            string.Concat(Outputs(FitPart(new NearestClassMean(), counts)).Select(Largest)));
+    }
+
+    /// <summary>Fits on the first so many photos of each class, standardised.</summary>
+    private static FittedClassifier FitPart(FeatureClassifier classifier, int[] counts)
+    {
+        var labels = Data.Value.TrainLabels;
+        int[] images = [.. counts.SelectMany((count, label) => Enumerable.Range(0, labels.Length).Where(image => labels[image] == label).Take(count))];
+        return classifier.Fit(
+            [.. images.Select(image => Data.Value.Train[image])], [.. images.Select(image => labels[image])], counts.Length,
+            cancellation: TestContext.Current.CancellationToken);
+    }
+
     private static FittedClassifier Fit(FeatureClassifier classifier, string variant) =>
         (classifier with { Standardize = variant == "scaled" }).Fit(
             Data.Value.Train, Data.Value.TrainLabels, 5, cancellation: TestContext.Current.CancellationToken);
