@@ -30,7 +30,7 @@ public sealed class Calibration
         return new(
             bins,
             bins.Sum(bin => bin.Count * Math.Abs(bin.Confidence - bin.Accuracy)) / items.Count,
-            labels.Zip(probabilities, (label, row) => row.Select((p, index) => Math.Pow(p - (index == label ? 1 : 0), 2)).Sum()).Average());
+            labels.Zip(probabilities, (label, row) => row.Select((p, index) => Math.Pow((double)p - (index == label ? 1 : 0), 2)).Sum()).Average());
     }
 
     /// <summary>Of 15 bins of equal width, those with predictions, from low confidence to high.</summary>
