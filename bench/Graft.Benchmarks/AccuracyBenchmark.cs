@@ -8,7 +8,7 @@ using Graft.Runs;
 
 namespace Graft.Benchmarks;
 
-/// <summary>Accuracy on the test photos of every classifier, on the features of each network and of all together: a table for docs.</summary>
+/// <summary>Accuracy of every classifier on the test photos (without any, on the validation photos), on the features of each network and of all joined.</summary>
 internal static class AccuracyBenchmark
 {
     private static readonly (string Name, FeatureClassifier? Classifier)[] Classifiers =
@@ -26,7 +26,7 @@ internal static class AccuracyBenchmark
 
     public static Command Create()
     {
-        var folder = new Argument<string>("DIR") { Description = "Photos with train/ and test/ folders" };
+        var folder = new Argument<string>("DIR") { Description = "Photos with train/ and test/ or val/ folders" };
         var networks = new Option<string[]>("--network")
         {
             Description = "A network of the catalogue, with its weights as NAME=FILE where they are not in the store; repeat",
@@ -54,7 +54,7 @@ internal static class AccuracyBenchmark
             var cells = combinations.Select(combination =>
             {
                 using var run = TrainingRun.Execute(photos, combination, cache, new() { Classifier = classifier }, cancellation);
-                return string.Create(CultureInfo.InvariantCulture, $"{100 * run.Test!.Accuracy:0.0}");
+                return string.Create(CultureInfo.InvariantCulture, $"{100 * (run.Test ?? run.Validation).Accuracy:0.0}");
             });
             Console.WriteLine($"| {name} | {string.Join(" | ", cells)} |");
         }

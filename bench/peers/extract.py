@@ -1,6 +1,6 @@
 """Features of photos on disk in PyTorch and torchvision, images a second: ImageFolder, DataLoader, random weights, float32, inference.
 
-    python3 bench/peers/extract.py DIR [--network NAME...] [--workers COUNT...] [--rounds COUNT]
+    python3 bench/peers/extract.py DIR [--network NAME...] [--workers COUNT...] [--threads COUNT] [--rounds COUNT]
 
 Beside it: dotnet run -c Release --project bench/Graft.Benchmarks -- extract DIR
 """
@@ -38,9 +38,12 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--network", nargs="+", default=["mobilenet_v2", "resnet50"])
     parser.add_argument("--workers", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--layout", nargs="+", default=["contiguous", "channels-last"])
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
     torch.manual_seed(1)
     folders = [os.path.join(asked.folder, name) for name in ("train", "validation", "val", "test")]
     folders = [folder for folder in folders if os.path.isdir(folder)] or [asked.folder]
@@ -48,7 +51,7 @@ def main():
     print(f"# {machine()}; {len(photos)} photos, {torch.get_num_threads()} threads")
     print(f"{'network':26}{'layout':>15}{'workers':>9}{'extraction/s':>14}")
     for name in asked.network:
-        for layout in ("contiguous", "channels-last"):
+        for layout in asked.layout:
             network = getattr(torchvision.models, name)(weights=None).eval()
             network.classifier = network.fc = torch.nn.Identity()
             if layout == "channels-last":
