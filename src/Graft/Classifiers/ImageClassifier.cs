@@ -275,21 +275,4 @@ public sealed class ImageClassifier : IDisposable
     {
         public void Read(Parameter parameter, Span<float> destination) => checkpoint.Read(prefix + parameter.Key, destination);
     }
-
-    private sealed class CopiedWeights : IWeights
-    {
-        private readonly Dictionary<string, float[]> _values = new(StringComparer.Ordinal);
-
-        public CopiedWeights(TorchNetwork module)
-        {
-            foreach (var parameter in module.Network.Parameters)
-            {
-                var values = new float[parameter.ElementCount];
-                module.Read(parameter, values);
-                _values.Add(parameter.Key, values);
-            }
-        }
-
-        public void Read(Parameter parameter, Span<float> destination) => _values[parameter.Key].CopyTo(destination);
-    }
 }

@@ -75,3 +75,21 @@ public sealed class CombinedWeights(IWeights first, IReadOnlySet<string> layersO
     public void Read(Parameter parameter, Span<float> destination) =>
         (layersOfFirst.Contains(parameter.Layer) ? first : second).Read(parameter, destination);
 }
+
+/// <summary>The values that a module had when they were copied.</summary>
+internal sealed class CopiedWeights : IWeights
+{
+    private readonly Dictionary<string, float[]> _values = new(StringComparer.Ordinal);
+
+    public CopiedWeights(TorchNetwork module)
+    {
+        foreach (var parameter in module.Network.Parameters)
+        {
+            var values = new float[parameter.ElementCount];
+            module.Read(parameter, values);
+            _values.Add(parameter.Key, values);
+        }
+    }
+
+    public void Read(Parameter parameter, Span<float> destination) => _values[parameter.Key].CopyTo(destination);
+}

@@ -244,21 +244,3 @@ public static class FineTuning
         }
     }
 }
-
-/// <summary>The values that a module had when they were copied.</summary>
-internal sealed class CopiedWeights : IWeights
-{
-    private readonly Dictionary<string, float[]> _values = new(StringComparer.Ordinal);
-
-    public CopiedWeights(TorchNetwork module)
-    {
-        foreach (var parameter in module.Network.Parameters)
-        {
-            var values = new float[parameter.ElementCount];
-            module.Read(parameter, values);
-            _values.Add(parameter.Key, values);
-        }
-    }
-
-    public void Read(Parameter parameter, Span<float> destination) => _values[parameter.Key].CopyTo(destination);
-}
