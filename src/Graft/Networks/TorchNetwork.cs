@@ -14,6 +14,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 {
     private readonly Dictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
     private readonly int[] _lastUse;
+    private readonly bool[] _isOverwritable;
     private readonly Dictionary<string, int> _indices;
     private IReadOnlySet<string> _alwaysInInference = new HashSet<string>();
 
@@ -29,6 +30,8 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         _lastUse = new int[network.Layers.Count];
         for (var index = 0; index < network.Layers.Count; index++)
             foreach (var input in network.Layers[index].Inputs) _lastUse[_indices[input]] = index;
+        // These do not need their output to run backward.
+        _isOverwritable = [.. network.Layers.Select(layer => layer.Operation is BatchNorm or Add or Convolution { Activation: null })];
 
         // Built inside a caller's scope or inference mode, it must outlive the one and be trainable in spite of the other.
         using var mode = inference_mode(false);
@@ -112,17 +115,32 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         var outputs = new Tensor[last + 1];
         // An activation is let go after its last use; in training autograd keeps what it needs.
         outputs[0] = input;
+        // libtorch computes in the layout that maps come in, and is fastest with the channels last.
+        using var relaid = input.dim() == 4 ? ChannelsLast(input) : null;
         for (var index = 1; index <= last; index++)
         {
             var layer = Network.Layers[index];
-            outputs[index] = Apply(layer, [.. layer.Inputs.Select(name => outputs[_indices[name]])]);
+            var first = _indices[layer.Inputs[0]];
+            var overwrites = _isOverwritable[first] && _lastUse[first] == index && !wanted.Contains(first);
+            outputs[index] = Apply(layer, [.. layer.Inputs.Select(name => Output(_indices[name]))], overwrites);
             foreach (var used in layer.Inputs.Select(name => _indices[name]).Where(used => _lastUse[used] == index))
-                if (used != 0 && !wanted.Contains(used)) outputs[used].Dispose();
+                if (used != 0 && !wanted.Contains(used) && !ReferenceEquals(outputs[used], outputs[index])) outputs[used].Dispose();
         }
         return [.. wanted.Select(index => outputs[index])];
+
+        Tensor Output(int index) => index == 0 ? relaid ?? input : outputs[index];
     }
 
-    private Tensor Apply(Layer layer, Tensor[] inputs)
+    /// <summary>The same map [N, channels, height, width] with the channels of a position side by side in memory.</summary>
+    private static Tensor ChannelsLast(Tensor map)
+    {
+        using var last = map.permute(0, 2, 3, 1);
+        using var contiguous = last.contiguous();
+        return contiguous.permute(0, 3, 1, 2);
+    }
+
+    /// <param name="overwrites">Whether the first input is needed by nothing else, so that its memory may be the output's.</param>
+    private Tensor Apply(Layer layer, Tensor[] inputs, bool overwrites)
     {
         var input = inputs[0];
         var training = this.training && !_alwaysInInference.Contains(layer.Name);
@@ -141,7 +159,9 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
                     input, Weight("running_mean"), Weight("running_var"), op.Scale ? Weight("weight") : null, Weight("bias"),
                     training, op.Momentum, op.Epsilon);
             case Activation op:
-                return Activate(input, op.Function);
+                return overwrites && op.Function is ActivationFunction.Relu ? input.relu_()
+                    : overwrites && op.Function is ActivationFunction.Relu6 ? input.relu6_()
+                    : Activate(input, op.Function);
             case LayerNorm op:
                 return OverChannels(input, x => F.layer_norm(x, [x.shape[^1]], Weight("weight"), Weight("bias"), op.Epsilon));
             case LayerScale:
@@ -168,7 +188,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             case Dropout op:
                 return training ? F.dropout(input, op.Rate, training) : input.alias();
             case Add:
-                var sum = inputs[0] + inputs[1];
+                var sum = overwrites ? inputs[0].add_(inputs[1]) : inputs[0] + inputs[1];
                 foreach (var more in inputs.Skip(2)) sum.add_(more);
                 return sum;
             case Multiply:
