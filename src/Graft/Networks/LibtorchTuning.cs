@@ -32,6 +32,15 @@ internal static partial class LibtorchTuning
         }
     }
 
+    /// <summary>Loads libtorch on another thread while there is something else to do: it takes some tenths of a second.</summary>
+    public static void LoadAhead()
+    {
+        Apply();
+        // What goes wrong is said where libtorch is first needed.
+        _ = Task.Run(() => TorchSharp.torch.get_num_threads()).ContinueWith(
+            loading => _ = loading.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+    }
+
     /// <summary>
     /// From now on even activations of more than 32 MB come from memory that the process has already: each step of a training
     /// takes the same ones again, and fresh pages for them cost a tenth of it.

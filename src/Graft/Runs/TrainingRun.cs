@@ -98,6 +98,7 @@ public sealed class TrainingRun : IDisposable
         options ??= new();
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var clock = Stopwatch.StartNew();
+        LibtorchTuning.LoadAhead();
         var networks = features.Networks(options.Engine);
         FeatureSet training, others;
         try
