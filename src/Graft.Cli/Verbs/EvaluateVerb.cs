@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text;
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using Graft.Data;
 using Graft.Evaluation;
 using Graft.Runs;
@@ -44,26 +44,25 @@ internal static class EvaluateVerb
             RunFolder.Append(text, photos.Test.Count > 0 ? $"{source}, test" : source, result);
             if (parsed.GetValue(json))
             {
-                Console.Out.WriteLine(JsonSerializer.Serialize(
-                    new
+                JsonObject[] parts =
+                [
+                    RunFolder.ToJson(new
                     {
                         Model = parsed.GetRequiredValue(model),
                         Data = source,
                         Images = predictions.Read.Count,
                         Skipped = photos.Skipped.Count + predictions.Broken.Count,
-                        result.Accuracy,
-                        result.MacroF1,
-                        result.Loss,
-                        AccuracyInterval = (double[])[result.AccuracyInterval.Low, result.AccuracyInterval.High],
-                        MacroF1Interval = (double[])[result.MacroF1Interval.Low, result.MacroF1Interval.High],
-                        RocAuc = double.IsNaN(result.RocAuc) ? (double?)null : result.RocAuc,
-                        result.Calibration.BrierScore,
-                        result.Calibration.ExpectedCalibrationError,
+                    }),
+                    RunFolder.Scores(result),
+                    RunFolder.ToJson(new
+                    {
                         PerClass = result.Report.Classes,
                         Confusion = result.Confusion.ToRows(),
                         Cache = new { Hits = predictions.CacheHits, Misses = predictions.CacheMisses },
-                    },
-                    RunFolder.Json));
+                    }),
+                ];
+                Console.Out.WriteLine(new JsonObject(parts.SelectMany(part => part)
+                    .Select(entry => KeyValuePair.Create(entry.Key, entry.Value?.DeepClone()))).ToJsonString(RunFolder.Json));
             }
             else
             {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Graft.Checkpoints;
 using Graft.Classifiers;
 using Graft.Data;
@@ -188,8 +189,8 @@ public sealed class RunFolder
         text.AppendLine(result.Report.ToText(digits: 3).TrimEnd());
     }
 
-    /// <summary>A result's figures, as result.json has them.</summary>
-    public static object Scores(EvaluationResult result) => new
+    /// <summary>A result's figures, as <c>result.json</c> and <c>graft evaluate --json</c> have them.</summary>
+    public static JsonObject Scores(EvaluationResult result) => ToJson(new
     {
         result.Accuracy,
         result.MacroF1,
@@ -199,7 +200,10 @@ public sealed class RunFolder
         RocAuc = double.IsNaN(result.RocAuc) ? (double?)null : result.RocAuc,
         result.Calibration.BrierScore,
         result.Calibration.ExpectedCalibrationError,
-    };
+    });
+
+    /// <summary>A value as a JSON object with the names that <see cref="Json"/> gives its properties.</summary>
+    public static JsonObject ToJson(object value) => JsonSerializer.SerializeToNode(value, Json)!.AsObject();
 
     private static string History(TrainingHistory history)
     {
