@@ -14,6 +14,7 @@ var root = new RootCommand(
     TrainVerb.Create(),
     EvaluateVerb.Create(),
     PredictVerb.Create(),
+    ReportVerb.Create(),
     FeaturesVerb.Create(),
     ModelsVerb.Create(),
     DataVerb.Create(),

@@ -24,7 +24,10 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         Assert.Matches(@"features\.0\.0 … features\.16\.add +frozen +48 × inference", run.Messages);
         Assert.Contains("Stage 2, epoch 2/2", run.Messages, StringComparison.Ordinal);
         Assert.Equal(
-            ["accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "report.txt", "result.json", "run.json"],
+            [
+                "accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "predictions.csv", "report.html", "report.txt", "result.json",
+                "run.json",
+            ],
             Directory.GetFiles(_folder.File("run")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(run.Output, File.ReadAllText(_folder.File("run/result.json")));
         Assert.Equal(1 + 5 + 2, File.ReadAllLines(_folder.File("run/history.csv")).Length);

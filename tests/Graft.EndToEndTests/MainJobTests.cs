@@ -16,7 +16,7 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
         var first = graft.Run("train", photos.Folder, "--out", _folder.File("first"), "--json");
         Assert.True(first.ExitCode == 0, first.ToString());
         Assert.Equal(24 + 48, Cache(first).Misses);
-        Assert.Equal(["history.csv", "model.safetensors", "report.txt", "result.json"],
+        Assert.Equal(["history.csv", "model.safetensors", "predictions.csv", "report.html", "report.txt", "result.json", "run.json"],
             Directory.GetFiles(_folder.File("first")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(first.Output, File.ReadAllText(_folder.File("first/result.json")));
         var epochs = first.Json.GetProperty("epochs").GetProperty("trained").GetInt32();
@@ -110,7 +110,7 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
     public void Help_of_the_command_and_of_every_verb_loads_no_native_library()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "LD_DEBUG is Linux's");
-        foreach (var verb in (string[])["", "train", "evaluate", "predict", "features", "models", "cache", "demo"])
+        foreach (var verb in (string[])["", "train", "evaluate", "predict", "report", "features", "models", "cache", "demo"])
         {
             var trace = _folder.File($"loaded{verb}");
             var graft = new GraftCommand(_folder.FullName) { Environment = { ["LD_DEBUG"] = "files", ["LD_DEBUG_OUTPUT"] = trace } };

@@ -73,7 +73,8 @@ internal static class EvaluateVerb
                 var folder = RunFolder.Create(path, "");
                 folder.SaveEvaluation(
                     text.ToString().TrimStart('\n'), result,
-                    predictions.Read.Zip(truth, (prediction, label) => (prediction, classifier.Classes[label])));
+                    new(classifier.Classes, [.. predictions.Read.Zip(truth, (prediction, label) => new EvaluatedImage(
+                        Path.GetFullPath(prediction.Path), PredictionTable.Test, label, prediction.Probabilities))]));
                 Terminal.Say($"Written to {folder.FullName}.");
             }
             return Terminal.Done;

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
-using System.Text.Json;
 using Graft.Backbones;
 using Graft.Data;
 using Graft.Features;
@@ -14,8 +12,6 @@ namespace Graft.Cli.Verbs;
 /// <summary>The part of `graft train` that trains into the network, beyond a head on cached features.</summary>
 internal sealed class FineTuningCommandOptions
 {
-    private const string RunFile = "run.json";
-
     private static readonly Dictionary<string, Strategy?> Strategies = new(StringComparer.OrdinalIgnoreCase)
     {
         ["features"] = null,
@@ -128,24 +124,15 @@ internal sealed class FineTuningCommandOptions
     {
         if (parsed.GetValue(_resume) is not { } path) return Begin(pretrained, caching, parsed, cancellation);
         var run = RunFolder.Open(path);
-        var file = Path.Combine(path, RunFile);
-        if (!File.Exists(file)) throw new GraftException($"{path} holds no {RunFile}: it is no run that can be gone on with. Begin a new one.");
         if (File.Exists(Path.Combine(path, "result.json")))
         {
             Terminal.Say($"The run in {path} is complete.");
             Console.Out.Write(File.ReadAllText(Path.Combine(path, parsed.GetValue<bool>("--json") ? "result.json" : "report.txt")));
             return Terminal.Done;
         }
-        string[] arguments;
-        try
-        {
-            arguments = JsonSerializer.Deserialize<RunDescription>(File.ReadAllText(file), RunFolder.Json)!.Arguments;
-        }
-        catch (JsonException problem)
-        {
-            throw new GraftException($"{file} is damaged: {problem.Message} Begin a new run.", problem);
-        }
-        return Work(run, pretrained, caching, command.Parse(arguments), parsed.GetValue<bool>("--json"), cancellation);
+        var description = RunDescription.Load(path)
+            ?? throw new GraftException($"{path} holds no run.json: it is no run that can be gone on with. Begin a new one.");
+        return Work(run, pretrained, caching, command.Parse([.. description.Arguments]), description, parsed.GetValue<bool>("--json"), cancellation);
     }
 
     private IEnumerable<Option> Own =>
@@ -164,7 +151,7 @@ internal sealed class FineTuningCommandOptions
         var run = RunFolder.Create(parsed.GetValue<string>("--out"), $"{TrainVerb.SourceName(source)}-{backbone.Split('.')[0]}-{parsed.GetValue(_strategy)}");
         try
         {
-            return Work(run, pretrained, caching, parsed, parsed.GetValue<bool>("--json"), cancellation);
+            return Work(run, pretrained, caching, parsed, description: null, parsed.GetValue<bool>("--json"), cancellation);
         }
         finally
         {
@@ -172,7 +159,10 @@ internal sealed class FineTuningCommandOptions
         }
     }
 
-    private int Work(RunFolder run, BackboneOptions pretrained, CacheOptions caching, ParseResult parsed, bool json, CancellationToken cancellation)
+    /// <param name="description">Of a run that is gone on with; null of one that begins.</param>
+    private int Work(
+        RunFolder run, BackboneOptions pretrained, CacheOptions caching, ParseResult parsed, RunDescription? description, bool json,
+        CancellationToken cancellation)
     {
         var options = Options(parsed);
         var source = parsed.GetRequiredValue<string>("DIR");
@@ -201,11 +191,13 @@ internal sealed class FineTuningCommandOptions
         Terminal.Say("");
 
         if (parsed.GetValue(_threads) is { } threads) TorchSharp.torch.set_num_threads(threads);
-        SaveDescription(run, parsed, options);
+        // Before anything else is, so that an interrupted run can be gone on with.
+        if (description is null) run.Save(RunDescription.Of(Arguments(parsed), options));
         using var cache = caching.Open(parsed);
         using var result = Terminal.WithProgress(progress => FineTuningRun.Execute(
             photos, model, options, cache, run, Console.IsErrorRedirected ? new EpochLines(progress) : progress, Terminal.Warn, callbacks: null, cancellation));
         result.Save(run);
+        ReportVerb.WriteFor(run, parsed);
         SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
         Console.Out.Write(json ? result.Result() + "\n" : result.Report());
         Terminal.Say($"""
@@ -316,27 +308,15 @@ internal sealed class FineTuningCommandOptions
         };
     }
 
-    /// <summary>What an interrupted run needs to be gone on with, from any folder; written once, before anything else is.</summary>
-    private static void SaveDescription(RunFolder run, ParseResult parsed, FineTuningOptions options)
-    {
-        var file = Path.Combine(run.FullName, RunFile);
-        if (File.Exists(file)) return;
-        var description = new RunDescription(
-            Arguments(parsed), options, typeof(FineTuningRun).Assembly.GetName().Version?.ToString(3) ?? "", RuntimeInformation.OSDescription,
-            RuntimeInformation.FrameworkDescription, Environment.ProcessorCount, DateTimeOffset.UtcNow);
-        File.WriteAllText(file + ".draft", JsonSerializer.Serialize(description, RunFolder.Json) + "\n");
-        File.Move(file + ".draft", file);
-    }
-
     /// <summary>The command line, with full paths and without the run folder's.</summary>
-    private static string[] Arguments(ParseResult parsed)
+    internal static string[] Arguments(ParseResult parsed)
     {
         var source = parsed.GetRequiredValue<string>("DIR");
         var arguments = new List<string> { Path.GetFullPath(source) };
         foreach (var result in parsed.CommandResult.Children.OfType<System.CommandLine.Parsing.OptionResult>().Where(result => !result.Implicit))
         {
-            if (result.Option.Name is "--out" or "--json" or "--verbose") continue;
-            var values = result.Tokens.Select(token => result.Option.Name == "--weights" ? BackboneOptions.WithFullPath(token.Value) : token.Value).ToList();
+            if (result.Option.Name is "--out" or "--json" or "--verbose" or "--no-report") continue;
+            var values = result.Tokens.Select(token => BackboneOptions.WithFullPath(result.Option.Name, token.Value)).ToList();
             if (values.Count == 0) arguments.Add(result.Option.Name);
             foreach (var value in values) arguments.AddRange([result.Option.Name, value]);
         }
@@ -349,9 +329,6 @@ internal sealed class FineTuningCommandOptions
         IsGiven(parsed, Named(parsed, option)) ? parsed.GetValue<T>(option) : null;
 
     private static Option Named(ParseResult parsed, string option) => parsed.CommandResult.Command.Options.First(known => known.Name == option);
-
-    private sealed record RunDescription(
-        string[] Arguments, FineTuningOptions Options, string Graft, string System, string Runtime, int Cores, DateTimeOffset Begun);
 
     /// <summary>Where nobody watches: a line for each epoch, not for each step.</summary>
     private sealed class EpochLines(IProgress<StepProgress> lines) : IProgress<StepProgress>

@@ -56,6 +56,7 @@ internal static class TrainVerb
         var classifiers = new ClassifierOptions();
         var caching = new CacheOptions();
         var json = Terminal.Json();
+        var noReport = new Option<bool>("--no-report") { Description = "Leave report.html out; graft report writes it later" };
 
         var command = new Verb(
             "train",
@@ -68,13 +69,14 @@ internal static class TrainVerb
         strategies.AddTo(command);
         classifiers.AddTo(command);
         foreach (Option option in (Option[])[
-            output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, json]) command.Add(option);
+            output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, noReport, json]) command.Add(option);
         caching.AddTo(command);
 
         command.SetWork((parsed, cancellation) =>
         {
             if (strategies.IsFineTuning(parsed)) return strategies.Train(command, pretrained, caching, parsed, cancellation);
             if (parsed.GetValue(data) is null) throw new UsageException("Name the photos: graft train DIR");
+            var description = RunDescription.Of(FineTuningCommandOptions.Arguments(parsed));
             var options = new TrainingRunOptions
             {
                 Classifier = classifiers.Of(parsed, noBatchNorm, hidden, dropout, optimizer, rate, decay, batch, epochs, patience),
@@ -117,7 +119,8 @@ internal static class TrainVerb
                 using var cache = caching.Open(parsed);
                 using var result = Terminal.WithProgress(progress =>
                     TrainingRun.Execute(photos, features, cache, options with { Progress = progress }, cancellation));
-                run.Save(result);
+                run.Save(result, description);
+                ReportVerb.WriteFor(run, parsed);
                 SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
                 Console.Out.Write(parsed.GetValue(json) ? RunFolder.Result(result) + "\n" : RunFolder.Report(result));
                 if (result.Classifier is { } fitted) Terminal.Say($"\nfrozen {Frozen(features):N0} · trainable {fitted.ParameterCount:N0} parameters");

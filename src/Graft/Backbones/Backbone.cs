@@ -28,13 +28,18 @@ public sealed class Backbone : IDisposable
     internal const string PoolLayer = "features";
 
     private readonly Checkpoint? _file;
+    private readonly Lazy<string> _fingerprint;
 
     private Backbone(
         string name, Network network, IWeights weights, Preprocessing preprocessing, string? head, IReadOnlyList<string>? classes, Checkpoint? file)
     {
         (Name, Network, Weights, Preprocessing, Head, Classes) = (name, network, weights, preprocessing, head, classes);
         _file = file;
+        _fingerprint = new(() => Weights.Fingerprint(Network));
     }
+
+    /// <summary>SHA-256 over the layers and the values of all their weights, see <see cref="WeightsExtensions.Fingerprint"/>; computed once.</summary>
+    public string Fingerprint => _fingerprint.Value;
 
     /// <summary>The catalogue's full name: <c>mobilenet_v2.torchvision</c>.</summary>
     public string Name { get; }

@@ -177,7 +177,10 @@ public sealed class ImageClassifier : IDisposable
         var isSoftmax = Network.Output.Operation is Activation { Function: ActivationFunction.Softmax };
         return new(
             [.. set.Images.Zip(outputs, (image, output) => new Prediction(image.Path, Classes, isSoftmax ? output : Probabilities.Softmax(output)))],
-            set.Broken, set.CacheHits, set.CacheMisses);
+            set.Broken, set.CacheHits, set.CacheMisses)
+        {
+            Features = set.Rows,
+        };
     }
 
     /// <summary>Writes the model: weights, architecture, classes and preprocessing in one .safetensors file.</summary>

@@ -30,4 +30,8 @@ public sealed class Prediction
 }
 
 /// <summary>Predictions for many photos: what could be read, and what could not.</summary>
-public sealed record Predictions(IReadOnlyList<Prediction> Read, IReadOnlyList<Data.SkippedFile> Broken, int CacheHits, int CacheMisses);
+public sealed record Predictions(IReadOnlyList<Prediction> Read, IReadOnlyList<Data.SkippedFile> Broken, int CacheHits, int CacheMisses)
+{
+    /// <summary>For each photo read, what <see cref="ImageClassifier.FeatureLayer"/> made of it; the outputs where there is no such layer.</summary>
+    public IReadOnlyList<float[]> Features { get; init; } = [];
+}

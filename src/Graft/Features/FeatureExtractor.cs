@@ -51,7 +51,7 @@ public sealed class FeatureExtractor : IDisposable
         }
         (_backbone, _network, _cache, _warn) = (backbone, network, cache, warn ?? (_ => { }));
         _space = new(() => FeatureSpace.Of(
-            Hash(backbone.Weights.Fingerprint(backbone.Network) + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion + engine), backbone));
+            Hash(backbone.Fingerprint + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion + engine), backbone));
     }
 
     /// <summary>Numbers per image.</summary>

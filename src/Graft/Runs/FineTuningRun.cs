@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Graft.Backbones;
 using Graft.Checkpoints;
 using Graft.Classifiers;
 using Graft.Data;
@@ -20,6 +21,9 @@ namespace Graft.Runs;
 /// </summary>
 public sealed class FineTuningRun : IDisposable
 {
+    /// <summary>A flattened map can have tens of thousands, for each photo.</summary>
+    private const int MostMappedFeatures = 16384;
+
     private FineTuningRun()
     {
     }
@@ -36,6 +40,15 @@ public sealed class FineTuningRun : IDisposable
 
     /// <summary>Null without test images.</summary>
     public required EvaluationResult? Test { get; init; }
+
+    /// <summary>Of the validation and test images.</summary>
+    public required PredictionTable Predictions { get; init; }
+
+    /// <summary>What the head of the trained network sees of the validation and test images, on a plane; null where a number is none.</summary>
+    public required FeatureMap? Map { get; init; }
+
+    /// <summary>What tells the weights that training began with from any others, see <see cref="Backbone.Fingerprint"/>; null from scratch.</summary>
+    public required string? PretrainedFingerprint { get; init; }
 
     public required FineTuningOptions Options { get; init; }
 
@@ -86,11 +99,20 @@ public sealed class FineTuningRun : IDisposable
         var isVector = trained.Network.ShapeOf(trained.Boundary).IsVector;
         var classifier = ImageClassifier.Of(
             model.Backbone.Name, trained.Network, trained.Weights, model.Backbone.Preprocessing, photos.Classes, isVector ? trained.Boundary : null);
+        // What is worth caching of a head on frozen layers is worth nothing of a trained network; but the map is drawn of what its head sees.
+        var featureLayer = isVector ? trained.Boundary : trained.Network.Layers.Last(layer => !layer.Name.StartsWith("head.", StringComparison.Ordinal)).Name;
+        var evaluated = trained.Network.ShapeOf(featureLayer).ElementCount > MostMappedFeatures
+            ? classifier
+            : ImageClassifier.Of(
+                model.Backbone.Name, trained.Network, trained.Weights, model.Backbone.Preprocessing, photos.Classes, featureLayer);
+        using var evaluatedToo = ReferenceEquals(evaluated, classifier) ? null : evaluated;
+        var features = new List<float[]>();
         try
         {
             photos = trained.Photos;
             var validation = Evaluate(photos.Validation)!;
             var test = Evaluate(photos.Test);
+            var map = FeatureMap.Of(features);
             return new()
             {
                 Photos = photos,
@@ -98,6 +120,9 @@ public sealed class FineTuningRun : IDisposable
                 Histories = trained.Histories,
                 Validation = validation,
                 Test = test,
+                Predictions = PredictionTable.Of(photos, validation, test, map),
+                Map = map,
+                PretrainedFingerprint = options.Strategy == Strategy.Scratch ? null : model.Backbone.Fingerprint,
                 Options = options,
                 Seconds = clock.Elapsed.TotalSeconds,
                 CacheHits = trained.CacheHits,
@@ -113,10 +138,11 @@ public sealed class FineTuningRun : IDisposable
         EvaluationResult? Evaluate(IReadOnlyList<LabeledImage> images)
         {
             if (images.Count == 0) return null;
-            var predictions = classifier.Predict(
+            var predictions = evaluated.Predict(
                 [.. images.Select(image => image.Path)], isVector ? cache : null, warn, progress, cancellation);
             if (predictions.Broken.Count > 0) photos = photos.WithSkipped(predictions.Broken);
             if (predictions.Read.Count == 0) return null;
+            features.AddRange(predictions.Features);
             var labels = images.ToLookup(image => image.Path, image => image.Class);
             return EvaluationResult.Of(
                 photos.Classes, [.. predictions.Read.Select(prediction => labels[prediction.Path].First())],
@@ -124,7 +150,7 @@ public sealed class FineTuningRun : IDisposable
         }
     }
 
-    /// <summary>Writes <c>model.safetensors</c>, <c>history.csv</c>, <c>report.txt</c>, <c>layers.txt</c>, learning curves (<c>loss.png</c>, <c>accuracy.png</c>) and, last, <c>result.json</c>.</summary>
+    /// <summary>Writes <c>model.safetensors</c>, <c>history.csv</c>, <c>report.txt</c>, <c>predictions.csv</c>, <c>layers.txt</c>, learning curves (<c>loss.png</c>, <c>accuracy.png</c>) and, last, <c>result.json</c>.</summary>
     /// <exception cref="GraftException">The disk is full or fails.</exception>
     public void Save(RunFolder folder)
     {
@@ -143,6 +169,7 @@ public sealed class FineTuningRun : IDisposable
             {
                 File.WriteAllLines(In("skipped.csv"), Photos.Skipped.Select(file => $"{Quoted(file.Path)},{Quoted(file.Reason)}").Prepend("path,reason"));
             }
+            Predictions.Save(folder.FullName);
             File.WriteAllText(In("result.json.draft"), Result() + "\n");
             File.Move(In("result.json.draft"), In("result.json"), overwrite: true);
         }
@@ -166,6 +193,10 @@ public sealed class FineTuningRun : IDisposable
             Photos.Classes,
             Histories[^1].Stage.Options.Training.Seed,
             Images = new { Train = Photos.Train.Count, Validation = Photos.Validation.Count, Test = Photos.Test.Count, Skipped = Photos.Skipped.Count },
+            Data = Path.GetFullPath(Photos.Source),
+            ClassImages = RunFolder.ClassImages(Photos),
+            Weights = PretrainedFingerprint is { } fingerprint ? new Dictionary<string, string> { [Model.BackboneName] = fingerprint } : null,
+            Map = Map is null ? null : new { Of = "features", Variance = Map.VarianceShares },
             Validation = RunFolder.Scores(Validation),
             Test = Test is null ? null : RunFolder.Scores(Test),
             Stages = Histories.Select(entry => new

@@ -4,7 +4,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Graft.Checkpoints;
-using Graft.Classifiers;
 using Graft.Data;
 using Graft.Evaluation;
 using Graft.Evaluation.Charts;
@@ -63,10 +62,10 @@ public sealed class RunFolder
     public static RunFolder Open(string path) =>
         Directory.Exists(path) ? new(path, isNew: false) : throw new GraftException($"There is no run folder {path}.");
 
-    /// <summary>Writes <c>model.safetensors</c>, <c>result.json</c>, <c>report.txt</c>, <c>history.csv</c> if there were epochs, and, where files were skipped,
-    /// <c>skipped.csv</c>.</summary>
+    /// <summary>Writes <c>model.safetensors</c>, <c>result.json</c>, <c>report.txt</c>, <c>predictions.csv</c>, <c>history.csv</c> if there were epochs,
+    /// where files were skipped <c>skipped.csv</c>, and <c>run.json</c> if it is known how the run was begun.</summary>
     /// <exception cref="GraftException">The disk is full or fails.</exception>
-    public void Save(TrainingRun run)
+    public void Save(TrainingRun run, RunDescription? description = null)
     {
         try
         {
@@ -74,6 +73,8 @@ public sealed class RunFolder
             if (run.History is { } history) File.WriteAllText(Path.Combine(FullName, "history.csv"), History(history));
             File.WriteAllText(Path.Combine(FullName, "report.txt"), Report(run));
             if (run.Photos.Skipped.Count > 0) File.WriteAllText(Path.Combine(FullName, "skipped.csv"), Skipped(run.Photos.Skipped));
+            run.Predictions.Save(FullName);
+            description?.Save(this);
             // Last, and whole or not at all, so that a result.json means a complete run.
             var draft = Path.Combine(FullName, "result.json.draft");
             File.WriteAllText(draft, Result(run) + "\n");
@@ -89,23 +90,19 @@ public sealed class RunFolder
     /// <summary>Writes <c>report.txt</c>, <c>predictions.csv</c> and charts (PNG) of a model's evaluation.</summary>
     /// <param name="report">The account for a person.</param>
     /// <param name="result">What the charts show.</param>
-    /// <param name="predictions">Each with the true class.</param>
+    /// <param name="predictions">Of the images that the charts show.</param>
     /// <exception cref="GraftException">The disk is full or fails.</exception>
-    public void SaveEvaluation(string report, EvaluationResult result, IEnumerable<(Prediction Prediction, string Label)> predictions)
+    public void SaveEvaluation(string report, EvaluationResult result, PredictionTable predictions)
     {
         try
         {
             File.WriteAllText(Path.Combine(FullName, "report.txt"), report);
-            File.WriteAllLines(
-                Path.Combine(FullName, "predictions.csv"),
-                predictions.Select(entry => string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{Quoted(entry.Prediction.Path)},{Quoted(entry.Label)},{Quoted(entry.Prediction.Class)},{entry.Prediction.Probability:R}"))
-                .Prepend("path,label,predicted,probability"));
+            predictions.Save(FullName);
             foreach (var (name, chart) in (ReadOnlySpan<(string, Chart)>)
                 [
                     ("confusion", ResultCharts.Confusion(result.Confusion)), ("classes", ResultCharts.ClassScores(result.Report)),
                     ("calibration", ResultCharts.Reliability(result.Calibration)), ("roc", ResultCharts.Roc(result)),
+                    ("precision-recall", ResultCharts.PrecisionRecall(result)),
                 ])
             {
                 File.WriteAllBytes(Path.Combine(FullName, $"{name}.png"), chart.ToPng());
@@ -114,6 +111,20 @@ public sealed class RunFolder
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             throw new GraftException($"The evaluation cannot be saved in {FullName}: {problem.Message} Free some space or name another --out.", problem);
+        }
+    }
+
+    /// <summary>Writes <c>run.json</c>: how the run was begun.</summary>
+    /// <exception cref="GraftException">The disk is full or fails.</exception>
+    public void Save(RunDescription description)
+    {
+        try
+        {
+            description.Save(this);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new GraftException($"The run cannot be saved in {FullName}: {problem.Message} Free some space or name another --out.", problem);
         }
     }
 
@@ -140,6 +151,11 @@ public sealed class RunFolder
                 Test = run.Photos.Test.Count,
                 Skipped = run.Photos.Skipped.Count,
             },
+            Data = Path.GetFullPath(run.Photos.Source),
+            ClassImages = ClassImages(run.Photos),
+            run.Weights,
+            Features = run.Model.Network.ShapeOf(run.Model.FeatureLayer!).ElementCount,
+            Map = run.Map is { } map ? new { Of = "features", Variance = map.VarianceShares } : null,
             Validation = Scores(run.Validation),
             Test = run.Test is null ? null : Scores(run.Test),
             ValidationWithoutViews = run.ValidationWithoutViews is { } without ? Scores(without) : null,
@@ -201,6 +217,19 @@ public sealed class RunFolder
         result.Calibration.BrierScore,
         result.Calibration.ExpectedCalibrationError,
     });
+
+    /// <summary>How many images of each class there are in each part of the data, as <c>result.json</c> has it.</summary>
+    internal static object ClassImages(LabeledImages photos)
+    {
+        return new { Train = Of(photos.Train), Validation = Of(photos.Validation), Test = Of(photos.Test) };
+
+        int[] Of(IReadOnlyList<LabeledImage> images)
+        {
+            var counts = new int[photos.Classes.Count];
+            foreach (var image in images) counts[image.Class]++;
+            return counts;
+        }
+    }
 
     /// <summary>A value as a JSON object with the names that <see cref="Json"/> gives its properties.</summary>
     public static JsonObject ToJson(object value) => JsonSerializer.SerializeToNode(value, Json)!.AsObject();

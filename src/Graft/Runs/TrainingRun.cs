@@ -63,6 +63,15 @@ public sealed class TrainingRun : IDisposable
 
     public required EvaluationResult Validation { get; init; }
 
+    /// <summary>Of the validation and test images.</summary>
+    public required PredictionTable Predictions { get; init; }
+
+    /// <summary>The features of the validation and test images on a plane; null where one is no number.</summary>
+    public required FeatureMap? Map { get; init; }
+
+    /// <summary>Of each backbone what tells its pretrained weights from any others: <see cref="Backbone.Fingerprint"/>.</summary>
+    public required IReadOnlyDictionary<string, string> Weights { get; init; }
+
     /// <summary>Null without test images.</summary>
     public required EvaluationResult? Test { get; init; }
 
@@ -129,6 +138,7 @@ public sealed class TrainingRun : IDisposable
         // A classifier that is fitted in one go works on all images at once, and on all cores.
         using var oneThread = options.Classifier is null ? new TorchThreads(1) : null;
         var (head, history, fitted) = work.Train([.. training.Views.Select(Scaled)]);
+        var map = FeatureMap.Of(work.OtherRows);
         using (head)
         {
             var (validation, test) = work.Evaluate(head);
@@ -141,6 +151,9 @@ public sealed class TrainingRun : IDisposable
                 Classifier = fitted,
                 Validation = validation,
                 Test = test,
+                Predictions = PredictionTable.Of(photos, validation, test, map),
+                Map = map,
+                Weights = features.Blocks.ToDictionary(block => block.Name, block => block.Fingerprint),
                 ValidationWithoutViews = withoutViews,
                 Seconds = new(featureSeconds, clock.Elapsed.TotalSeconds - featureSeconds, clock.Elapsed.TotalSeconds),
                 CacheHits = training.CacheHits + others.CacheHits,

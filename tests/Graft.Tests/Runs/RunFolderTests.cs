@@ -89,7 +89,7 @@ public class RunFolderTests
         saved.Save(run);
 
         Assert.Equal(
-            ["history.csv", "model.safetensors", "report.txt", "result.json", "skipped.csv"],
+            ["history.csv", "model.safetensors", "predictions.csv", "report.txt", "result.json", "skipped.csv"],
             Directory.GetFileSystemEntries(saved.FullName).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
         using var model = ImageClassifier.Open(saved.FullName);
         Assert.Equal(["a", "b", "c"], model.Classes);

@@ -27,8 +27,7 @@ public sealed class Chart
     /// <summary>The file's content.</summary>
     public byte[] ToPng() => _plot.GetImageBytes(_width, _height, ImageFormat.Png);
 
-    internal static IPalette Palette { get; } = new ScottPlot.Palettes.Custom(
-        ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8C7A00", "#7A5195", "#666666"], "", "");
+    internal static IPalette Palette { get; } = new ScottPlot.Palettes.Custom([.. ChartColours.Hex], "", "");
 
     internal static Color ColorOf(int index) => Palette.GetColor(index % Palette.Colors.Length);
 

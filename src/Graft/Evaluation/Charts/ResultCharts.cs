@@ -123,5 +123,30 @@ public static class ResultCharts
         });
     }
 
+    /// <summary>What finding more of a class costs in wrong ones, at every threshold; of many classes, the ten that fare worst.</summary>
+    public static Chart PrecisionRecall(EvaluationResult result)
+    {
+        var shown = result.OneVersusRest.Select((one, index) => (One: one, Name: result.Confusion.Classes[index]))
+            .Where(entry => !double.IsNaN(entry.One.AveragePrecision)).OrderBy(entry => entry.One.AveragePrecision)
+            .Take(Chart.Palette.Colors.Length).ToList();
+        var label = shown.Select(entry => Chart.WidthOf(Chart.Shortened(entry.Name))).DefaultIfEmpty(0).Max();
+        return Chart.Of("Precision and recall", Side + 130 + label, Side, plot =>
+        {
+            for (var index = 0; index < shown.Count; index++)
+            {
+                var curve = shown[index].One.PrecisionRecall;
+                var line = plot.Add.ScatterLine(
+                    curve.Select(point => point.Recall).ToArray(), curve.Select(point => point.Precision).ToArray(), Chart.ColorOf(index));
+                line.LineWidth = 2;
+                line.LegendText = string.Create(
+                    CultureInfo.InvariantCulture, $"{Chart.Shortened(shown[index].Name)} {shown[index].One.AveragePrecision:0.000}");
+            }
+            plot.XLabel("recall");
+            plot.YLabel("precision");
+            plot.Axes.SetLimits(-0.01, 1.01, -0.01, 1.01);
+            plot.ShowLegend(Edge.Right);
+        });
+    }
+
     private static NumericManual Ticks(string[] names) => new([.. Enumerable.Range(0, names.Length).Select(index => (double)index)], names);
 }

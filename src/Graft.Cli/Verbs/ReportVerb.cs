@@ -1,0 +1,56 @@
+using System.CommandLine;
+using Graft.Runs;
+using Graft.Runs.Reports;
+
+namespace Graft.Cli.Verbs;
+
+internal static class ReportVerb
+{
+    public static Command Create()
+    {
+        var folder = new Argument<string>("RUN") { Description = "A run folder that graft train wrote" };
+        var output = new Option<string?>("--out") { Description = "A new file (default: report.html in the run folder)", HelpName = "FILE" };
+        var defaults = new RunReportOptions();
+        var wrong = new Option<int>("--misclassified")
+        {
+            Description = "How many photos to show that were named wrongly, the surest errors first",
+            HelpName = "COUNT",
+            DefaultValueFactory = _ => defaults.Misclassified,
+        };
+        var unsure = new Option<int>("--least-certain")
+        {
+            Description = "How many photos to show that the model was least sure of",
+            HelpName = "COUNT",
+            DefaultValueFactory = _ => defaults.LeastCertain,
+        };
+        var command = new Verb(
+            "report",
+            "Show a run on one page: what was done and how to repeat it, how good the result is, and the photos that it fails on.",
+            "graft report runs/flowers-mobilenet_v2",
+            "graft report runs/flowers-mobilenet_v2 --misclassified 200 --out flowers.html") { folder, output, wrong, unsure };
+        command.SetWork((parsed, _) =>
+        {
+            var options = defaults with { Misclassified = parsed.GetValue(wrong), LeastCertain = parsed.GetValue(unsure) };
+            if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
+            var path = RunReport.Write(SavedRun.Open(parsed.GetRequiredValue(folder)), parsed.GetValue(output), options);
+            Console.Out.WriteLine(path);
+            return Terminal.Done;
+        });
+        return command;
+    }
+
+    /// <summary>The page of a run that has just been saved, unless --no-report was said: with fewer photos, so that it costs next to nothing.</summary>
+    public static void WriteFor(RunFolder run, ParseResult parsed)
+    {
+        if (parsed.GetValue<bool>("--no-report")) return;
+        try
+        {
+            RunReport.Write(SavedRun.Open(run.FullName), options: new() { Misclassified = 24, LeastCertain = 12 });
+        }
+        catch (GraftException problem)
+        {
+            // The run is saved; what is missing is one command away.
+            Terminal.Warn($"{problem.Message} Once that is mended: graft report {run.FullName}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+using Graft.Evaluation;
+
+namespace Graft.Runs.Reports;
+
+/// <summary>What there is to show of the measured result of a model: figures, tables and charts.</summary>
+internal static class ResultSections
+{
+    /// <summary>Of more classes, the matrix is a picture, and the most frequent confusions are listed.</summary>
+    private const int MostClassesInMatrix = 24;
+
+    private const int MostCurves = 10, MostListedConfusions = 40;
+
+    public static Markup Cards(EvaluationResult result, string images)
+    {
+        var confusion = result.Confusion;
+        var largest = Enumerable.Range(0, confusion.Classes.Count).MaxBy(confusion.Support);
+        var cards = new Html();
+        cards.Add($"<div class=\"cards\"><div class=\"card\"><b>{100 * result.Accuracy:0.0} %</b> accuracy: {confusion.Correct:N0} of {result.Count:N0} {images} named rightly");
+        cards.Add($"<span>{100 * result.AccuracyInterval.Low:0.0} to {100 * result.AccuracyInterval.High:0.0} % for 95 of 100 such sets of photos</span></div>");
+        cards.Add($"<div class=\"card\"><b>{result.MacroF1:0.000}</b> macro F1: every class counts the same");
+        cards.Add($"<span>{result.MacroF1Interval.Low:0.000} to {result.MacroF1Interval.High:0.000} for 95 of 100 such sets</span></div>");
+        cards.Add($"<div class=\"card\"><b>{result.Loss:0.000}</b> log loss<span>0 would be sure and right every time; {Math.Log(confusion.Classes.Count):0.000} is blind guessing</span></div>");
+        cards.Add($"<div class=\"card\"><b>{100.0 * confusion.Support(largest) / result.Count:0.0} %</b> is what always saying “{confusion.Classes[largest]}” would give<span>the largest class</span></div></div>\n");
+        return cards;
+    }
+
+    /// <summary>The classification report, its numbers with bars behind them.</summary>
+    public static Markup ClassTable(ClassificationReport report)
+    {
+        var table = new Html();
+        table.Add($"<div class=\"wide\"><table><thead><tr><th>class</th><th>precision</th><th>recall</th><th>F1</th><th>photos</th></tr></thead><tbody>\n");
+        foreach (var score in report.Classes) Row(score, "", hasBars: true);
+        var sums = report.CoversAll ? (ReadOnlySpan<ClassScore>)[report.MacroAverage, report.WeightedAverage] : [report.MicroAverage, report.MacroAverage, report.WeightedAverage];
+        var first = true;
+        foreach (var score in sums)
+        {
+            Row(score, first ? " class=\"sum first\"" : " class=\"sum\"", hasBars: false);
+            first = false;
+        }
+        return table.Add($"</tbody></table></div>\n");
+
+        void Row(ClassScore score, string style, bool hasBars)
+        {
+            table.Add($"<tr{new Markup(style)}><th>{score.Name}</th>");
+            foreach (var value in (ReadOnlySpan<double>)[score.Precision, score.Recall, score.F1])
+                table.Add(hasBars ? Html.Of($"<td class=\"bar\" style=\"--p:{100 * value:0.#}%\">{value:0.000}</td>") : Html.Of($"<td>{value:0.000}</td>"));
+            table.Add($"<td>{score.Support:N0}</td></tr>\n");
+        }
+    }
+
+    public static Markup Confusion(ConfusionMatrix confusion)
+    {
+        var count = confusion.Classes.Count;
+        var html = new Html();
+        if (count <= MostClassesInMatrix)
+        {
+            html.Add($"<p class=\"how\">Rows are what the photos show, columns what they were taken for. The darker a square, the larger its share of the row; the diagonal is right.</p>\n");
+            html.Add($"<div class=\"wide\"><table class=\"matrix\"><thead><tr><th></th>");
+            foreach (var name in confusion.Classes) html.Add($"<th><span>{name}</span></th>");
+            html.Add($"</tr></thead><tbody>\n");
+            for (var truth = 0; truth < count; truth++)
+            {
+                html.Add($"<tr><th>{confusion.Classes[truth]}</th>");
+                for (var predicted = 0; predicted < count; predicted++)
+                {
+                    var images = confusion[truth, predicted];
+                    var share = images / Math.Max(1.0, confusion.Support(truth));
+                    html.Add($"<td{new Markup(truth == predicted ? " class=\"hit\"" : "")} style=\"{Shade(share)}\" title=\"{confusion.Classes[truth]} taken for {confusion.Classes[predicted]}: {images:N0}\">");
+                    html.Add(images == 0 ? Markup.None : Html.Of($"{images:N0}"));
+                    html.Add($"</td>");
+                }
+                html.Add($"</tr>\n");
+            }
+            html.Add($"</tbody></table></div>\n");
+        }
+        else
+        {
+            html.Add(Picture(confusion));
+        }
+        return html.Add(MostFrequent(confusion, count <= MostClassesInMatrix ? 10 : MostListedConfusions));
+    }
+
+    /// <summary>Too many classes for names and numbers: a picture of the whole, whose squares say what they are when pointed at.</summary>
+    private static Markup Picture(ConfusionMatrix confusion)
+    {
+        var count = confusion.Classes.Count;
+        var html = new Html();
+        html.Add($"<p class=\"how\">Each row is a class, from the first at the top to the last, each column what its photos were taken for, in the same order; the diagonal is right. Point at a square to read it.</p>\n");
+        html.Add($"<div class=\"large\"><svg viewBox=\"-1 -1 {count + 2} {count + 2}\" role=\"img\" aria-label=\"Confusion matrix of {count} classes\" shape-rendering=\"crispEdges\">");
+        html.Add($"<path d=\"M0,0H{count}V{count}H0z\" fill=\"#f7f8fa\" stroke=\"#8b949e\" stroke-width=\".2\"/>");
+        for (var truth = 0; truth < count; truth++)
+        {
+            for (var predicted = 0; predicted < count; predicted++)
+            {
+                if (confusion[truth, predicted] is var images && images == 0) continue;
+                var share = images / (double)confusion.Support(truth);
+                html.Add($"<path d=\"M{predicted},{truth}h1v1h-1z\" fill=\"rgb(0 91 150 / {0.15 + 0.85 * share:0.##})\"><title>{confusion.Classes[truth]} taken for {confusion.Classes[predicted]}: {images:N0} of {confusion.Support(truth):N0}</title></path>");
+            }
+        }
+        return html.Add($"</svg></div>\n");
+    }
+
+    private static Markup MostFrequent(ConfusionMatrix confusion, int most)
+    {
+        var all = Enumerable.Range(0, confusion.Classes.Count)
+            .SelectMany(truth => Enumerable.Range(0, confusion.Classes.Count).Select(predicted => (truth, predicted, Images: confusion[truth, predicted])))
+            .Where(entry => entry.truth != entry.predicted && entry.Images > 0).OrderByDescending(entry => entry.Images).ToList();
+        if (all.Count == 0) return Html.Of($"<p>No photo was taken for another class.</p>\n");
+        var html = new Html();
+        html.Add($"<h3>What is confused most</h3>\n<div class=\"wide\"><table><thead><tr><th>photos of</th><th class=\"word\">taken for</th><th>photos</th><th>of all of the class</th></tr></thead><tbody>\n");
+        foreach (var (truth, predicted, images) in all.Take(most))
+            html.Add($"<tr><th>{confusion.Classes[truth]}</th><td class=\"word\">{confusion.Classes[predicted]}</td><td>{images:N0}</td><td>{100.0 * images / confusion.Support(truth):0.0} %</td></tr>\n");
+        html.Add($"</tbody></table></div>\n");
+        if (all.Count > most) html.Add($"<p class=\"how\">… and {all.Count - most:N0} more pairs of classes, with at most {all[most].Images:N0} {(all[most].Images == 1 ? "photo" : "photos")} each.</p>\n");
+        return html;
+    }
+
+    public static Markup Charts(EvaluationResult result) => new Html().Add($"<div class=\"charts\">\n").Add(Reliability(result)).Add(Confidences(result)).Add(Roc(result))
+        .Add(PrecisionRecall(result)).Add($"</div>\n");
+
+    private static Markup Reliability(EvaluationResult result)
+    {
+        var calibration = result.Calibration;
+        var chart = new SvgChart("confidence", AxisRange.Share, "share that is right", AxisRange.Share);
+        chart.Line([(0, 0), (1, 1)], "#8b949e", "5 4", width: 1.5);
+        chart.Line(calibration.NonEmptyBins.Select(bin => (bin.Confidence, bin.Accuracy)), ClassLook.Colour(0));
+        foreach (var bin in calibration.NonEmptyBins)
+        {
+            chart.Disc(bin.Confidence, bin.Accuracy, 2.5 + 9 * Math.Sqrt((double)bin.Count / result.Count), ClassLook.Colour(0), FormattableString.Invariant(
+                $"{bin.Count:N0} photos with a confidence of {100 * bin.Confidence:0} %: {100 * bin.Accuracy:0} % right"));
+        }
+        return Html.Of($"""
+            <figure><figcaption><b>Calibration.</b> Whether “80 % sure” means right in 80 of 100 cases: then the discs, larger for more photos, lie on the dashed line. Below it, the model is too sure of itself.</figcaption>
+            {chart.ToMarkup("Share of right predictions by confidence")}
+            <p class="how">Expected calibration error {calibration.ExpectedCalibrationError:0.000}, Brier score {calibration.BrierScore:0.000}.</p></figure>
+
+            """);
+    }
+
+    /// <summary>How many photos there are of each confidence, the wrong ones below.</summary>
+    private static Markup Confidences(EvaluationResult result)
+    {
+        const int Bins = 20;
+        var (all, wrong) = (new int[Bins], new int[Bins]);
+        foreach (var (label, row) in result.Labels.Zip(result.Probabilities))
+        {
+            var best = Enumerable.Range(0, row.Count).MaxBy(index => row[index]);
+            var bin = Math.Clamp((int)(row[best] * Bins), 0, Bins - 1);
+            all[bin]++;
+            if (best != label) wrong[bin]++;
+        }
+        var chart = new SvgChart("confidence", AxisRange.Share, "photos", new(0, 1.05 * all.Max()));
+        for (var bin = 0; bin < Bins; bin++)
+        {
+            if (all[bin] == 0) continue;
+            var (from, to) = ((bin + 0.06) / Bins, (bin + 0.94) / Bins);
+            var title = FormattableString.Invariant($"confidence {5 * bin} to {5 * bin + 5} %: {all[bin]:N0} photos, {wrong[bin]:N0} of them named wrongly");
+            chart.Bar(from, to, all[bin], ClassLook.Colour(5), title);
+            if (wrong[bin] > 0) chart.Bar(from, to, wrong[bin], ClassLook.Colour(4), title);
+        }
+        return Html.Of($"""
+            <figure><figcaption><b>Confidence.</b> How sure the model was of how many photos. Where the errors end, its answers can be left unchecked.</figcaption>
+            {chart.ToMarkup("Photos by confidence, right and wrong")}
+            <ul class="legend"><li>{Square(5)}named rightly</li><li>{Square(4)}named wrongly</li></ul></figure>
+
+            """);
+    }
+
+    private static Markup Square(int look) => Html.Of(
+        $"<svg viewBox=\"0 0 12 12\" style=\"width:12px\" aria-hidden=\"true\"><path d=\"M0,0H12V12H0z\" fill=\"{ClassLook.Colour(look)}\"/></svg>");
+
+    private static Markup Roc(EvaluationResult result)
+    {
+        var shown = Shown(result, one => one.RocAuc);
+        if (shown.Count == 0) return Html.Of($"<figure><figcaption><b>ROC.</b> All photos are of one class, so there is no curve.</figcaption></figure>\n");
+        var chart = new SvgChart("false positive rate", AxisRange.Share, "true positive rate", AxisRange.Share);
+        chart.Line([(0, 0), (1, 1)], "#8b949e", "5 4", width: 1.5);
+        for (var index = 0; index < shown.Count; index++)
+            chart.Line(Corners(shown[index].One.Roc.Select(point => (point.FalsePositiveRate, point.TruePositiveRate))), ClassLook.Colour(index), ClassLook.Dash(index), shown[index].Name);
+        return Html.Of($"""
+            <figure><figcaption><b>ROC.</b> Each class against the rest, at every threshold: how many of it are found for how many wrong ones. The nearer to the top left, the better.{Only(result, shown.Count)}</figcaption>
+            {chart.ToMarkup("ROC curve of each class")}
+            {Legend(shown.Select(entry => (entry.Name, FormattableString.Invariant($"area {entry.One.RocAuc:0.000}"))))}
+            <p class="how">Mean area under the curves {result.RocAuc:0.000}; guessing gives 0.5.</p></figure>
+
+            """);
+    }
+
+    private static Markup PrecisionRecall(EvaluationResult result)
+    {
+        var shown = Shown(result, one => one.AveragePrecision);
+        var chart = new SvgChart("recall", AxisRange.Share, "precision", AxisRange.Share);
+        for (var index = 0; index < shown.Count; index++)
+            chart.Line(Corners(shown[index].One.PrecisionRecall.Select(point => (point.Recall, point.Precision))), ClassLook.Colour(index), ClassLook.Dash(index), shown[index].Name);
+        return Html.Of($"""
+            <figure><figcaption><b>Precision and recall.</b> The more photos of a class are to be found, the more wrong ones are among them. The nearer to the top right, the better; of rare classes this says more than ROC.{Only(result, shown.Count)}</figcaption>
+            {chart.ToMarkup("Precision-recall curve of each class")}
+            {Legend(shown.Select(entry => (entry.Name, FormattableString.Invariant($"average precision {entry.One.AveragePrecision:0.000}"))))}</figure>
+
+            """);
+    }
+
+    private static Markup Only(EvaluationResult result, int shown) =>
+        shown < result.Confusion.Classes.Count ? Html.Of($" Of {result.Confusion.Classes.Count:N0} classes, the {shown} that fare worst.") : Markup.None;
+
+    /// <summary>Of many classes those with the smallest areas; without those that have none.</summary>
+    private static List<(Discrimination One, string Name)> Shown(EvaluationResult result, Func<Discrimination, double> area)
+    {
+        var all = result.OneVersusRest.Select((one, index) => (One: one, Name: result.Confusion.Classes[index])).Where(entry => !double.IsNaN(area(entry.One)));
+        return result.Confusion.Classes.Count <= MostCurves ? [.. all] : [.. all.OrderBy(entry => area(entry.One)).Take(MostCurves)];
+    }
+
+    public static Markup Legend(IEnumerable<(string Name, string Detail)> lines)
+    {
+        var html = new Html().Add($"<ul class=\"legend\">");
+        foreach (var ((name, detail), index) in lines.Select((line, index) => (line, index)))
+            html.Add($"<li><svg viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path d=\"M0,6H26\" stroke=\"{ClassLook.Colour(index)}\" stroke-width=\"2.5\" stroke-dasharray=\"{ClassLook.Dash(index)}\"/></svg><span>{name} {detail}</span></li>");
+        return html.Add($"</ul>");
+    }
+
+    /// <summary>A curve without the points that lie on a straight line between their neighbours, or too near to the one before to be seen.</summary>
+    private static List<(double X, double Y)> Corners(IEnumerable<(double X, double Y)> curve)
+    {
+        var kept = new List<(double X, double Y)>();
+        foreach (var point in curve)
+        {
+            if (kept is [.., var before, var last]
+                && (Math.Abs((last.X - before.X) * (point.Y - before.Y) - (last.Y - before.Y) * (point.X - before.X)) < 1e-9
+                    || (Math.Abs(last.X - before.X) < 1e-3 && Math.Abs(last.Y - before.Y) < 1e-3)))
+            {
+                kept[^1] = point;
+            }
+            else
+            {
+                kept.Add(point);
+            }
+        }
+        return kept;
+    }
+
+    /// <summary>From white to deep blue, with letters that can be read on it.</summary>
+    private static string Shade(double share) => FormattableString.Invariant(
+        $"background:rgb({255 - 247 * share:0} {255 - 176 * share:0} {255 - 113 * share:0}){(share > 0.45 ? ";color:#fff" : "")}");
+}

@@ -1,0 +1,182 @@
+using System.Globalization;
+using System.Text.Json;
+using CsvHelper;
+using Graft.Data;
+using Graft.Evaluation;
+using Graft.Training;
+
+namespace Graft.Runs;
+
+/// <summary>The epochs of a run, those of several stages as one course and numbered through.</summary>
+/// <param name="History">Its best epoch is that of the last stage.</param>
+/// <param name="Stages">The name of each stage and its first epoch; one without a name where there are no stages.</param>
+public sealed record TrainingCourse(TrainingHistory History, IReadOnlyList<(string Name, int FirstEpoch)> Stages)
+{
+    /// <summary>The last epoch of each stage but the last.</summary>
+    public IReadOnlyList<int> Boundaries => [.. Stages.Skip(1).Select(stage => stage.FirstEpoch - 1)];
+}
+
+/// <summary>
+/// A finished run, read back from its folder: what <c>graft report</c> and <c>graft compare</c> show. The photos and the model are opened by
+/// none of this.
+/// </summary>
+public sealed class SavedRun
+{
+    private readonly Lazy<EvaluationResult?> _validation, _test;
+
+    private SavedRun(string folder, ResultDocument result, PredictionTable predictions)
+    {
+        (Folder, Result, Predictions) = (folder, result, predictions);
+        _validation = new(() => predictions.Evaluate(PredictionTable.Validation));
+        _test = new(() => predictions.Evaluate(PredictionTable.Test));
+    }
+
+    /// <summary>As it was given.</summary>
+    public string Folder { get; }
+
+    /// <summary>The folder's name.</summary>
+    public string Name => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder)));
+
+    /// <summary>What <c>result.json</c> says.</summary>
+    public ResultDocument Result { get; }
+
+    public PredictionTable Predictions { get; }
+
+    public EvaluationResult Validation => _validation.Value!;
+
+    /// <summary>Null without test images.</summary>
+    public EvaluationResult? Test => _test.Value;
+
+    /// <summary>How it was begun; null where no command began it.</summary>
+    public RunDescription? Description { get; private init; }
+
+    /// <summary>What was trained and how it went, a sentence or two: the beginning of <c>report.txt</c>.</summary>
+    public string Account { get; private init; } = "";
+
+    /// <summary>The epochs; null for a classifier that was fitted in one go.</summary>
+    public TrainingCourse? Course { get; private init; }
+
+    public IReadOnlyList<SkippedFile> Skipped { get; private init; } = [];
+
+    /// <exception cref="GraftException">It is no folder of a finished run, or a file in it is damaged.</exception>
+    public static SavedRun Open(string folder)
+    {
+        var file = Path.Combine(folder, "result.json");
+        if (!Directory.Exists(folder)) throw new GraftException($"There is no run folder {folder}.");
+        if (!File.Exists(file))
+        {
+            throw new GraftException(File.Exists(Path.Combine(folder, RunDescription.FileName))
+                ? $"The run in {folder} is not finished. Go on with it: graft train --resume {folder}"
+                : $"{folder} holds no result.json: it is no run folder that `graft train` wrote.");
+        }
+        try
+        {
+            var result = JsonSerializer.Deserialize<ResultDocument>(File.ReadAllText(file), RunFolder.Json) ?? throw new JsonException("it is empty.");
+            var predictions = PredictionTable.Load(folder, result.Classes);
+            if (predictions is null || predictions.Of(PredictionTable.Validation).Count == 0)
+            {
+                throw new GraftException(
+                    $"{folder} holds no predictions of its validation images: an older Graft trained it. Train it again to have a report of it.");
+            }
+            var report = Path.Combine(folder, "report.txt");
+            return new(folder, result, predictions)
+            {
+                Description = RunDescription.Load(folder),
+                Account = File.Exists(report)
+                    ? string.Join('\n', File.ReadLines(report).TakeWhile(line => line.Length > 0))
+                    : "",
+                Course = CourseOf(Path.Combine(folder, "history.csv"), result),
+                Skipped = SkippedIn(Path.Combine(folder, "skipped.csv")),
+            };
+        }
+        catch (JsonException problem)
+        {
+            throw new GraftException($"{file} is damaged: {problem.Message} Train the run again.", problem);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or FormatException or CsvFormatException)
+        {
+            throw new GraftException($"The run in {folder} cannot be read: {problem.Message}", problem);
+        }
+    }
+
+    private static TrainingCourse? CourseOf(string file, ResultDocument result)
+    {
+        if (!File.Exists(file)) return null;
+        var epochs = new List<EpochResult>();
+        var stages = new List<(string Name, int FirstEpoch)>();
+        using var csv = CsvReader.FromFile(file, new() { Separator = ',' });
+        var hasStages = csv.TryGetFieldIndex("stage", out var stage);
+        while (csv.Read())
+        {
+            var name = hasStages ? csv.GetString(stage) : "";
+            if (stages.Count == 0 || stages[^1].Name != name) stages.Add((name, epochs.Count + 1));
+            double Number(string column) => double.Parse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture);
+            epochs.Add(new(
+                epochs.Count + 1, Number("loss"), Number("accuracy"), Number("val_loss"), Number("val_accuracy"), Number("learning_rate"),
+                Number("seconds")));
+        }
+        if (epochs.Count == 0) return null;
+        var best = stages[^1].FirstEpoch - 1 + ((result.Stages is [.., var last] ? last.Epochs : result.Epochs)?.Best ?? epochs.Count);
+        return new(new(epochs, best), stages);
+    }
+
+    private static List<SkippedFile> SkippedIn(string file)
+    {
+        var files = new List<SkippedFile>();
+        if (!File.Exists(file)) return files;
+        using var csv = CsvReader.FromFile(file, new() { Separator = ',' });
+        while (csv.Read()) files.Add(new(csv.GetString("path"), csv.GetString("reason")));
+        return files;
+    }
+}
+
+/// <summary>What is read back of a run's <c>result.json</c>.</summary>
+public sealed record ResultDocument
+{
+    public string Backbone { get; init; } = "";
+
+    /// <summary><c>features</c>, or how the network was trained: <c>finetune</c> and others.</summary>
+    public string Strategy { get; init; } = "";
+
+    public string Classifier { get; init; } = "";
+
+    public IReadOnlyList<string> Classes { get; init; } = [];
+
+    public int Seed { get; init; }
+
+    /// <summary>The full path of the photos' folder or table.</summary>
+    public string Data { get; init; } = "";
+
+    public ImageCounts Images { get; init; } = new(0, 0, 0, 0);
+
+    public ClassCounts? ClassImages { get; init; }
+
+    /// <summary>Of each pretrained network, SHA-256 over its layers and weights.</summary>
+    public IReadOnlyDictionary<string, string>? Weights { get; init; }
+
+    /// <summary>Numbers per image that the classifier works on; null where the network itself was trained.</summary>
+    public int? Features { get; init; }
+
+    public MapAccount? Map { get; init; }
+
+    public EpochCounts? Epochs { get; init; }
+
+    public IReadOnlyList<StageAccount>? Stages { get; init; }
+
+    public SecondsTaken Seconds { get; init; } = new(null, 0, 0);
+
+    public sealed record ImageCounts(int Train, int Validation, int Test, int Skipped);
+
+    /// <summary>Images of each class.</summary>
+    public sealed record ClassCounts(IReadOnlyList<int> Train, IReadOnlyList<int> Validation, IReadOnlyList<int> Test);
+
+    /// <param name="Of">What lies on the map: <c>features</c>.</param>
+    /// <param name="Variance">The shares of the variance along its axes.</param>
+    public sealed record MapAccount(string Of, IReadOnlyList<double> Variance);
+
+    public sealed record EpochCounts(int Trained, int Best);
+
+    public sealed record StageAccount(string Name, long Frozen, long Trainable, EpochCounts? Epochs);
+
+    public sealed record SecondsTaken(double? Features, double Training, double Total);
+}

@@ -1,0 +1,102 @@
+using System.Text.RegularExpressions;
+using Graft.Runs;
+using Graft.Runs.Reports;
+
+namespace Graft.Tests.Runs;
+
+[Collection(nameof(AloneWithTorch))]
+public partial class RunReportTests
+{
+    [Fact]
+    public void Page_says_what_was_done_and_how_to_repeat_it_and_shows_every_part()
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run");
+
+        var path = RunReport.Write(SavedRun.Open(folder));
+
+        Assert.Equal(Path.Combine(folder, "report.html"), path);
+        var page = File.ReadAllText(path);
+        Assert.Contains($"<pre><code>graft train {scene.Photos} --learning-rate 0.02 --epochs 4</code></pre>", page, StringComparison.Ordinal);
+        Assert.Contains("18 photos of 3 classes went through the pretrained network tiny", page, StringComparison.Ordinal);
+        foreach (var title in (string[])["What was done", "The photos", "Learning curves", "Each class", "What is taken for what", "Calibration", "ROC",
+            "Precision and recall", "Named wrongly", "Least certain", "Map of the features"])
+        {
+            Assert.Contains(title, page, StringComparison.Ordinal);
+        }
+        Assert.Contains("1 file was left out", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Page_asks_for_no_other_file_and_runs_no_script()
+    {
+        using var scene = new RunScene();
+        var page = RunReport.ToHtml(SavedRun.Open(scene.Run("run")));
+
+        Assert.DoesNotContain("<script", page, StringComparison.OrdinalIgnoreCase);
+        Assert.All(Link().Matches(page), link => Assert.Matches("^(data:|#)", link.Groups[1].Value));
+        Assert.True(Link().Count(page) > 10);
+        Assert.DoesNotContain("http://", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("https://", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Names_of_classes_and_files_are_text_and_never_markup()
+    {
+        using var scene = new RunScene();
+        var page = RunReport.ToHtml(SavedRun.Open(scene.Run("run", classes: ["<script>alert(1)</script>", "\"><img src=x>", "c & d"])));
+
+        Assert.DoesNotContain("<script", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<img src=x", page, StringComparison.Ordinal);
+        Assert.Contains("&lt;script&gt;alert(1)&lt;/script&gt;", page, StringComparison.Ordinal);
+        Assert.Contains("notes &lt;b&gt;.txt", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Photos_that_are_gone_leave_a_page_that_says_so()
+    {
+        using var scene = new RunScene();
+        var run = SavedRun.Open(scene.Run("run"));
+        var before = RunReport.ToHtml(run);
+        foreach (var image in run.Predictions.Images) File.Delete(image.Path);
+
+        var after = RunReport.ToHtml(run);
+
+        Assert.Contains("<img ", before, StringComparison.Ordinal);
+        Assert.DoesNotContain("no longer there", before, StringComparison.Ordinal);
+        Assert.DoesNotContain("<img ", after, StringComparison.Ordinal);
+        Assert.Contains("no longer there", after, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Own_page_is_replaced_and_nothing_else_is_written_over()
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run");
+        var run = SavedRun.Open(folder);
+        var page = RunReport.Write(run);
+        RunReport.Write(run);
+        File.WriteAllText(page, "mine");
+
+        Assert.Contains("--out", Assert.Throws<GraftException>(() => RunReport.Write(run)).Message, StringComparison.Ordinal);
+        Assert.Equal("mine", File.ReadAllText(page));
+        var other = scene.File("other.html");
+        RunReport.Write(run, other);
+        Assert.Throws<GraftException>(() => RunReport.Write(run, other));
+    }
+
+    [Fact]
+    public void Page_shows_as_many_photos_as_asked_for()
+    {
+        using var scene = new RunScene();
+        var run = SavedRun.Open(scene.Run("run", test: false));
+
+        var page = RunReport.ToHtml(run, new() { Misclassified = 0, LeastCertain = 5 });
+
+        Assert.Equal(5, Regex.Count(page, "<img "));
+        Assert.Throws<GraftException>(() => RunReport.ToHtml(run, new() { Misclassified = -1 }));
+    }
+
+    [GeneratedRegex("(?:src|href)=\"([^\"]*)\"")]
+    private static partial Regex Link();
+}

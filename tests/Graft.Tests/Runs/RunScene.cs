@@ -1,0 +1,42 @@
+using Graft.Data;
+using Graft.Runs;
+using Graft.Testing;
+using Graft.Tests.Features;
+
+namespace Graft.Tests.Runs;
+
+/// <summary>A folder of pictures, and of runs on them that were trained and saved.</summary>
+internal sealed class RunScene : IDisposable
+{
+    private readonly FeatureScene _photos = new();
+    private readonly TemporaryFolder _folder = new();
+
+    public string FullName => _folder.FullName;
+
+    public string Photos => _photos.FullName;
+
+    /// <summary>Trains a run and saves it.</summary>
+    /// <param name="classes">The names of 3 classes.</param>
+    /// <returns>The run's folder.</returns>
+    public string Run(string name, string[]? classes = null, bool test = true, TrainingRunOptions? options = null, string[]? arguments = null)
+    {
+        var photos = _photos.Photos(36, classes: 3);
+        LabeledImages data = new(
+            _photos.FullName, classes ?? ["a", "b", "c"], photos[..18], photos[18..27], test ? photos[27..] : [],
+            skipped: [new("notes <b>.txt", "not an image")], notes: [], validationWasSplit: false);
+        using var run = TrainingRun.Execute(
+            data, FeatureScene.Backbone(), cache: null, options ?? new() { Training = new() { Epochs = 4, LearningRate = 0.02 } },
+            TestContext.Current.CancellationToken);
+        var folder = RunFolder.Create(Path.Combine(_folder.FullName, name), "run");
+        folder.Save(run, RunDescription.Of(arguments ?? [_photos.FullName, "--learning-rate", "0.02", "--epochs", "4"]));
+        return folder.FullName;
+    }
+
+    public string File(string name) => _folder.File(name);
+
+    public void Dispose()
+    {
+        _photos.Dispose();
+        _folder.Dispose();
+    }
+}

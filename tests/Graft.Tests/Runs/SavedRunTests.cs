@@ -1,0 +1,87 @@
+using System.Text.Json;
+using Graft.Classifiers;
+using Graft.Data;
+using Graft.Runs;
+
+namespace Graft.Tests.Runs;
+
+[Collection(nameof(AloneWithTorch))]
+public class SavedRunTests
+{
+    [Fact]
+    public void Run_read_back_measures_what_was_measured_when_it_was_trained()
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run");
+
+        var run = SavedRun.Open(folder);
+
+        using var result = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "result.json")));
+        foreach (var (name, measured) in new[] { ("validation", run.Validation), ("test", run.Test!) })
+        {
+            Assert.Equal(result.RootElement.GetProperty(name).GetProperty("accuracy").GetDouble(), measured.Accuracy);
+            Assert.Equal(result.RootElement.GetProperty(name).GetProperty("loss").GetDouble(), measured.Loss);
+            Assert.Equal(result.RootElement.GetProperty(name).GetProperty("accuracy_interval")[0].GetDouble(), measured.AccuracyInterval.Low);
+        }
+        Assert.Equal(9, run.Predictions.Of(PredictionTable.Test).Count);
+        Assert.All(run.Predictions.Images, image => Assert.True(File.Exists(image.Path) && image.Place is not null));
+        Assert.Equal(4, run.Course!.History.Epochs.Count);
+        Assert.Equal(result.RootElement.GetProperty("epochs").GetProperty("best").GetInt32(), run.Course.History.BestEpoch);
+        Assert.Equal([new("notes <b>.txt", "not an image")], run.Skipped);
+        Assert.Equal([6, 6, 6], run.Result.ClassImages!.Train);
+        Assert.StartsWith("Trained a softmax head on tiny", run.Account, StringComparison.Ordinal);
+        Assert.Single(run.Result.Weights!);
+    }
+
+    [Fact]
+    public void Predictions_are_a_table_of_photos_that_training_reads()
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run", classes: ["a \"quoted\", name", "path", "ß"]);
+
+        var photos = LabeledImages.FromCsv(Path.Combine(folder, "predictions.csv"), new() { Classes = ["a \"quoted\", name", "path", "ß"] });
+
+        Assert.Equal((9, 9), (photos.Validation.Count, photos.Test.Count));
+        Assert.Equal(["a \"quoted\", name", "path", "ß"], SavedRun.Open(folder).Result.Classes);
+    }
+
+    [Fact]
+    public void Classifier_fitted_in_one_go_has_no_course()
+    {
+        using var scene = new RunScene();
+
+        var run = SavedRun.Open(scene.Run("run", test: false, options: new() { Classifier = new LogisticRegression() }));
+
+        Assert.Null(run.Course);
+        Assert.Null(run.Test);
+        Assert.Equal("logistic", run.Result.Classifier);
+    }
+
+    [Fact]
+    public void Command_is_quoted_for_a_shell()
+    {
+        var description = RunDescription.Of(["/my photos/it's", "--backbone", "mobilenet_v2", "--layer", "features.*", "--hidden", ""]);
+
+        Assert.Equal(@"graft train '/my photos/it'\''s' --backbone mobilenet_v2 --layer 'features.*' --hidden ''", description.Command());
+    }
+
+    [Fact]
+    public void What_is_no_finished_run_is_told_with_what_to_do()
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run");
+
+        Assert.Contains("no run folder", Problem(scene.File("absent")), StringComparison.Ordinal);
+        Assert.Contains("result.json", Problem(scene.FullName), StringComparison.Ordinal);
+        File.Delete(Path.Combine(folder, "result.json"));
+        Assert.Contains($"--resume {folder}", Problem(folder), StringComparison.Ordinal);
+        folder = scene.Run("older");
+        File.Delete(Path.Combine(folder, "predictions.csv"));
+        Assert.Contains("Train it again", Problem(folder), StringComparison.Ordinal);
+        folder = scene.Run("damaged");
+        File.WriteAllText(Path.Combine(folder, "predictions.csv"), "path,label,split\n1,a,val\n");
+        Assert.Contains("columns", Problem(folder), StringComparison.Ordinal);
+
+        static string Problem(string folder) => Assert.Throws<GraftException>(() => SavedRun.Open(folder)).Message;
+    }
+}
