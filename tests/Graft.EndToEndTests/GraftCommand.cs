@@ -24,9 +24,22 @@ internal sealed class GraftCommand(string home)
 
     public CommandResult Run(params string[] arguments) => Run(TimeSpan.FromMinutes(5), arguments);
 
+    public CommandResult RunWithInput(string input, params string[] arguments)
+    {
+        using var process = StartWithInput(arguments);
+        process.StandardInput.Write(input);
+        process.StandardInput.Close();
+        return Result(process, TimeSpan.FromMinutes(5), arguments);
+    }
+
     public CommandResult Run(TimeSpan limit, params string[] arguments)
     {
         using var process = Start(arguments);
+        return Result(process, limit, arguments);
+    }
+
+    private static CommandResult Result(Process process, TimeSpan limit, string[] arguments)
+    {
         var (output, messages) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         var peak = 0L;
         var clock = Stopwatch.StartNew();
@@ -40,13 +53,17 @@ internal sealed class GraftCommand(string home)
         return new(process.ExitCode, output.Result, messages.Result, peak);
     }
 
-    public Process Start(params string[] arguments)
+    public Process Start(params string[] arguments) => Start(arguments, hasInput: false);
+
+    public Process StartWithInput(params string[] arguments) => Start(arguments, hasInput: true);
+
+    private Process Start(string[] arguments, bool hasInput)
     {
         // Started in the background, a shell's children ignore Ctrl-C; a user's do not.
         var start = OperatingSystem.IsLinux()
             ? new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", Program, .. arguments])
             : new ProcessStartInfo("dotnet", [Program, .. arguments]);
-        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
+        (start.RedirectStandardOutput, start.RedirectStandardError, start.RedirectStandardInput) = (true, true, hasInput);
         (start.StandardOutputEncoding, start.StandardErrorEncoding) = (Encoding.UTF8, Encoding.UTF8);
         start.WorkingDirectory = WorkingFolder ?? home;
         foreach (var (name, value) in Environment) start.Environment[name] = value;

@@ -1,70 +1,206 @@
+using System.Collections.Concurrent;
 using System.CommandLine;
-using System.Text.Json;
-using Graft.Classifiers;
-using Graft.Imaging;
-using Graft.Runs;
+using Graft.Data;
+using Graft.Features;
 
 namespace Graft.Cli.Verbs;
 
 internal static class PredictVerb
 {
+    private const string StandardInput = "-";
+
+    /// <summary>The first answers come soon, and later ones in batches large enough to keep all cores busy.</summary>
+    private const int SmallestBatch = 8, LargestBatch = 256;
+
     public static Command Create()
     {
         var model = new Argument<string>("MODEL") { Description = "A trained model, a run folder, or a network of the catalogue" };
-        var paths = new Argument<string[]>("PATH") { Description = "Photos, or folders of photos", Arity = ArgumentArity.OneOrMore };
-        var top = new Option<int>("--top") { Description = "How many classes to name for each photo", DefaultValueFactory = _ => 1 };
+        var paths = new Argument<string[]>("PATH")
+        {
+            Description = "Photos; folders, with those below them; quoted patterns such as \"trip/**/*.jpg\"; or - to read paths from standard input, one a line",
+            Arity = ArgumentArity.OneOrMore,
+        };
+        var top = new Option<int>("--top") { Description = "How many classes to name for each photo", HelpName = "COUNT", DefaultValueFactory = _ => 1 };
+        var threshold = new Option<double?>("--threshold")
+        {
+            Description = "Say \"unsure\" of photos whose most probable class is less probable than this, from 0 to 1",
+            HelpName = "P",
+        };
+        var sortInto = new Option<string?>("--sort-into")
+        {
+            Description = "Copy each photo into a folder of its class in this folder; nothing is written over or copied twice",
+            HelpName = "DIR",
+        };
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
+        var csv = new Option<bool>("--csv") { Description = "Print a table of path, class, probability (RFC 4180) on standard output" };
         var command = new Verb(
             "predict",
-            "Name what is on photos.",
+            """
+            Name what is on photos.
+
+            A photo that cannot be read is named on standard error with the reason; the rest is done, and the exit code is 1.
+            """,
             "graft predict runs/flowers-mobilenet_v2 garden.jpg --top 3",
-            "graft predict mobilenet_v1 garden.jpg") { model, paths, top, json };
+            "graft predict runs/flowers-mobilenet_v2 \"trip/**/*.jpg\" --threshold 0.8 --sort-into sorted",
+            "find trip -newer last | graft predict runs/flowers-mobilenet_v2 - --csv > trip.csv",
+            "graft predict mobilenet_v1 garden.jpg") { model, paths, top, threshold, sortInto, json, csv };
         pretrained.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             if (parsed.GetValue(top) < 1) throw new UsageException("Expected --top of at least 1.");
-            var photos = parsed.GetRequiredValue(paths).SelectMany(Photos).ToList();
+            if (parsed.GetValue(threshold) is not (null or (>= 0 and <= 1)))
+                throw new UsageException("Expected --threshold from 0 to 1, such as 0.8.");
+            if (parsed.GetValue(json) && parsed.GetValue(csv)) throw new UsageException("Expected --json or --csv, found both.");
+            var target = parsed.GetValue(sortInto);
+            if (File.Exists(target)) throw new UsageException($"--sort-into {target} is a file. Name a folder, new or not.");
             using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
-            var predictions = photos.Count > 16
-                ? Terminal.WithProgress(progress => classifier.Predict(photos, progress: progress, cancellation: cancellation))
-                : classifier.Predict(photos, cancellation: cancellation);
-            foreach (var broken in predictions.Broken) Terminal.Say($"{broken.Path}: {broken.Reason}");
 
+            var skipped = new List<SkippedFile>();
+            var said = 0;
+            var hasBars = false;
+            void Skip(SkippedFile file)
+            {
+                skipped.Add(file);
+                if (!hasBars) SaySkipped();
+            }
+            void SaySkipped()
+            {
+                for (; said < skipped.Count; said++) Terminal.Say($"{skipped[said].Path}: {skipped[said].Reason}");
+            }
             var count = Math.Min(parsed.GetValue(top), classifier.Classes.Count);
-            if (parsed.GetValue(json))
+            var least = parsed.GetValue(threshold);
+            using var output = parsed.GetValue(json) ? PredictionOutput.Json(count, least is not null)
+                : parsed.GetValue(csv) ? PredictionOutput.Csv(count, least is not null, target is not null)
+                : PredictionOutput.Text(count);
+            using var sorting = target is null ? null : new Sorting(target, classifier.Classes);
+            // One photo is not worth opening the cache for.
+            FeatureCache? cache = null;
+
+            void Predict(IReadOnlyList<string> photos)
             {
-                Console.Out.WriteLine(JsonSerializer.Serialize(
-                    new
+                cancellation.ThrowIfCancellationRequested();
+                if (photos.Count > 1 && classifier.FeatureLayer is not null) cache ??= CacheOptions.OpenShared();
+                var predictions = classifier.Predict(photos, cache, Terminal.Warn, cancellation: cancellation);
+                foreach (var broken in predictions.Broken) Skip(broken);
+                output.Write([.. predictions.Read.Select(prediction =>
+                {
+                    var isUnsure = prediction.Probability < least;
+                    return new Answer(prediction, isUnsure, sorting?.Add(prediction.Path, isUnsure ? Answer.Unsure : prediction.Class));
+                })]);
+            }
+
+            try
+            {
+                var wanted = parsed.GetRequiredValue(paths);
+                if (wanted.Contains(StandardInput))
+                {
+                    foreach (var batch in Arriving(wanted, target, Skip, cancellation)) Predict(batch);
+                }
+                else
+                {
+                    string[] photos = [.. wanted.SelectMany(path => Find(path, target, Skip))];
+                    // Where answers go to the terminal, they show how far it is.
+                    if (Console.IsOutputRedirected && photos.Length > LargestBatch)
                     {
-                        Predictions = predictions.Read.Select(prediction => new { prediction.Path, Classes = prediction.Ranking.Take(count) }),
-                        Skipped = predictions.Broken,
-                    },
-                    RunFolder.Json));
+                        // Lines amid bars would tear them.
+                        hasBars = !Console.IsErrorRedirected;
+                        Terminal.WithProgress(progress =>
+                        {
+                            var done = 0;
+                            foreach (var batch in Batches(photos))
+                            {
+                                Predict(batch);
+                                progress.Report(new("Predict", done += batch.Length, photos.Length, "photos"));
+                            }
+                            return done;
+                        });
+                        SaySkipped();
+                    }
+                    else
+                    {
+                        foreach (var batch in Batches(photos)) Predict(batch);
+                    }
+                }
+                output.End(skipped, sorting?.Summary);
             }
-            else if (predictions.Read.Count > 0)
+            finally
             {
-                Console.Out.WriteLine(Lines(predictions.Read, count));
+                cache?.Dispose();
             }
-            return predictions.Broken.Count == 0 ? Terminal.Done : Terminal.Failed;
+            return skipped.Count == 0 ? Terminal.Done : Terminal.Failed;
         });
         return command;
     }
 
-    private static string Lines(IReadOnlyList<Prediction> predictions, int count)
+    private static IReadOnlyList<string> Find(string path, string? except, Action<SkippedFile> skip)
     {
-        var width = predictions.Max(prediction => prediction.Path.Length);
-        return string.Join('\n', predictions.Select(prediction =>
-            $"{prediction.Path.PadRight(width)}  " + string.Join(", ", prediction.Ranking.Take(count).Select(entry =>
-                $"{entry.Class} {100 * entry.Probability:0.0} %"))));
+        var found = PhotoPaths.Find(path, except);
+        foreach (var file in found.Skipped) skip(file);
+        return found.Photos;
     }
 
-    private static IEnumerable<string> Photos(string path)
+    private static IEnumerable<string[]> Batches(string[] photos)
     {
-        if (!Directory.Exists(path)) return [path];
-        var photos = Directory.EnumerateFiles(path)
-            .Where(file => ImageDecoder.FileExtensions.Contains(Path.GetExtension(file)) && Path.GetFileName(file)[0] != '.')
-            .Order(StringComparer.Ordinal).ToList();
-        return photos.Count > 0 ? photos : throw new GraftException($"The folder {path} holds no photos.");
+        for (int start = 0, size = SmallestBatch; start < photos.Length; start += size, size = Math.Min(2 * size, LargestBatch))
+            yield return photos[start..Math.Min(start + size, photos.Length)];
+    }
+
+    /// <summary>Photos of the arguments and, where one is <c>-</c>, of standard input: as many at once as have been named by then.</summary>
+    private static IEnumerable<string[]> Arriving(string[] paths, string? except, Action<SkippedFile> skip, CancellationToken cancellation)
+    {
+        using var lines = new BlockingCollection<string>(boundedCapacity: 4 * LargestBatch);
+        _ = Task.Factory.StartNew(
+            () =>
+            {
+                try
+                {
+                    foreach (var path in paths)
+                    {
+                        if (path != StandardInput) lines.Add(path, cancellation);
+                        else
+                            while (Console.In.ReadLine() is { } line)
+                                if (line.Length > 0) lines.Add(line, cancellation);
+                    }
+                }
+                finally
+                {
+                    lines.CompleteAdding();
+                }
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        while (lines.TryTake(out var first, Timeout.Infinite, cancellation))
+        {
+            List<string> photos = [.. Find(first, except, skip)];
+            while (photos.Count < LargestBatch && lines.TryTake(out var next)) photos.AddRange(Find(next, except, skip));
+            foreach (var batch in photos.Chunk(LargestBatch)) yield return batch;
+        }
+    }
+
+    /// <summary>Copies photos into folders of classes, and in the end says how many went where.</summary>
+    private sealed class Sorting(string target, IReadOnlyList<string> classes) : IDisposable
+    {
+        // A class of that name would be the other one's folder.
+        private readonly ClassFolders _folders = new(target, [Answer.Unsure, .. classes.Where(name => name != Answer.Unsure)]);
+        private readonly SortedDictionary<string, int> _copied = new(StringComparer.Ordinal);
+        private int _alreadyThere;
+
+        public SortingSummary Summary => new(target, _copied, _alreadyThere);
+
+        public string Add(string photo, string className)
+        {
+            var (path, wasThere) = _folders.Add(photo, className);
+            if (wasThere) _alreadyThere++;
+            else _copied[className] = _copied.GetValueOrDefault(className) + 1;
+            return path;
+        }
+
+        public void Dispose()
+        {
+            var copied = _copied.Count == 0 ? "Copied nothing" : "Copied";
+            var counts = string.Join(", ", _copied.Select(count => $"{count.Key} {count.Value:N0}"));
+            var there = _alreadyThere == 0 ? "" : $" {_alreadyThere:N0} {(_alreadyThere == 1 ? "was" : "were")} there already.";
+            Terminal.Say($"{copied} into {target}{(counts.Length > 0 ? ": " : "")}{counts}.{there}");
+        }
     }
 }

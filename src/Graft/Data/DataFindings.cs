@@ -24,6 +24,10 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
 
     public bool HasProblems => problems.Count > 0;
 
+    public IReadOnlyList<string> Problems => problems;
+
+    public IReadOnlyList<SkippedFile> Skipped => skipped;
+
     public void Add(DataPart part, string @class, string path) => images.Add((part, @class, path));
 
     /// <summary>A training class that exists even if no image turns up for it.</summary>

@@ -1,0 +1,153 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using CsvHelper;
+using Graft.Classifiers;
+using Graft.Data;
+using Graft.Runs;
+
+namespace Graft.Cli.Verbs;
+
+/// <summary>What is said of one photo.</summary>
+/// <param name="Prediction">All classes and how probable they are.</param>
+/// <param name="IsUnsure">Whether the most probable one is less probable than was asked for.</param>
+/// <param name="SortedTo">Where the photo lies in the folders of classes; null without them.</param>
+internal sealed record Answer(Prediction Prediction, bool IsUnsure, string? SortedTo)
+{
+    public const string Unsure = "unsure";
+}
+
+/// <summary>How many photos went where.</summary>
+internal sealed record SortingSummary(string Folder, IReadOnlyDictionary<string, int> Copied, int AlreadyThere);
+
+/// <summary>Predictions on standard output, photo by photo as they come, so that memory does not grow with them.</summary>
+/// <param name="top">How many classes are named for each photo.</param>
+/// <param name="hasThreshold">Whether a photo can be unsure.</param>
+internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposable
+{
+    protected int Top => top;
+
+    protected bool HasThreshold => hasThreshold;
+
+    public abstract void Write(IReadOnlyList<Answer> answers);
+
+    /// <param name="skipped">What could not be predicted.</param>
+    /// <param name="sorting">Null where no photos are copied.</param>
+    public abstract void End(IReadOnlyList<SkippedFile> skipped, SortingSummary? sorting);
+
+    public abstract void Dispose();
+
+    public static PredictionOutput Text(int top) => new Lines(top);
+
+    public static PredictionOutput Json(int top, bool hasThreshold) => new Document(top, hasThreshold);
+
+    public static PredictionOutput Csv(int top, bool hasThreshold, bool isSorting) => new Table(top, hasThreshold, isSorting);
+
+    private sealed class Lines(int top) : PredictionOutput(top, hasThreshold: false)
+    {
+        private int _width;
+
+        public override void Write(IReadOnlyList<Answer> answers)
+        {
+            _width = answers.Select(answer => answer.Prediction.Path.Length).Append(_width).Max();
+            foreach (var (prediction, isUnsure, _) in answers)
+            {
+                var classes = string.Join(", ", prediction.Ranking.Take(Top).Select(entry =>
+                    string.Create(CultureInfo.InvariantCulture, $"{entry.Class} {100 * entry.Probability:0.0} %")));
+                Console.Out.WriteLine($"{prediction.Path.PadRight(_width)}  {(isUnsure ? $"{Answer.Unsure}: " : "")}{classes}");
+            }
+        }
+
+        public override void End(IReadOnlyList<SkippedFile> skipped, SortingSummary? sorting)
+        {
+            // Both have been said on standard error.
+        }
+
+        public override void Dispose()
+        {
+            // Nothing is held.
+        }
+    }
+
+    private sealed class Document : PredictionOutput
+    {
+        private readonly Stream _output = Console.OpenStandardOutput();
+        private readonly Utf8JsonWriter _json;
+
+        public Document(int top, bool hasThreshold) : base(top, hasThreshold)
+        {
+            _json = new(_output, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+            _json.WriteStartObject();
+            _json.WriteStartArray("predictions");
+        }
+
+        public override void Write(IReadOnlyList<Answer> answers)
+        {
+            foreach (var (prediction, isUnsure, sortedTo) in answers)
+            {
+                _json.WriteStartObject();
+                _json.WriteString("path", prediction.Path);
+                if (HasThreshold) _json.WriteBoolean("unsure", isUnsure);
+                if (sortedTo is not null) _json.WriteString("sorted_to", sortedTo);
+                _json.WritePropertyName("classes");
+                JsonSerializer.Serialize(_json, prediction.Ranking.Take(Top), RunFolder.Json);
+                _json.WriteEndObject();
+            }
+            _json.Flush();
+        }
+
+        public override void End(IReadOnlyList<SkippedFile> skipped, SortingSummary? sorting)
+        {
+            _json.WriteEndArray();
+            _json.WritePropertyName("skipped");
+            JsonSerializer.Serialize(_json, skipped, RunFolder.Json);
+            if (sorting is not null)
+            {
+                _json.WritePropertyName("sorted");
+                JsonSerializer.Serialize(_json, sorting, RunFolder.Json);
+            }
+            _json.WriteEndObject();
+            _json.Flush();
+            _output.Write("\n"u8);
+            _output.Flush();
+        }
+
+        public override void Dispose()
+        {
+            _json.Dispose();
+            _output.Dispose();
+        }
+    }
+
+    /// <summary>RFC 4180.</summary>
+    private sealed class Table : PredictionOutput
+    {
+        private readonly CsvWriter _csv = CsvWriter.Create(Console.OpenStandardOutput());
+        private readonly bool _isSorting;
+
+        public Table(int top, bool hasThreshold, bool isSorting) : base(top, hasThreshold)
+        {
+            _isSorting = isSorting;
+            _csv.WriteRecord([
+                "path", .. Enumerable.Range(1, top).SelectMany(rank => rank == 1 ? (string[])["class", "probability"] : [$"class_{rank}", $"probability_{rank}"]),
+                .. hasThreshold ? (string[])["unsure"] : [], .. isSorting ? (string[])["sorted_to"] : []]);
+        }
+
+        public override void Write(IReadOnlyList<Answer> answers)
+        {
+            foreach (var (prediction, isUnsure, sortedTo) in answers)
+            {
+                _csv.WriteRecord([
+                    prediction.Path,
+                    .. prediction.Ranking.Take(Top).SelectMany(entry =>
+                        (string[])[entry.Class, entry.Probability.ToString("R", CultureInfo.InvariantCulture)]),
+                    .. HasThreshold ? (string[])[isUnsure ? "true" : "false"] : [], .. _isSorting ? (string[])[sortedTo!] : []]);
+            }
+            _csv.Flush();
+        }
+
+        public override void End(IReadOnlyList<SkippedFile> skipped, SortingSummary? sorting) => _csv.Flush();
+
+        public override void Dispose() => _csv.Dispose();
+    }
+}

@@ -1,0 +1,105 @@
+namespace Graft.Data;
+
+/// <summary>Where a photo lies among the folders of its class.</summary>
+/// <param name="Path">The copy, or the file of the same content that was there already.</param>
+/// <param name="WasThere">Whether nothing had to be copied.</param>
+public readonly record struct SortedPhoto(string Path, bool WasThere);
+
+/// <summary>
+/// Copies photos into a folder for each class, as <c>graft train</c> reads them. Nothing is written over: of two photos of one name the
+/// second gets a number. What a class's folder holds already, under whatever name, is not copied into it again.
+/// </summary>
+public sealed class ClassFolders
+{
+    /// <summary>Not to be had in names on some system that the folders may be carried to.</summary>
+    private static readonly char[] Forbidden = [.. "<>:\"/\\|?*", .. Enumerable.Range(0, 32).Select(code => (char)code)];
+
+    private const string Partial = ".partial";
+
+    private readonly Dictionary<string, string> _folders = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Dictionary<long, List<string>>> _content = new(StringComparer.Ordinal);
+
+    /// <param name="folder">Holds the folders of the classes; made when the first photo comes. What it holds stays as it is.</param>
+    /// <param name="classes">All there are. One whose name cannot be a folder's gets one that is like it.</param>
+    public ClassFolders(string folder, IEnumerable<string> classes)
+    {
+        FullName = folder;
+        var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var name in classes)
+        {
+            var safe = new string([.. name.Select(letter => Forbidden.Contains(letter) ? '_' : letter)]).Trim().TrimEnd('.');
+            if (safe.Length == 0) safe = "_";
+            var free = safe;
+            for (var number = 2; !taken.Add(free); number++) free = $"{safe} ({number})";
+            _folders.Add(name, Path.Join(folder, free));
+        }
+    }
+
+    /// <summary>The folder's path, as it was given.</summary>
+    public string FullName { get; }
+
+    /// <summary>Copies a photo to its class, whole or not at all.</summary>
+    /// <exception cref="GraftException">The photo cannot be read, or the folder cannot be written.</exception>
+    public SortedPhoto Add(string photo, string className)
+    {
+        var folder = _folders[className];
+        try
+        {
+            Directory.CreateDirectory(folder);
+            var length = LengthOf(photo);
+            var content = ContentOf(folder);
+            var ofLength = content.TryGetValue(length, out var known) ? known : content[length] = [];
+            if (ofLength.Count > 0)
+            {
+                var bytes = File.ReadAllBytes(photo);
+                if (ofLength.Find(file => File.ReadAllBytes(file).AsSpan().SequenceEqual(bytes)) is { } same) return new(same, WasThere: true);
+            }
+            var copy = Copy(photo, folder);
+            ofLength.Add(copy);
+            return new(copy, WasThere: false);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new GraftException(
+                $"{photo} cannot be copied into {folder}: {problem.Message} What was copied before stays, and the same command goes on from there.",
+                problem);
+        }
+    }
+
+    private static long LengthOf(string photo)
+    {
+        using var file = File.OpenHandle(photo);
+        return RandomAccess.GetLength(file);
+    }
+
+    /// <summary>The files of a folder by their length.</summary>
+    private Dictionary<long, List<string>> ContentOf(string folder)
+    {
+        if (_content.TryGetValue(folder, out var content)) return content;
+        content = new DirectoryInfo(folder).EnumerateFiles().Where(file => !file.Name.EndsWith(Partial, StringComparison.Ordinal))
+            .GroupBy(file => file.Length).ToDictionary(group => group.Key, group => group.Select(file => Path.Join(folder, file.Name)).ToList());
+        _content.Add(folder, content);
+        return content;
+    }
+
+    private static string Copy(string photo, string folder)
+    {
+        var partial = Path.Join(folder, $".{Guid.NewGuid():N}{Partial}");
+        try
+        {
+            File.Copy(photo, partial);
+            var (stem, extension) = (Path.GetFileNameWithoutExtension(photo), Path.GetExtension(photo));
+            for (var number = 1; ; number++)
+            {
+                var copy = Path.Join(folder, number == 1 ? $"{stem}{extension}" : $"{stem} ({number}){extension}");
+                if (Path.Exists(copy)) continue;
+                File.Move(partial, copy, overwrite: false);
+                return copy;
+            }
+        }
+        finally
+        {
+            File.Delete(partial);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using Microsoft.Extensions.FileSystemGlobbing;
+using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
+
+namespace Graft.Data;
+
+/// <summary>The photos that a path means, and what was meant and is none.</summary>
+/// <param name="Photos">Files that may be photos; what does not decode is found out later.</param>
+/// <param name="Skipped">Paths that lead nowhere, and images that cannot be read, with the reason. Other files are not listed.</param>
+public sealed record FoundPhotos(IReadOnlyList<string> Photos, IReadOnlyList<SkippedFile> Skipped);
+
+/// <summary>Finds photos without labels: a file, a folder's with those of the folders below it, or those that a pattern matches.</summary>
+public static class PhotoPaths
+{
+    private static readonly StringComparison Case = OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
+
+    /// <summary>The photos at a path, in the ordinal order of their paths. Hidden files and what systems leave behind do not count.</summary>
+    /// <param name="path">
+    /// A file, taken whatever it is called; a folder; or a pattern in which <c>*</c> stands for any part of a name and <c>**</c> for any
+    /// folders, also none.
+    /// </param>
+    /// <param name="except">A folder whose photos do not count where a folder or a pattern would reach them; null for none.</param>
+    public static FoundPhotos Find(string path, string? except = null)
+    {
+        if (File.Exists(path)) return new([path], []);
+        var isPattern = path.Contains('*') && !Directory.Exists(path);
+        var (folder, pattern) = isPattern ? Divide(path) : (path, "");
+        if (!isPattern && !Directory.Exists(folder)) return new([], [new(path, "there is no such file or folder")]);
+
+        var findings = new DataFindings(folder, new());
+        List<string> photos = [];
+        if (!isPattern)
+        {
+            photos.AddRange(FolderListing.ImagesBelow(folder, findings));
+        }
+        else if (Directory.Exists(folder.Length == 0 ? "." : folder))
+        {
+            var found = new Matcher(Case).AddInclude(pattern).Execute(new ListedFolder(folder.Length == 0 ? "." : folder, findings));
+            photos.AddRange(found.Files.Select(file => Path.Join(folder, file.Path.Replace('/', Path.DirectorySeparatorChar))));
+        }
+        if (except is not null)
+        {
+            var inside = Path.TrimEndingDirectorySeparator(Path.GetFullPath(except)) + Path.DirectorySeparatorChar;
+            photos.RemoveAll(photo => Path.GetFullPath(photo).StartsWith(inside, Case));
+        }
+        photos.Sort(string.CompareOrdinal);
+        List<SkippedFile> skipped =
+        [
+            .. findings.Skipped.Where(file => file.Reason != ImageFormat.NotAnImage), .. findings.Problems.Select(problem => new SkippedFile(path, problem)),
+        ];
+        if (photos.Count + skipped.Count == 0) skipped.Add(new(path, isPattern ? "no photo matches this pattern" : "the folder holds no photos"));
+        return new(photos, skipped);
+    }
+
+    /// <summary>The folder that a pattern starts from, "" for the current one, and the rest.</summary>
+    private static (string Folder, string Pattern) Divide(string path)
+    {
+        var start = path.LastIndexOfAny([Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], path.IndexOf('*')) + 1;
+        return (path[..start], path[start..]);
+    }
+
+    /// <summary>A folder as <see cref="FolderListing"/> sees it, for the matcher to walk.</summary>
+    private sealed class ListedFolder(string path, DataFindings findings) : DirectoryInfoBase
+    {
+        public override string Name => Path.GetFileName(path);
+
+        public override string FullName => path;
+
+        public override DirectoryInfoBase ParentDirectory => new ListedFolder(Path.Join(path, ".."), findings);
+
+        public override IEnumerable<FileSystemInfoBase> EnumerateFileSystemInfos()
+        {
+            var listing = FolderListing.Of(path, findings);
+            return
+            [
+                .. listing.Images.Select(image => new FileInfoWrapper(new(image))),
+                .. listing.Folders.Select(folder => new ListedFolder(folder, findings)),
+            ];
+        }
+
+        public override DirectoryInfoBase GetDirectory(string name) => new ListedFolder(Path.Join(path, name), findings);
+
+        public override FileInfoBase GetFile(string name) => new FileInfoWrapper(new(Path.Join(path, name)));
+    }
+}
