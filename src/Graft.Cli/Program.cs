@@ -24,7 +24,8 @@ root.Add(Terminal.Verbose);
 root.SetAction(_ => root.Parse("--help").Invoke());
 Verb.ShowExamplesInHelp(root);
 
+using var interruption = new Interruption();
 var parsed = root.Parse(args);
 return parsed.Errors.Count > 0
     ? Terminal.WrongUsage(string.Join(" ", parsed.Errors.Select(error => error.Message)), parsed.CommandResult.Command.Name)
-    : await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false });
+    : await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interruption.Token);
