@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Graft.Testing;
 
@@ -65,21 +67,95 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     public void Binary_recipe_of_the_Keras_guide_is_one_command()
     {
         var graft = new GraftCommand(_folder.FullName);
-        var two = _folder.File("two/x");
-        foreach (var kind in Directory.GetDirectories(Path.Combine(photos.Folder, "train")).Order(StringComparer.Ordinal).Take(2))
-        {
-            var folder = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(two)!, Path.GetFileName(kind)));
-            foreach (var file in Directory.GetFiles(kind)) File.Copy(file, Path.Combine(folder.FullName, Path.GetFileName(file)));
-        }
+        CopyTwoClasses(kind => Path.GetFileName(kind));
 
         var run = graft.Run(
-            "train", Path.GetDirectoryName(two)!, "--strategy", "finetune", "--head", "binary", "--flip", "true", "--rotation", "36", "--size", "96",
+            "train", _folder.File("two"), "--strategy", "finetune", "--head", "binary", "--flip", "true", "--rotation", "36", "--size", "96",
             "--epochs", "12", "--stage2-epochs", "2", "--optimizer", "adam", "--stage2-learning-rate", "1e-5", "--batch-size", "8", "--out", _folder.File("run"), "--json");
 
         Assert.True(run.ExitCode == 0, run.ToString());
         var predicted = graft.Run("predict", _folder.File("run"), Directory.GetFiles(Path.Combine(photos.Folder, "test"), "*", SearchOption.AllDirectories)[0], "--json");
         Assert.True(predicted.ExitCode == 0, predicted.ToString());
     }
+
+    [Fact]
+    public void Learning_rates_are_tried_without_training()
+    {
+        var run = new GraftCommand(_folder.FullName).Run(Arguments("rates", "--strategy", "finetune", "--epochs", "2", "--find-lr", "--json"));
+
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Equal("unfrozen", run.Json.GetProperty("stage").GetString());
+        var rates = run.Json.GetProperty("trials").EnumerateArray().Select(trial => trial.GetProperty("learning_rate").GetDouble()).ToList();
+        Assert.Equal(1e-7, rates[0], 12);
+        Assert.InRange(rates.Count, 20, 100);
+        Assert.Equal(rates.Order(), rates);
+        Assert.InRange(run.Json.GetProperty("suggestion").GetDouble(), 1e-7, 0.1);
+        Assert.Equal(
+            ["learning_rates.csv", "learning_rates.png"],
+            Directory.GetFiles(_folder.File("rates")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Trained_model_is_trained_further_with_the_head_it_has()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+        var first = graft.Run("train", photos.Folder, "--size", "64", "--out", _folder.File("first"), "--json");
+        Assert.True(first.ExitCode == 0, first.ToString());
+        double Accuracy(CommandResult run) => run.Json.GetProperty("test").GetProperty("accuracy").GetDouble();
+        string[] further = ["--from", _folder.File("first"), "--strategy", "full", "--learning-rate", "1e-6", "--epochs", "1", "--batch-size", "8", "--json"];
+
+        var second = graft.Run(["train", photos.Folder, "--out", _folder.File("second"), .. further]);
+        CopyTwoClasses(kind => Path.GetFileName(kind));
+        var onSome = graft.Run(["train", _folder.File("two"), "--out", _folder.File("some"), .. further]);
+
+        Assert.True(second.ExitCode == 0, second.ToString());
+        Assert.Equal(Accuracy(first), Accuracy(second), 1);
+        Assert.True(onSome.ExitCode == 0, onSome.ToString());
+        Assert.Equal(Classes(first), Classes(onSome));
+    }
+
+    [Fact]
+    public void Trained_model_gets_a_new_head_for_classes_that_it_does_not_know()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+        Assert.Equal(0, graft.Run("train", photos.Folder, "--size", "64", "--out", _folder.File("first")).ExitCode);
+        CopyTwoClasses(kind => $"other {Path.GetFileName(kind)}");
+
+        var run = graft.Run(
+            "train", _folder.File("two"), "--from", _folder.File("first"), "--strategy", "partial", "--epochs", "2", "--batch-size", "4",
+            "--out", _folder.File("second"), "--json");
+
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Contains("it gets a new head", run.Messages, StringComparison.Ordinal);
+        Assert.All(Classes(run), name => Assert.StartsWith("other ", name, StringComparison.Ordinal));
+    }
+
+    private static IEnumerable<string?> Classes(CommandResult run) => run.Json.GetProperty("classes").EnumerateArray().Select(name => name.GetString());
+
+    /// <summary>Copies the photos of two classes into the folder <c>two</c>.</summary>
+    private void CopyTwoClasses(Func<string, string> name)
+    {
+        foreach (var kind in Directory.GetDirectories(Path.Combine(photos.Folder, "train")).Order(StringComparer.Ordinal).Take(2))
+            foreach (var file in Directory.GetFiles(kind)) File.Copy(file, _folder.File($"two/{name(kind)}/{Path.GetFileName(file)}"));
+    }
+
+    [Fact]
+    public void Terminated_training_ends_at_its_next_step_and_can_be_gone_on_with()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The request to terminate is sent as a signal");
+        var graft = new GraftCommand(_folder.FullName);
+
+        var (exitCode, messages) = EndOnce(
+            graft, Arguments("killed", "--strategy", "full", "--epochs", "1000", "--patience", "0"), "checkpoints/stage-1-full.safetensors",
+            process => Assert.Equal(0, SendSignal(process.Id, 15)));
+
+        Assert.Equal(130, exitCode);
+        Assert.Contains("Interrupted", messages, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(_folder.File("killed/checkpoints"), "*.partial"));
+    }
+
+    [DllImport("libc", EntryPoint = "kill")]
+    private static extern int SendSignal(int process, int signal);
 
     /// <summary>kill -9 at any moment, then the same again, and on to the end: bit for bit what an uninterrupted run gives on one thread.</summary>
     [Fact]
@@ -104,7 +180,13 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         static string[] WithoutSeconds(string file) => [.. File.ReadAllLines(file).Select(line => line[..line.LastIndexOf(',')])];
     }
 
-    private void KillOnce(GraftCommand graft, string[] arguments, string waitFor, TimeSpan then)
+    private void KillOnce(GraftCommand graft, string[] arguments, string waitFor, TimeSpan then) => EndOnce(graft, arguments, waitFor, process =>
+    {
+        Thread.Sleep(then);
+        process.Kill(entireProcessTree: true);
+    });
+
+    private (int ExitCode, string Messages) EndOnce(GraftCommand graft, string[] arguments, string waitFor, Action<Process> end)
     {
         using var process = graft.Start(arguments);
         var (output, messages) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
@@ -113,9 +195,9 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
             Assert.False(process.HasExited, $"ended before it could be killed: {(process.HasExited ? messages.Result + output.Result : "")}");
             Thread.Sleep(1);
         }
-        Thread.Sleep(then);
-        process.Kill(entireProcessTree: true);
-        process.WaitForExit();
+        end(process);
+        Assert.True(process.WaitForExit(TimeSpan.FromMinutes(1)), "It did not end.");
+        return (process.ExitCode, messages.Result);
     }
 
     [Theory]
@@ -125,6 +207,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     [InlineData("unfreezes nothing", "--strategy", "head", "--freeze", "features.1")]
     [InlineData("rotation from 0 to 180", "--strategy", "head", "--rotation", "999")]
     [InlineData("learning rate above 0", "--strategy", "full", "--learning-rate", "-1")]
+    [InlineData("leave --size out", "--strategy", "full", "--from", "nothing")]
     public void Unsuitable_options_are_told_before_a_photo_is_read(string hint, params string[] options)
     {
         var run = new GraftCommand(_folder.FullName).Run(Arguments("run", options));

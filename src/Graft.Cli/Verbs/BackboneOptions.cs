@@ -155,11 +155,12 @@ internal sealed class BackboneOptions
         if (name.Contains('+')) throw new UsageException($"The combination {name} stays frozen: name one network to train, or leave --strategy out.");
     }
 
-    /// <summary>A value of --weights, or of --backbone where it is a file, with the file's full path; other options' values as they are.</summary>
+    /// <summary>A value of --weights or --from, or of --backbone where it is a file, with the file's full path; other options' values as they are.</summary>
     public static string WithFullPath(string option, string value) => option switch
     {
         "--weights" => NameIn(value) is { } name ? $"{name}={Path.GetFullPath(value[(name.Length + 1)..])}" : Path.GetFullPath(value),
         "--backbone" when File.Exists(value) => Path.GetFullPath(value),
+        "--from" => Path.GetFullPath(value),
         _ => value,
     };
 

@@ -1,5 +1,8 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
 using Graft.Backbones;
+using Graft.Classifiers;
 using Graft.Data;
 using Graft.Features;
 using Graft.Imaging;
@@ -86,6 +89,18 @@ internal sealed class FineTuningCommandOptions
     private readonly Option<ComputeDevice?> _device = new("--device") { Description = "auto, cpu, cuda or mps", HelpName = "NAME" };
     private readonly Option<int?> _threads = new("--threads") { Description = "Threads that libtorch computes with (default: one per core)", HelpName = "COUNT" };
     private readonly Option<string?> _resume = new("--resume") { Description = "Go on with an interrupted run, as it was begun; nothing else need be said", HelpName = "RUN" };
+
+    private readonly Option<string?> _from = new("--from")
+    {
+        Description = "Train a trained model further, on more or other photos: with its head, if it knows all their classes, else with a new one",
+        HelpName = "MODEL",
+    };
+
+    private readonly Option<bool> _findRate = new("--find-lr")
+    {
+        Description = "Do not train: try learning rates from 1e-7 to 1 in 100 steps of the last stage, and say and draw which suits",
+    };
+
     private readonly AugmentationOptions _augmentation = new();
 
     public void AddTo(Command command)
@@ -138,7 +153,7 @@ internal sealed class FineTuningCommandOptions
     private IEnumerable<Option> Own =>
     [
         _head, _unfreezeFrom, _freeze, _batchNorm, _secondEpochs, _secondRate, _schedule, _warmUp, _lowestRate, _smoothing, _balance, _mixing, _clip,
-        _average, _device, _threads,
+        _average, _device, _threads, _from, _findRate,
     ];
 
     private int Begin(BackboneOptions pretrained, CacheOptions caching, ParseResult parsed, CancellationToken cancellation)
@@ -146,9 +161,9 @@ internal sealed class FineTuningCommandOptions
         var source = parsed.GetValue<string>("DIR") ?? throw new UsageException("Name the photos: graft train DIR");
         if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
         _ = Options(parsed);
-        BackboneOptions.CheckTrainable(parsed.GetRequiredValue<string>("--backbone"));
-        var backbone = BackboneCatalog.Find(parsed.GetRequiredValue<string>("--backbone")).FullName;
-        var run = RunFolder.Create(parsed.GetValue<string>("--out"), $"{TrainVerb.SourceName(source)}-{backbone.Split('.')[0]}-{parsed.GetValue(_strategy)}");
+        var run = RunFolder.Create(
+            parsed.GetValue<string>("--out"),
+            $"{TrainVerb.SourceName(source)}-{NameOfNetwork(parsed)}-{(parsed.GetValue(_findRate) ? "learning-rates" : parsed.GetValue(_strategy))}");
         try
         {
             return Work(run, pretrained, caching, parsed, description: null, parsed.GetValue<bool>("--json"), cancellation);
@@ -168,17 +183,13 @@ internal sealed class FineTuningCommandOptions
         var source = parsed.GetRequiredValue<string>("DIR");
         var seed = parsed.GetRequiredValue<int>("--seed");
         if (!Path.Exists(source)) throw new GraftException($"The photos are no longer in {source}. Put them back, or begin a new run.");
-        var photos = LabeledImages.Load(source, new() { Seed = seed });
+        using var start = Open(source, pretrained, parsed, options, cancellation);
+        var (photos, model) = (start.Photos, start.Model);
         foreach (var note in photos.Notes) Terminal.Note(note);
-
-        using var whole = pretrained.LoadTrainable(
-            parsed.GetRequiredValue<string>("--backbone"), options.Strategy == Strategy.Scratch ? seed : null, parsed, cancellation);
-        var features = whole.Head is null ? whole : whole.CutBefore(whole.Head);
-        var model = features.Graft(options.Head, photos.Classes, seed);
         var stages = FineTuning.Stages(model, options);
         Terminal.Say($"{source}: {photos.Classes.Count} classes, {photos.Train.Count:N0} images to train on, "
             + $"{photos.Validation.Count:N0} to validate{(photos.ValidationWasSplit ? " (split off)" : "")}, {photos.Test.Count:N0} to test");
-        Terminal.Say($"{whole.Name}, {features.Network.InputShape} input, strategy {parsed.GetValue(_strategy)}");
+        Terminal.Say($"{start.Name}, {model.Network.InputShape} input, strategy {parsed.GetValue(_strategy)}");
         foreach (var stage in stages)
         {
             var training = stage.Options.Training;
@@ -191,6 +202,7 @@ internal sealed class FineTuningCommandOptions
         Terminal.Say("");
 
         if (parsed.GetValue(_threads) is { } threads) TorchSharp.torch.set_num_threads(threads);
+        if (parsed.GetValue(_findRate)) return FindRate(run, start, options, caching, parsed, json, cancellation);
         // Before anything else is, so that an interrupted run can be gone on with.
         if (description is null) run.Save(RunDescription.Of(Arguments(parsed), options));
         using var cache = caching.Open(parsed);
@@ -205,6 +217,76 @@ internal sealed class FineTuningCommandOptions
             The run is in {run.FullName}. Next: graft predict {run.FullName} PHOTO.jpg
             """);
         return Terminal.Done;
+    }
+
+    /// <summary>Photos, and the network to train on them: a pretrained one with a new head, or a trained model.</summary>
+    private Start Open(string source, BackboneOptions pretrained, ParseResult parsed, FineTuningOptions options, CancellationToken cancellation)
+    {
+        var seed = parsed.GetRequiredValue<int>("--seed");
+        var photos = LabeledImages.Load(source, new() { Seed = seed });
+        if (parsed.GetValue(_from) is not { } from)
+        {
+            var whole = pretrained.LoadTrainable(
+                parsed.GetRequiredValue<string>("--backbone"), options.Strategy == Strategy.Scratch ? seed : null, parsed, cancellation);
+            var features = whole.Head is null ? whole : whole.CutBefore(whole.Head);
+            return new(whole.Name, photos, features.Graft(options.Head, photos.Classes, seed), whole);
+        }
+        var trained = ImageClassifier.Open(from);
+        try
+        {
+            var isKnown = photos.Classes.All(trained.Classes.Contains);
+            if (isKnown) photos = LabeledImages.Load(source, new() { Seed = seed, Classes = trained.Classes });
+            else Terminal.Note($"{from} does not know all classes of {source}: it gets a new head.");
+            return new($"{from} ({trained.BackboneName})", photos, trained.ToTraining(photos.Classes, options.Head, seed), trained);
+        }
+        catch
+        {
+            trained.Dispose();
+            throw;
+        }
+    }
+
+    private string NameOfNetwork(ParseResult parsed)
+    {
+        if (parsed.GetValue(_from) is { } from)
+        {
+            string[] others = ["--backbone", "--weights", "--size", "--preprocessing", "--layer"];
+            if (others.FirstOrDefault(name => IsGiven(parsed, Named(parsed, name))) is { } other)
+                throw new UsageException($"--from {from} has its network, weights and input in it: leave {other} out.");
+            if (Strategies[parsed.GetRequiredValue(_strategy)] == Strategy.Scratch)
+                throw new UsageException("--strategy scratch begins with random weights: leave --from out, or take --strategy full.");
+            using var trained = ImageClassifier.Open(from);
+            return trained.BackboneName.Split('.')[0];
+        }
+        var name = parsed.GetRequiredValue<string>("--backbone");
+        BackboneOptions.CheckTrainable(name);
+        return BackboneCatalog.Find(name).FullName.Split('.')[0];
+    }
+
+    private static int FindRate(
+        RunFolder run, Start start, FineTuningOptions options, CacheOptions caching, ParseResult parsed, bool json, CancellationToken cancellation)
+    {
+        using var cache = caching.Open(parsed);
+        var sweep = Terminal.WithProgress(progress => LearningRateFinder.Sweep(
+            start.Model, start.Photos, options, new() { Cache = cache, Progress = progress, Warn = Terminal.Warn }, cancellation));
+        run.Save(sweep);
+        var option = options is { HeadStage: not null, UnfrozenStage: not null } ? "--stage2-learning-rate" : "--learning-rate";
+        if (json)
+        {
+            Console.Out.WriteLine(JsonSerializer.Serialize(
+                new { Stage = sweep.Stage.Name, Suggestion = Rounded(sweep.Suggestion), Lowest = sweep.Lowest, Steepest = sweep.Steepest, sweep.Trials }, RunFolder.Json));
+        }
+        else
+        {
+            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
+                Stage {sweep.Stage.Number}, {sweep.Stage.Name}: the loss falls most steeply at a learning rate of {sweep.Steepest.LearningRate:0.0e+0} and is lowest at {sweep.Lowest.LearningRate:0.0e+0}.
+                Suggestion: {option} {Rounded(sweep.Suggestion):0e+0}
+                """));
+        }
+        Terminal.Say($"Nothing was trained. The chart is {Path.Combine(run.FullName, "learning_rates.png")}.");
+        return Terminal.Done;
+
+        static double Rounded(double rate) => double.Parse(rate.ToString("0e+0", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
     }
 
     /// <exception cref="UsageException">Unsuitable values; all problems together.</exception>
@@ -329,6 +411,13 @@ internal sealed class FineTuningCommandOptions
         IsGiven(parsed, Named(parsed, option)) ? parsed.GetValue<T>(option) : null;
 
     private static Option Named(ParseResult parsed, string option) => parsed.CommandResult.Command.Options.First(known => known.Name == option);
+
+    /// <param name="Name">For a person.</param>
+    /// <param name="Owned">Where the model's weights come from.</param>
+    private sealed record Start(string Name, LabeledImages Photos, GraftedNetwork Model, IDisposable Owned) : IDisposable
+    {
+        public void Dispose() => Owned.Dispose();
+    }
 
     /// <summary>Where nobody watches: a line for each epoch, not for each step.</summary>
     private sealed class EpochLines(IProgress<StepProgress> lines) : IProgress<StepProgress>

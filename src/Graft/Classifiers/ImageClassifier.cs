@@ -6,6 +6,7 @@ using Graft.Data;
 using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
+using Graft.Networks.Onnx;
 using Graft.Training;
 
 namespace Graft.Classifiers;
@@ -150,6 +151,28 @@ public sealed class ImageClassifier : IDisposable
             new CombinedWeights(
                 new CopiedWeights(head), headLayers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal), new CopiedWeights(scaling)),
             blocks.Blocks[0].Preprocessing, classes, BlockScaling.JoinedLayer, owned: null, blocks);
+    }
+
+    /// <summary>
+    /// The trained network, to be trained further: with the head it has where <paramref name="classes"/> are its own, else with a new one on
+    /// the rest. The weights stay this model's, which must outlive it.
+    /// </summary>
+    /// <param name="head">The new head; unused where the old one stays.</param>
+    /// <exception cref="GraftException">It cannot be trained by gradient: several networks joined, an ONNX file, or such a classifier.</exception>
+    public GraftedNetwork ToTraining(IReadOnlyList<string> classes, Head head, int seed = 1)
+    {
+        if (IsCombination) throw new GraftException($"The combination {BackboneName} stays frozen: name a model of one network to train it further.");
+        if (Network.Layers.FirstOrDefault(layer => layer.Operation is OnnxGraph) is not null)
+            throw new GraftException($"{BackboneName} is an ONNX file, which stays frozen: it cannot be trained further.");
+        var first = Network.Layers.FirstOrDefault(layer => layer.Name.StartsWith("head.", StringComparison.Ordinal))
+            ?? throw new GraftException($"{BackboneName} is no model that Graft trained: graft a new head on it instead.");
+        var rest = Backbone.Of(BackboneName, Network.CutBefore(first.Name), _weights, Preprocessing);
+        if (!classes.SequenceEqual(Classes)) return rest.Graft(head, classes, seed);
+        return Network.Layers.FirstOrDefault(layer => layer.Operation is ClassifierOperation) is not { } fitted
+            ? new(rest, Network, _weights, Classes)
+            : throw new GraftException(
+                $"The classifier of this model ({fitted.Operation.Kind}) cannot be trained by gradient. Begin with a model with a softmax head, "
+                + "or of logistic regression or the linear SVM.");
     }
 
     /// <exception cref="UnreadableImageException">The file is no picture, or a broken one.</exception>

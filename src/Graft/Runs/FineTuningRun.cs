@@ -77,6 +77,7 @@ public sealed class FineTuningRun : IDisposable
         if (checkpoints is not null) PrepareCheckpoints(checkpoints);
         var stages = FineTuning.Stages(model, options).Count;
         using var events = folder is null ? null : new TensorBoardLog(Path.Combine(folder.FullName, "events"));
+        events?.Graph(model.Network);
         var trained = FineTuning.Train(model, photos, options, new()
         {
             Cache = cache,

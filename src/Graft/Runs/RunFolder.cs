@@ -128,6 +128,23 @@ public sealed class RunFolder
         }
     }
 
+    /// <summary>Writes <c>learning_rates.csv</c> and <c>learning_rates.png</c> of a sweep.</summary>
+    /// <exception cref="GraftException">The disk is full or fails.</exception>
+    public void Save(LearningRateSweep sweep)
+    {
+        try
+        {
+            File.WriteAllLines(Path.Combine(FullName, "learning_rates.csv"), sweep.Trials
+                .Select(trial => string.Create(CultureInfo.InvariantCulture, $"{trial.LearningRate:R},{trial.Loss:R},{trial.SmoothedLoss:R}"))
+                .Prepend("learning_rate,loss,smoothed_loss"));
+            File.WriteAllBytes(Path.Combine(FullName, "learning_rates.png"), LearningCurves.Sweep(sweep).ToPng());
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new GraftException($"The sweep cannot be saved in {FullName}: {problem.Message} Free some space or name another --out.", problem);
+        }
+    }
+
     /// <summary>Removes the folder if it was made for this run and nothing came to be written in it.</summary>
     public void DeleteIfEmpty()
     {

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
+using Graft.Networks;
 
 namespace Graft.Runs;
 
@@ -12,6 +13,9 @@ namespace Graft.Runs;
 public sealed class TensorBoardLog : IDisposable
 {
     private const int Varint = 0, Double = 1, Bytes = 2, Float = 5;
+
+    /// <summary>TensorFlow's, of which its readers take any newer than 0.</summary>
+    private const int GraphVersion = 22;
 
     private readonly FileStream _file;
 
@@ -51,6 +55,26 @@ public sealed class TensorBoardLog : IDisposable
     /// <summary>A picture, as a PNG file.</summary>
     public void Image(string tag, long step, int width, int height, ReadOnlySpan<byte> png) =>
         Write(Summary(step, new Message().Add(1, tag).Add(4, new Message().Add(1, height).Add(2, width).Add(3, 3).Add(4, png))));
+
+    /// <summary>The network as a graph: a node for each layer, with its output's shape; blocks fold, as their names have dots.</summary>
+    public void Graph(Network network)
+    {
+        var graph = new Message();
+        foreach (var layer in network.Layers)
+        {
+            var shape = new Message().Add(2, new Message().Add(1, -1));
+            foreach (var size in network.ShapeOf(layer.Name).Sizes) shape.Add(2, new Message().Add(1, size));
+            var node = new Message().Add(1, NodeName(layer.Name)).Add(2, layer.Operation.Kind);
+            foreach (var input in layer.Inputs) node.Add(3, NodeName(input));
+            var shapes = new Message().Add(1, "_output_shapes").Add(2, new Message().Add(1, new Message().Add(7, shape)));
+            graph.Add(1, node.Add(5, shapes));
+        }
+        Write(new Message().Add(1, Seconds(DateTimeOffset.UtcNow)).Add(4, graph.Add(4, new Message().Add(1, GraphVersion))));
+
+        // A layer may be named as the block of others is, which a folder of nodes may not.
+        string NodeName(string layer) =>
+            network.Layers.Any(other => other.Name.StartsWith(layer + ".", StringComparison.Ordinal)) ? $"{layer.Replace('.', '/')}/output" : layer.Replace('.', '/');
+    }
 
     public void Dispose() => _file.Dispose();
 

@@ -8,17 +8,23 @@ public sealed class GraftedNetwork
 {
     internal GraftedNetwork(Backbone backbone, Head head, IReadOnlyList<string> classes, int seed)
     {
-        (Backbone, Head, Classes) = (backbone, head, classes);
+        (Backbone, Classes) = (backbone, classes);
         Network = head.Build(backbone.Network, classes.Count);
         var pretrained = backbone.Network.Layers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
         NewLayers = [.. Network.Layers.Select(layer => layer.Name).Where(layer => !pretrained.Contains(layer))];
         Weights = new CombinedWeights(backbone.Weights, pretrained, new RandomWeights(seed));
     }
 
+    /// <summary>A trained network, to be trained further with the head it has.</summary>
+    /// <param name="backbone">All of it but the head.</param>
+    internal GraftedNetwork(Backbone backbone, Network network, IWeights weights, IReadOnlyList<string> classes)
+    {
+        (Backbone, Network, Weights, Classes) = (backbone, network, weights, classes);
+        NewLayers = [.. network.Layers.Skip(backbone.Network.Layers.Count).Select(layer => layer.Name)];
+    }
+
     /// <summary>The pretrained part.</summary>
     public Backbone Backbone { get; }
-
-    public Head Head { get; }
 
     /// <summary>What the outputs are called, in order.</summary>
     public IReadOnlyList<string> Classes { get; }
@@ -29,7 +35,7 @@ public sealed class GraftedNetwork
     /// <summary>The layers of the head, in order.</summary>
     public IReadOnlyList<string> NewLayers { get; }
 
-    /// <summary>Pretrained weights, and random ones for the head.</summary>
+    /// <summary>Pretrained weights, and for the head random ones, or those it has been trained to.</summary>
     public IWeights Weights { get; }
 
     /// <summary>

@@ -8,6 +8,7 @@ namespace Graft.Training;
 [JsonDerivedType(typeof(Cosine), "cosine")]
 [JsonDerivedType(typeof(OneCycle), "one_cycle")]
 [JsonDerivedType(typeof(Stepwise), "step")]
+[JsonDerivedType(typeof(Exponential), "exponential")]
 [JsonDerivedType(typeof(ReduceOnPlateau), "plateau")]
 public abstract record LearningRateSchedule
 {
@@ -73,6 +74,20 @@ public abstract record LearningRateSchedule
         {
             if (Epochs < 1) yield return $"Expected a step of the learning rate every 1 or more epochs, found {Epochs}.";
             if (Factor is not (> 0 and <= 1)) yield return $"Expected a factor of the learning rate above 0, up to 1, found {Factor}.";
+        }
+    }
+
+    /// <summary>Up from a small share to the whole rate, by the same factor in each step: what <see cref="LearningRateFinder"/> sweeps with.</summary>
+    /// <param name="StartShare">Above 0, up to 1. Default a ten-millionth.</param>
+    /// <param name="Rise">The part of the training that the rise takes, above 0, up to 1. Default 1.</param>
+    public sealed record Exponential(double StartShare = 1e-7, double Rise = 1) : LearningRateSchedule
+    {
+        public override double ShareAt(double progress, double epoch) => Math.Pow(StartShare, 1 - Math.Min(1, progress / Rise));
+
+        public override IEnumerable<string> Problems()
+        {
+            if (StartShare is not (> 0 and <= 1) || Rise is not (> 0 and <= 1))
+                yield return $"Expected a start share and a rise of the learning rate above 0, up to 1, found {StartShare} and {Rise}.";
         }
     }
 

@@ -65,3 +65,6 @@ public static class Trainer
         public void OnEpoch(TrainingProgress training, EpochResult epoch) => act(epoch);
     }
 }
+
+/// <summary>A training's loss is no number any more, or far beyond that of guessing; the message says what to do.</summary>
+public sealed class TrainingDivergedException(string message) : GraftException(message);

@@ -239,7 +239,7 @@ internal sealed class TrainingLoop : IDisposable
         !double.IsFinite(loss)
         || (_state.History.Count > 0 && loss > ExplodedLoss * Math.Log(_classes) && loss > 10 * _state.History.Min(epoch => epoch.Loss));
 
-    private GraftException Diverged(int epoch, double loss)
+    private TrainingDivergedException Diverged(int epoch, double loss)
     {
         if (_state.BestEpoch > 0) _best.Restore();
         return new(

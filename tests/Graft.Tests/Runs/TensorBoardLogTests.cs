@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Graft.Networks;
 using Graft.Runs;
 using Graft.Testing;
 
@@ -120,6 +121,30 @@ public class TensorBoardLogTests
             var bucket = Array.FindIndex(limits, limit => value < limit);
             Assert.True(counts[bucket] > 0, $"{value}");
         }
+    }
+
+    [Fact]
+    public void Graph_has_a_node_for_each_layer_with_its_inputs_and_shape()
+    {
+        var builder = new NetworkBuilder("net");
+        var x = builder.Input("image", 3, 8).Convolution("block.conv", 4, 3, padding: Padding.Same);
+        var network = builder.Build(x.Relu("block.relu").Add("block", x));
+        using var folder = new TemporaryFolder();
+        using (var log = new TensorBoardLog(folder.File("events"))) log.Graph(network);
+
+        var entry = Fields(Records(File.ReadAllBytes(Directory.GetFiles(folder.File("events")).Single()))[1]);
+        var graph = Fields(Field<byte[]>(entry, 4));
+
+        var nodes = graph.Where(field => field.Field == 1).Select(field => Fields((byte[])field.Value)).ToList();
+        string Text(object value) => Encoding.UTF8.GetString((byte[])value);
+        Assert.Equal(["image", "block/conv", "block/relu", "block/output"], nodes.Select(node => Text(node.Single(field => field.Field == 1).Value)));
+        Assert.Equal(["Input", "Conv", "Relu", "Add"], nodes.Select(node => Text(node.Single(field => field.Field == 2).Value)));
+        Assert.Equal(["block/relu", "block/conv"], nodes[3].Where(field => field.Field == 3).Select(field => Text(field.Value)));
+        var attribute = Fields(Field<byte[]>(nodes[1], 5));
+        Assert.Equal("_output_shapes", Text(Field<byte[]>(attribute, 1)));
+        var shape = Fields(Field<byte[]>(Fields(Field<byte[]>(Fields(Field<byte[]>(attribute, 2)), 1)), 7));
+        Assert.Equal([-1, 4, 8, 8], shape.Select(size => Field<long>(Fields((byte[])size.Value), 1)));
+        Assert.True(Field<long>(Fields(Field<byte[]>(graph, 4)), 1) > 0);
     }
 
     [Fact]

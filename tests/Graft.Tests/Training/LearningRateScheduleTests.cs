@@ -21,6 +21,10 @@ public class LearningRateScheduleTests
     }
 
     [Fact]
+    public void Exponential_rises_by_the_same_factor_in_each_step() => Assert.Equal(
+        [1e-4, 1e-2, 1, 1], new[] { 0, 0.25, 0.5, 1 }.Select(progress => Math.Round(new LearningRateSchedule.Exponential(1e-4, 0.5).ShareAt(progress, 0), 12)));
+
+    [Fact]
     public void Stepwise_falls_every_so_many_epochs() => Assert.Equal(
         [1, 1, 0.5, 0.25], new[] { 0, 2.9, 3, 6 }.Select(epoch => new LearningRateSchedule.Stepwise(3, 0.5).ShareAt(0, epoch)));
 
@@ -43,6 +47,7 @@ public class LearningRateScheduleTests
         [
             new LearningRateSchedule.Cosine(2), new LearningRateSchedule.OneCycle(Rise: -1), new LearningRateSchedule.Stepwise(0),
             new LearningRateSchedule.ReduceOnPlateau(Factor: 1), new LearningRateSchedule.ReduceOnPlateau(Patience: 0),
+            new LearningRateSchedule.Exponential(0), new LearningRateSchedule.Exponential(Rise: 2),
         ],
         schedule => Assert.NotEmpty(new TrainingOptions { Schedule = schedule }.Problems()));
 }
