@@ -46,6 +46,8 @@ internal static class PredictVerb
             "find trip -newer last | graft predict runs/flowers-mobilenet_v2 - --csv > trip.csv",
             "graft predict mobilenet_v1 garden.jpg") { model, paths, top, threshold, sortInto, json, csv };
         pretrained.AddTo(command);
+        var explain = new ExplainOption();
+        explain.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             if (parsed.GetValue(top) < 1) throw new UsageException("Expected --top of at least 1.");
@@ -74,6 +76,7 @@ internal static class PredictVerb
                 : parsed.GetValue(csv) ? PredictionOutput.Csv(count, least is not null, target is not null)
                 : PredictionOutput.Text(count);
             using var sorting = target is null ? null : new Sorting(target, classifier.Classes);
+            using var maps = explain.Begin(parsed, classifier);
             // One photo is not worth opening the cache for.
             FeatureCache? cache = null;
 
@@ -88,6 +91,7 @@ internal static class PredictVerb
                     var isUnsure = prediction.Probability < least;
                     return new Answer(prediction, isUnsure, sorting?.Add(prediction.Path, isUnsure ? Answer.Unsure : prediction.Class));
                 })]);
+                maps?.Write(predictions.Read, cancellation);
             }
 
             try

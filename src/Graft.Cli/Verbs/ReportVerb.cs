@@ -23,14 +23,20 @@ internal static class ReportVerb
             HelpName = "COUNT",
             DefaultValueFactory = _ => defaults.LeastCertain,
         };
+        var heatMaps = new Option<int>("--heat-maps")
+        {
+            Description = "On how many photos to mark the places that spoke for what they were named (Grad-CAM)",
+            HelpName = "COUNT",
+            DefaultValueFactory = _ => defaults.HeatMaps,
+        };
         var command = new Verb(
             "report",
             "Show a run on one page: what was done and how to repeat it, how good the result is, and the photos that it fails on.",
             "graft report runs/flowers-mobilenet_v2",
-            "graft report runs/flowers-mobilenet_v2 --misclassified 200 --out flowers.html") { folder, output, wrong, unsure };
+            "graft report runs/flowers-mobilenet_v2 --misclassified 200 --out flowers.html") { folder, output, wrong, unsure, heatMaps };
         command.SetWork((parsed, _) =>
         {
-            var options = defaults with { Misclassified = parsed.GetValue(wrong), LeastCertain = parsed.GetValue(unsure) };
+            var options = defaults with { Misclassified = parsed.GetValue(wrong), LeastCertain = parsed.GetValue(unsure), HeatMaps = parsed.GetValue(heatMaps) };
             if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
             var path = RunReport.Write(SavedRun.Open(parsed.GetRequiredValue(folder)), parsed.GetValue(output), options);
             Console.Out.WriteLine(path);
@@ -45,7 +51,7 @@ internal static class ReportVerb
         if (parsed.GetValue<bool>("--no-report")) return;
         try
         {
-            RunReport.Write(SavedRun.Open(run.FullName), options: new() { Misclassified = 24, LeastCertain = 12 });
+            RunReport.Write(SavedRun.Open(run.FullName), options: new() { Misclassified = 24, LeastCertain = 12, HeatMaps = 0 });
         }
         catch (GraftException problem)
         {

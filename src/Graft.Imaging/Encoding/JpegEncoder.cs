@@ -28,12 +28,6 @@ public static class JpegEncoder
     }
 
     /// <summary>The picture shrunk, in its own proportions, to fit a square of so many pixels, as JPEG; never enlarged.</summary>
-    public static byte[] EncodeThumbnail(RgbImage image, int sidePixels, int quality = 80)
-    {
-        ArgumentNullException.ThrowIfNull(image);
-        ArgumentOutOfRangeException.ThrowIfLessThan(sidePixels, 1);
-        var scale = Math.Min(1, (double)sidePixels / Math.Max(image.Width, image.Height));
-        var (width, height) = (Math.Max(1, (int)Math.Round(image.Width * scale)), Math.Max(1, (int)Math.Round(image.Height * scale)));
-        return Encode(Resampler.Resize(image, width, height, Interpolation.Bilinear), quality);
-    }
+    public static byte[] EncodeThumbnail(RgbImage image, int sidePixels, int quality = 80) =>
+        Encode(Resampler.Shrink(image, sidePixels), quality);
 }

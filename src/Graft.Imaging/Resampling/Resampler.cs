@@ -18,6 +18,16 @@ public static class Resampler
     public static RgbImage Resize(RgbImage image, int width, int height, Interpolation interpolation) =>
         Resize(image, width, height, interpolation, 0, 0, width, height);
 
+    /// <summary>The image shrunk, in its own proportions, to fit a square of so many pixels; one that fits already is returned as it is.</summary>
+    public static RgbImage Shrink(RgbImage image, int sidePixels)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        ArgumentOutOfRangeException.ThrowIfLessThan(sidePixels, 1);
+        var scale = (double)sidePixels / Math.Max(image.Width, image.Height);
+        return scale >= 1 ? image : Resize(
+            image, Math.Max(1, (int)Math.Round(image.Width * scale)), Math.Max(1, (int)Math.Round(image.Height * scale)), Interpolation.Bilinear);
+    }
+
     /// <summary>
     /// The window [left, top, windowWidth, windowHeight] of what <c>Resize</c> would return, without the rest.
     /// </summary>

@@ -57,6 +57,9 @@ public sealed class ImageClassifier : IDisposable
     /// <summary>The whole network, from the image to one output per class; of a combination, from the joined features on.</summary>
     public Network Network { get; }
 
+    /// <summary>Of <see cref="Network"/>.</summary>
+    internal IWeights Weights => _weights;
+
     /// <summary>How photos are fed to the network; of a combination, to the first of its <see cref="Blocks"/>.</summary>
     public Preprocessing Preprocessing { get; }
 

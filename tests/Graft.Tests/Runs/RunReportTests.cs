@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Graft.Classifiers;
 using Graft.Runs;
 using Graft.Runs.Reports;
 
@@ -86,14 +87,25 @@ public partial class RunReportTests
     }
 
     [Fact]
+    public void Page_of_a_model_without_heat_maps_says_why()
+    {
+        using var scene = new RunScene();
+        var run = SavedRun.Open(scene.Run("run", options: new() { Classifier = new NearestNeighbors { Neighbors = 3 } }));
+
+        Assert.Contains("There is no heat map of this model: its classifier is votes of nearest neighbours", RunReport.ToHtml(run), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Page_shows_as_many_photos_as_asked_for()
     {
         using var scene = new RunScene();
         var run = SavedRun.Open(scene.Run("run", test: false));
 
-        var page = RunReport.ToHtml(run, new() { Misclassified = 0, LeastCertain = 5 });
+        var page = RunReport.ToHtml(run, new() { Misclassified = 0, LeastCertain = 5, HeatMaps = 0 });
 
         Assert.Equal(5, Regex.Count(page, "<img "));
+        // A heat map stands beside its photo.
+        Assert.Equal(4 + 2 * 3, Regex.Count(RunReport.ToHtml(run, new() { Misclassified = 0, LeastCertain = 4, HeatMaps = 3 }), "<img "));
         Assert.Throws<GraftException>(() => RunReport.ToHtml(run, new() { Misclassified = -1 }));
     }
 

@@ -1,3 +1,5 @@
+using Graft.Classifiers;
+using Graft.Evaluation;
 using Graft.Imaging;
 
 namespace Graft.Runs.Reports;
@@ -18,6 +20,51 @@ internal static class PhotoSections
         return html.Add($"</div>\n");
     }
 
+    /// <summary>Photos beside their heat maps: the surest errors, and of each class in turn one that was surely named rightly.</summary>
+    public static Markup HeatMaps(SavedRun run, IReadOnlyList<EvaluatedImage> images, int count)
+    {
+        var classes = run.Result.Classes;
+        var html = new Html();
+        try
+        {
+            using var model = ImageClassifier.Open(run.Folder);
+            using var explanation = new GradCam(model);
+            var wrong = images.Where(image => !image.IsRight).OrderByDescending(image => image.Confidence).Take(count / 2).ToList();
+            var right = images.Where(image => image.IsRight).GroupBy(image => image.Label).OrderBy(ofClass => ofClass.Key)
+                .SelectMany(ofClass => ofClass.OrderByDescending(image => image.Confidence).Select((image, rank) => (image, rank)))
+                .OrderBy(entry => entry.rank).ThenBy(entry => entry.image.Label).Take(count - wrong.Count).Select(entry => entry.image).ToList();
+            html.Add($"<p class=\"how\">Grad-CAM: the brighter the colour, the more the place spoke for the class that the photo was given. Where that is not the thing itself but what happens to be around it, the model has learnt the wrong thing from these photos. What the network does not see is darkened.</p>\n");
+            foreach (var (title, shown) in new[] { ("Named wrongly", wrong), ("Named rightly", right) })
+            {
+                if (shown.Count == 0) continue;
+                html.Add($"<h3>{title}</h3>\n<div class=\"photos pairs\">\n");
+                foreach (var image in shown)
+                    html.Add($"<figure><div class=\"frame\">{Explained(explanation, image)}</div>{Caption(image, classes, run.Result.Data)}</figure>\n");
+                html.Add($"</div>\n");
+            }
+            return html;
+        }
+        catch (GraftException problem)
+        {
+            return html.Add($"<p>{problem.Message}</p>\n");
+        }
+    }
+
+    private static Markup Explained(GradCam explanation, EvaluatedImage image)
+    {
+        try
+        {
+            var photo = ImageDecoder.Decode(image.Path);
+            var (small, map) = (Resampler.Shrink(photo, ThumbnailSidePixels), explanation.Explain(photo, image.Predicted));
+            var name = Path.GetFileName(image.Path);
+            return Html.Of($"{Picture(name, small)} {Picture($"{name}, heat map", map.Over(small))}");
+        }
+        catch (UnreadableImageException problem)
+        {
+            return Missing(image.Path, problem);
+        }
+    }
+
     public static Markup Caption(EvaluatedImage image, IReadOnlyList<string> classes, string root)
     {
         var html = new Html();
@@ -36,21 +83,16 @@ internal static class PhotoSections
     {
         try
         {
-            return Picture(Path.GetFileName(path), Shrunk(ImageDecoder.Decode(path), ThumbnailSidePixels));
+            return Picture(Path.GetFileName(path), Resampler.Shrink(ImageDecoder.Decode(path), ThumbnailSidePixels));
         }
         catch (UnreadableImageException problem)
         {
-            return Html.Of($"<div class=\"gone\">{(File.Exists(path) ? problem.Reason : "no longer there")}</div>");
+            return Missing(path, problem);
         }
     }
 
-    /// <summary>In its own proportions; never enlarged.</summary>
-    public static RgbImage Shrunk(RgbImage image, int sidePixels)
-    {
-        var scale = Math.Min(1, (double)sidePixels / Math.Max(image.Width, image.Height));
-        return Resampler.Resize(
-            image, Math.Max(1, (int)Math.Round(image.Width * scale)), Math.Max(1, (int)Math.Round(image.Height * scale)), Interpolation.Bilinear);
-    }
+    private static Markup Missing(string path, UnreadableImageException problem) =>
+        Html.Of($"<div class=\"gone\">{(File.Exists(path) ? problem.Reason : "no longer there")}</div>");
 
     /// <summary>A path within the photos' folder; any other as it is.</summary>
     public static string Shown(string path, string root)

@@ -12,10 +12,13 @@ public sealed record RunReportOptions
     /// <summary>Photos that the model was least sure of. 0 to 1,000; default 24.</summary>
     public int LeastCertain { get; init; } = 24;
 
+    /// <summary>Photos with the places marked that spoke for what they were named, half of them named wrongly. 0 to 1,000; default 24.</summary>
+    public int HeatMaps { get; init; } = 24;
+
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
     public IReadOnlyList<string> Problems() =>
     [
-        .. new[] { (Misclassified, "misclassified photos"), (LeastCertain, "least certain photos") }
+        .. new[] { (Misclassified, "misclassified photos"), (LeastCertain, "least certain photos"), (HeatMaps, "heat maps") }
             .Where(option => option.Item1 is < 0 or > 1000).Select(option => $"Expected 0 to 1,000 {option.Item2}, found {option.Item1}."),
     ];
 }
@@ -69,11 +72,14 @@ public static class RunReport
         if (run.Test is not null) sections.Add(("validation", "On the validation photos", Validation(run)));
         sections.Add(("wrong", "Named wrongly", Wrong(images, result, options)));
         if (options.LeastCertain > 0) sections.Add(("unsure", "Least certain", Unsure(images, result, options)));
+        if (options.HeatMaps > 0) sections.Add(("places", "Where it looked", PhotoSections.HeatMaps(run, images, options.HeatMaps)));
         if (Map(run) is { } map) sections.Add(("map", "Map of the features", map));
         body.Add($"<nav>");
         foreach (var (id, name, _) in sections) body.Add($"<a href=\"#{id}\">{name}</a> ");
         body.Add($"</nav>\n");
         foreach (var (id, name, content) in sections) body.Add($"<section id=\"{id}\"><h2>{name}</h2>\n{content}</section>\n");
+        if (options.HeatMaps == 0)
+            body.Add($"<p class=\"how\">More photos, and the places of photos that spoke for what they were named: <code>graft report {run.Folder}</code></p>\n");
         body.Add($"<footer>Made by Graft{(run.Description is { } made ? $" {Version(made)}" : "")} from the run {run.Name}. This page asks for nothing else: it can be kept, sent and opened anywhere.</footer>\n");
         return Page.ToHtml($"{DataName(result)}: {WhatIsTrained(result)}", body);
     }

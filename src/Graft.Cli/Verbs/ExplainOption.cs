@@ -1,0 +1,75 @@
+using System.CommandLine;
+using Graft.Classifiers;
+using Graft.Evaluation;
+using Graft.Imaging;
+
+namespace Graft.Cli.Verbs;
+
+/// <summary>The option that writes a heat map of each predicted photo.</summary>
+internal sealed class ExplainOption
+{
+    /// <summary>On the longer side; a photo is not enlarged.</summary>
+    private const int MostPixels = 1024;
+
+    private readonly Option<string?> _explain = new("--explain")
+    {
+        Description = "Write each photo with the places marked that speak for its class (Grad-CAM) into this folder, as PNG",
+        HelpName = "DIR",
+    };
+
+    public void AddTo(Command command) => command.Add(_explain);
+
+    /// <summary>Null if it was not asked for.</summary>
+    /// <exception cref="GraftException">There are no heat maps of such a model.</exception>
+    public HeatMaps? Begin(ParseResult parsed, ImageClassifier classifier) =>
+        parsed.GetValue(_explain) is { } folder ? new(folder, classifier) : null;
+
+    /// <summary>Heat maps of photos, as PNG files in a folder; in the end says how many.</summary>
+    internal sealed class HeatMaps(string folder, ImageClassifier classifier) : IDisposable
+    {
+        private readonly GradCam _explanation = new(classifier);
+        private readonly ILookup<string, int> _classes =
+            classifier.Classes.Select((name, index) => (name, index)).ToLookup(pair => pair.name, pair => pair.index);
+        private int _written, _blank;
+
+        /// <summary>Writes a picture for each photo, under its name or, where that is taken, with a number.</summary>
+        /// <exception cref="GraftException">The folder cannot be written.</exception>
+        public void Write(IReadOnlyList<Prediction> predictions, CancellationToken cancellation)
+        {
+            try
+            {
+                Directory.CreateDirectory(folder);
+                foreach (var prediction in predictions)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    var photo = ImageDecoder.Decode(prediction.Path);
+                    var map = _explanation.Explain(photo, _classes[prediction.Class].First());
+                    if (map.IsBlank) _blank++;
+                    using var file = Create(Path.GetFileNameWithoutExtension(prediction.Path));
+                    file.Write(ContactSheet.ToPng(map.Over(Resampler.Shrink(photo, MostPixels))));
+                    _written++;
+                }
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            {
+                throw new GraftException($"Heat maps cannot be written to {folder}: {problem.Message} Name another folder with --explain.", problem);
+            }
+        }
+
+        public void Dispose()
+        {
+            Terminal.Say($"{_written:N0} {(_written == 1 ? "heat map is" : "heat maps are")} in {folder}.");
+            if (_blank > 0) Terminal.Note($"{_blank:N0} of them {(_blank == 1 ? "is" : "are")} without colour: no place speaks for the class, it is only that others have less for them.");
+            _explanation.Dispose();
+        }
+
+        private FileStream Create(string name)
+        {
+            for (var number = 1; ; number++)
+            {
+                var path = Path.Combine(folder, number == 1 ? $"{name}.png" : $"{name}-{number}.png");
+                if (!Path.Exists(path)) return new(path, FileMode.CreateNew);
+            }
+        }
+    }
+}
