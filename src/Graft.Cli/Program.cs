@@ -15,6 +15,7 @@ var root = new RootCommand(
     EvaluateVerb.Create(),
     PredictVerb.Create(),
     ReportVerb.Create(),
+    CompareVerb.Create(),
     FeaturesVerb.Create(),
     ModelsVerb.Create(),
     DataVerb.Create(),

@@ -110,7 +110,7 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
     public void Help_of_the_command_and_of_every_verb_loads_no_native_library()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "LD_DEBUG is Linux's");
-        foreach (var verb in (string[])["", "train", "evaluate", "predict", "report", "features", "models", "cache", "demo"])
+        foreach (var verb in (string[])["", "train", "evaluate", "predict", "report", "compare", "features", "models", "cache", "demo"])
         {
             var trace = _folder.File($"loaded{verb}");
             var graft = new GraftCommand(_folder.FullName) { Environment = { ["LD_DEBUG"] = "files", ["LD_DEBUG_OUTPUT"] = trace } };

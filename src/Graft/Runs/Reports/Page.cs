@@ -14,7 +14,9 @@ internal static class Page
         * { box-sizing: border-box }
         html { -webkit-text-size-adjust: 100%; text-size-adjust: 100% }
         body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: var(--ink); background: #fff;
-          margin: 0 auto; max-width: 62rem; padding: 1.2rem 1rem 4rem; print-color-adjust: exact; -webkit-print-color-adjust: exact }
+          margin: 0 auto; max-width: 62rem; padding: 1.2rem 1rem 4rem; print-color-adjust: exact; -webkit-print-color-adjust: exact;
+          overflow-wrap: break-word }
+        figure, figcaption, .card, .cards > *, .charts > *, .photos > *, .legend span { min-width: 0; overflow-wrap: anywhere }
         h1 { font-size: 1.7rem; line-height: 1.25; margin: .4rem 0 1rem; overflow-wrap: anywhere } h2 { font-size: 1.25rem; margin: 2.6rem 0 .4rem;
           padding-top: .7rem; border-top: 1px solid var(--line) } h3 { font-size: 1.02rem; margin: 1.6rem 0 .3rem }
         p { margin: .5rem 0 } .how { color: var(--soft); max-width: 46rem } a { color: #0a58a8 }
@@ -35,12 +37,12 @@ internal static class Page
         .matrix thead th:not(:first-child) { padding: .2rem 0; vertical-align: bottom; text-align: center }
         .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 13rem; overflow-wrap: anywhere; text-align: left;
           line-height: 1.15; display: inline-block }
-        .matrix tbody th { padding: 0 .5rem 0 0; text-align: right; vertical-align: middle; max-width: 17rem; overflow-wrap: anywhere; line-height: 1.15 }
+        .matrix tbody th { padding: 0 .5rem 0 0; text-align: right; vertical-align: middle; min-width: var(--name); max-width: 17rem; overflow-wrap: anywhere; line-height: 1.15 }
         .matrix .hit { outline: 2px solid #57606a; outline-offset: -2px }
         .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1.2rem 1.6rem; margin: .8rem 0 }
         .charts figure, .single { margin: 0; max-width: 34rem } .large { max-width: 46rem; margin: .8rem 0 }
         figcaption { font-size: .92rem } .charts figcaption b { font-weight: 600 }
-        svg { display: block; width: 100%; height: auto } svg text { font-size: 12.5px; fill: #3c444d } svg .halo { paint-order: stroke; stroke: #fff; stroke-width: 3px }
+        svg { display: block; width: 100%; height: auto } svg text { font-size: 12.5px; fill: #3c444d } .large svg text { font-size: 10.5px } svg .halo { paint-order: stroke; stroke: #fff; stroke-width: 3px }
         svg .grid { stroke: #e6eaee; fill: none } svg .axis { stroke: #8b949e; fill: none } svg .line { fill: none; stroke-linejoin: round }
         svg .ringed { stroke: #000; stroke-width: 1.3px; stroke-linejoin: round }
         .legend { list-style: none; padding: 0; margin: .3rem 0 0; font-size: .88rem; display: flex; flex-wrap: wrap; gap: .1rem 1rem }
@@ -59,7 +61,7 @@ internal static class Page
         @media (max-width: 34rem) { body { padding: .8rem .8rem 3rem; font-size: 15px } h1 { font-size: 1.4rem } .bar { min-width: 4.4rem }
           th, td { padding: .2rem .45rem } .photos { grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)) } }
         @media print { @page { margin: 14mm } body { font-size: 10.5pt; max-width: none; padding: 0 } nav { display: none } h2 { break-after: avoid } h3 { break-after: avoid }
-          figure, .card, tr, .single, .note { break-inside: avoid } .wide { overflow: visible } .matrix { font-size: 8pt } .matrix td { min-width: 1.2rem; height: 1.2rem }
+          figure, .card, tr, .single, .note { break-inside: avoid } .wide { overflow: visible } .matrix { font-size: 8pt } .matrix td { min-width: 1.2rem; height: 1.2rem } .matrix tbody th { min-width: 0 }
           .photos { grid-template-columns: repeat(4, 1fr) } .photos.pairs { grid-template-columns: repeat(2, 1fr) } a { color: inherit; text-decoration: none } }
         """;
 

@@ -8,6 +8,9 @@ internal static class ResultSections
     /// <summary>Of more classes, the matrix is a picture, and the most frequent confusions are listed.</summary>
     private const int MostClassesInMatrix = 24;
 
+    /// <summary>Of more classes, long tables are folded.</summary>
+    public const int MostListedClasses = 30;
+
     private const int MostCurves = 10, MostListedConfusions = 40;
 
     public static Markup Cards(EvaluationResult result, string images)
@@ -24,12 +27,20 @@ internal static class ResultSections
         return cards;
     }
 
-    /// <summary>The classification report, its numbers with bars behind them.</summary>
+    /// <summary>The classification report, its numbers with bars behind them; of many classes first those that fare worst.</summary>
     public static Markup ClassTable(ClassificationReport report)
+    {
+        if (report.Classes.Count <= MostListedClasses) return ClassTable(report, report.Classes);
+        const int Worst = 15;
+        return new Html().Add($"<h3>The {Worst} classes that fare worst</h3>\n").Add(ClassTable(report, [.. report.Classes.OrderBy(score => score.F1).Take(Worst)]))
+            .Add($"<details><summary>All {report.Classes.Count:N0} classes</summary>\n").Add(ClassTable(report, report.Classes)).Add($"</details>\n");
+    }
+
+    private static Markup ClassTable(ClassificationReport report, IReadOnlyList<ClassScore> classes)
     {
         var table = new Html();
         table.Add($"<div class=\"wide\"><table><thead><tr><th>class</th><th>precision</th><th>recall</th><th>F1</th><th>photos</th></tr></thead><tbody>\n");
-        foreach (var score in report.Classes) Row(score, "", hasBars: true);
+        foreach (var score in classes) Row(score, "", hasBars: true);
         var sums = report.CoversAll ? (ReadOnlySpan<ClassScore>)[report.MacroAverage, report.WeightedAverage] : [report.MicroAverage, report.MacroAverage, report.WeightedAverage];
         var first = true;
         foreach (var score in sums)
@@ -55,7 +66,7 @@ internal static class ResultSections
         if (count <= MostClassesInMatrix)
         {
             html.Add($"<p class=\"how\">Rows are what the photos show, columns what they were taken for. The darker a square, the larger its share of the row; the diagonal is right.</p>\n");
-            html.Add($"<div class=\"wide\"><table class=\"matrix\"><thead><tr><th></th>");
+            html.Add($"<div class=\"wide\"><table class=\"matrix\" style=\"--name:{Math.Min(15, 0.55 * confusion.Classes.Max(name => name.Length)):0.#}rem\"><thead><tr><th></th>");
             foreach (var name in confusion.Classes) html.Add($"<th><span>{name}</span></th>");
             html.Add($"</tr></thead><tbody>\n");
             for (var truth = 0; truth < count; truth++)
@@ -87,7 +98,7 @@ internal static class ResultSections
         var html = new Html();
         html.Add($"<p class=\"how\">Each row is a class, from the first at the top to the last, each column what its photos were taken for, in the same order; the diagonal is right. Point at a square to read it.</p>\n");
         html.Add($"<div class=\"large\"><svg viewBox=\"-1 -1 {count + 2} {count + 2}\" role=\"img\" aria-label=\"Confusion matrix of {count} classes\" shape-rendering=\"crispEdges\">");
-        html.Add($"<path d=\"M0,0H{count}V{count}H0z\" fill=\"#f7f8fa\" stroke=\"#8b949e\" stroke-width=\".2\"/>");
+        html.Add($"<path d=\"M0,0H{count}V{count}H0z\" fill=\"#f7f8fa\" stroke=\"#8b949e\" stroke-width=\".2\"/><path d=\"M0,0L{count},{count}\" stroke=\"#d0d7de\" stroke-width=\".3\"/>");
         for (var truth = 0; truth < count; truth++)
         {
             for (var predicted = 0; predicted < count; predicted++)
@@ -159,7 +170,7 @@ internal static class ResultSections
             if (wrong[bin] > 0) chart.Bar(from, to, wrong[bin], ClassLook.Colour(4), title);
         }
         return Html.Of($"""
-            <figure><figcaption><b>Confidence.</b> How sure the model was of how many photos. Where the errors end, its answers can be left unchecked.</figcaption>
+            <figure><figcaption><b>Confidence.</b> How sure the model was of how many photos. Above the confidence where the errors end, few answers need a second look.</figcaption>
             {chart.ToMarkup("Photos by confidence, right and wrong")}
             <ul class="legend"><li>{Square(5)}named rightly</li><li>{Square(4)}named wrongly</li></ul></figure>
 

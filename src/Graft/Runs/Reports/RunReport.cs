@@ -141,6 +141,10 @@ public static class RunReport
         {
             var parts = new[] { ("training", counts.Train), ("validation", counts.Validation), ("test", counts.Test) }.Where(part => part.Item2.Sum() > 0).ToList();
             var largest = Enumerable.Range(0, result.Classes.Count).Max(label => parts.Sum(part => part.Item2[label]));
+            var isFolded = result.Classes.Count > ResultSections.MostListedClasses;
+            var sizes = Enumerable.Range(0, result.Classes.Count).Select(label => parts.Sum(part => part.Item2[label])).ToList();
+            html.Add($"<p>{sizes.Sum():N0} photos of {result.Classes.Count:N0} classes: {string.Join(", ", parts.Select(part => Text($"{part.Item2.Sum():N0} for {part.Item1}")))}. The smallest class has {sizes.Min():N0}, the largest {sizes.Max():N0}.</p>\n");
+            if (isFolded) html.Add($"<details><summary>Each class</summary>\n");
             html.Add($"<div class=\"wide\"><table><thead><tr><th>class</th>");
             foreach (var (name, _) in parts) html.Add($"<th>{name}</th>");
             html.Add($"<th>in all</th></tr></thead><tbody>\n");
@@ -154,6 +158,7 @@ public static class RunReport
             html.Add($"<tr class=\"sum first\"><th>all classes</th>");
             foreach (var (_, images) in parts) html.Add($"<td>{images.Sum():N0}</td>");
             html.Add($"<td>{parts.Sum(part => part.Item2.Sum()):N0}</td></tr></tbody></table></div>\n");
+            if (isFolded) html.Add($"</details>\n");
         }
         if (run.Skipped.Count == 0) return html.Add($"<p>No file was left out.</p>\n");
         html.Add($"<p class=\"note\">{Count(run.Skipped.Count, "file")} {(run.Skipped.Count == 1 ? "was" : "were")} left out.</p>\n<details><summary>Which, and why</summary><ul>\n");

@@ -1,0 +1,142 @@
+using System.Diagnostics;
+using System.Net.WebSockets;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Graft.Testing;
+
+namespace Graft.EndToEndTests;
+
+/// <summary>
+/// A headless Chromium or Chrome of the machine, spoken to by its DevTools protocol. (Playwright for .NET would do this too, and brings 786 MB.)
+/// </summary>
+internal sealed class Browser : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly TemporaryFolder _profile = new();
+    private readonly ClientWebSocket _socket = new();
+    private readonly List<JsonNode> _events = [];
+    private readonly Process _process;
+    private int _last;
+
+    private Browser(Process process, TemporaryFolder profile) => (_process, _profile) = (process, profile);
+
+    /// <summary>The program's path; null where there is none, and a test is skipped.</summary>
+    public static string? Program { get; } = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+        .SelectMany(folder => new[] { "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "chrome.exe" }.Select(name => Path.Combine(folder, name)))
+        .FirstOrDefault(File.Exists);
+
+    /// <summary>What the browser told of since it began to: requests, console messages, errors.</summary>
+    public IReadOnlyList<JsonNode> Events => _events;
+
+    /// <summary>Starts the browser with an empty page of this size.</summary>
+    public static async Task<Browser> Start(int width, int height, CancellationToken cancellation)
+    {
+        var profile = new TemporaryFolder();
+        var process = Process.Start(new ProcessStartInfo(Program!,
+        [
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--remote-debugging-port=0", $"--user-data-dir={profile.FullName}", $"--window-size={width},{height}", "about:blank",
+        ])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        // Read, or a full pipe would stop the browser.
+        _ = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+        _ = process.StandardError.ReadToEndAsync(CancellationToken.None);
+        var browser = new Browser(process, profile);
+        try
+        {
+            var port = await browser.Port(cancellation);
+            using var http = new HttpClient();
+            var pages = JsonNode.Parse(await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/json/list"), cancellation))!.AsArray();
+            var page = pages.First(page => page!["type"]!.GetValue<string>() == "page")!;
+            await browser._socket.ConnectAsync(new(page["webSocketDebuggerUrl"]!.GetValue<string>()), cancellation);
+            foreach (var domain in (string[])["Page", "Network", "Log", "Runtime"]) await browser.Send($"{domain}.enable", new(), cancellation);
+            await browser.Send(
+                "Emulation.setDeviceMetricsOverride",
+                new() { ["width"] = width, ["height"] = height, ["deviceScaleFactor"] = 1, ["mobile"] = false }, cancellation);
+            return browser;
+        }
+        catch
+        {
+            await browser.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Opens a file, and waits until it and all that is in it are there.</summary>
+    public async Task Open(string file, CancellationToken cancellation)
+    {
+        _events.Clear();
+        await Send("Page.navigate", new() { ["url"] = new Uri(file).AbsoluteUri }, cancellation);
+        while (_events.All(happened => happened["method"]?.GetValue<string>() != "Page.loadEventFired")) _events.Add(await Receive(cancellation));
+    }
+
+    /// <summary>The value of an expression, or of the promise that it is, as JSON.</summary>
+    public async Task<JsonNode?> Evaluate(string expression, CancellationToken cancellation)
+    {
+        var answer = await Send(
+            "Runtime.evaluate", new() { ["expression"] = expression, ["returnByValue"] = true, ["awaitPromise"] = true }, cancellation);
+        Assert.Null(answer["exceptionDetails"]?.ToJsonString());
+        return answer["result"]!["value"];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _socket.Dispose();
+        if (!_process.HasExited) _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        try
+        {
+            _profile.Dispose();
+        }
+        catch (IOException)
+        {
+            // A helper of the browser's is still writing.
+        }
+    }
+
+    /// <summary>The browser chooses one, and writes it down.</summary>
+    private async Task<string> Port(CancellationToken cancellation)
+    {
+        var file = Path.Combine(_profile.FullName, "DevToolsActivePort");
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < Patience; await Task.Delay(50, cancellation))
+        {
+            if (_process.HasExited) throw new InvalidOperationException($"{Program} ended with exit code {_process.ExitCode}.");
+            if (File.Exists(file) && (await File.ReadAllLinesAsync(file, cancellation)) is [var port, _, ..]) return port;
+        }
+        throw new TimeoutException($"{Program} did not say within {Patience} where it listens.");
+    }
+
+    private async Task<JsonNode> Send(string method, JsonObject parameters, CancellationToken cancellation)
+    {
+        var id = ++_last;
+        var message = new JsonObject { ["id"] = id, ["method"] = method, ["params"] = parameters };
+        await _socket.SendAsync(JsonSerializer.SerializeToUtf8Bytes(message), WebSocketMessageType.Text, endOfMessage: true, cancellation);
+        while (true)
+        {
+            var answer = await Receive(cancellation);
+            if (answer["id"]?.GetValue<int>() != id) _events.Add(answer);
+            else return answer["result"] ?? throw new InvalidOperationException($"{method}: {answer.ToJsonString()}");
+        }
+    }
+
+    private async Task<JsonNode> Receive(CancellationToken cancellation)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(Patience);
+        using var message = new MemoryStream();
+        var buffer = new byte[1 << 16];
+        WebSocketReceiveResult part;
+        do
+        {
+            part = await _socket.ReceiveAsync(buffer, limit.Token);
+            message.Write(buffer.AsSpan(0, part.Count));
+        }
+        while (!part.EndOfMessage);
+        return JsonNode.Parse(message.ToArray())!;
+    }
+}
