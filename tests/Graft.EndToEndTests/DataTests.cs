@@ -44,6 +44,36 @@ public sealed class DataTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, 
     }
 
     [Fact]
+    public void Labels_are_checked_with_a_backbone_and_moved_only_when_asked_for()
+    {
+        var pictures = Copy(photos.Folder, "pictures");
+        // One fish in the wrong folder; a copy of a cup that is labelled snail would be a contradiction instead.
+        var fish = Directory.GetFiles(Path.Combine(pictures, "train/fish")).Order(StringComparer.Ordinal).First();
+        File.Move(fish, Path.Combine(pictures, "train/cup/wrong.jpg"));
+        var files = Files(pictures);
+
+        var json = Ends(0, Graft.Run("data", "check", "pictures", "--backbone", "graft_mobilenet_v2_050", "--json", "--html", "page.html")).Json;
+        var labels = json.GetProperty("labels");
+        Assert.Equal("graft_mobilenet_v2_050.graft", labels.GetProperty("backbone").GetString());
+        Assert.InRange(labels.GetProperty("accuracy").GetDouble(), 0.7, 0.99);
+        var first = labels.GetProperty("suspects")[0];
+        Assert.Equal(
+            ("train/cup/wrong.jpg", "cup", "fish"),
+            (first.GetProperty("file").GetString(), first.GetProperty("given").GetString(), first.GetProperty("suggested").GetString()));
+        Assert.True(first.GetProperty("given_probability").GetDouble() < first.GetProperty("suggested_probability").GetDouble());
+        Assert.Contains("rather fish", File.ReadAllText(_folder.File("page.html")), StringComparison.Ordinal);
+
+        string[] check = ["data", "check", "pictures", "--backbone", "graft_mobilenet_v2_050"];
+        var told = Ends(0, Graft.Run([.. check, "--quarantine", "aside"]));
+        Assert.Matches(@"\d+ labels? (is|are) worth a look, the most likely wrong first\.\n  train/cup/wrong\.jpg: cup \d+\.\d %, rather fish", told.Output);
+        Assert.Contains("Nothing to move aside", told.Messages, StringComparison.Ordinal);
+        Ends(0, Graft.Run([.. check, "--quarantine", "aside", "--move", "wrong-label"]));
+        Assert.True(File.Exists(_folder.File("aside/train/cup/wrong.jpg")));
+        Ends(0, Graft.Run([.. check, "--quarantine", "aside", "--undo"]));
+        Assert.Equal(files, Files(pictures));
+    }
+
+    [Fact]
     public void Split_makes_what_train_reads()
     {
         var pictures = Copy(Path.Combine(photos.Folder, "train"), "all");
@@ -68,6 +98,9 @@ public sealed class DataTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, 
         Ends(2, Graft.Run("data", "check", "no-such-folder"));
         Ends(2, Graft.Run("data", "check", photos.Folder, "--undo"));
         Ends(2, Graft.Run("data", "check", photos.Folder, "--move", "blank"));
+        Ends(2, Graft.Run("data", "check", photos.Folder, "--quarantine", "x", "--move", "wrong-label"));
+        Ends(2, Graft.Run("data", "check", photos.Folder, "--weights", "x.pth"));
+        Ends(2, Graft.Run("data", "check", photos.Folder, "--backbone", "resnet5000"));
         Ends(2, Graft.Run("data", "split", photos.Folder));
         Ends(2, Graft.Run("data", "split", photos.Folder, "--into", "x", "--ratios", "70/40"));
         Ends(2, Graft.Run("data", "split", photos.Folder, "--into", "x", "--ratios", "many"));

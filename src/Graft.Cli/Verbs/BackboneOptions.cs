@@ -82,6 +82,11 @@ internal sealed class BackboneOptions
         command.Add(_engine);
     }
 
+    /// <summary>The name of one of these options that is on the command line; null if none is.</summary>
+    public string? FirstGiven(ParseResult parsed) =>
+        ((Option[])[_weights, _size, _preprocessing, _layer, _pool, _engine])
+            .FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name;
+
     public InferenceEngine Engine(ParseResult parsed) =>
         parsed.GetRequiredValue(_engine) == "torch" ? InferenceEngine.Torch : InferenceEngine.Onnx;
 

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
+using Graft.Classifiers;
 using Graft.Data;
 using Graft.Runs;
 
@@ -8,6 +10,8 @@ namespace Graft.Cli.Verbs;
 internal static class DataCheckVerb
 {
     private const int Shown = 10;
+
+    private const string WrongLabel = "wrong-label";
 
     private static readonly Dictionary<string, SuspectKind> Kinds = new(StringComparer.Ordinal)
     {
@@ -19,6 +23,7 @@ internal static class DataCheckVerb
         ["blurred"] = SuspectKind.Blurred,
         ["tiny"] = SuspectKind.Tiny,
         ["odd-aspect"] = SuspectKind.OddAspect,
+        [WrongLabel] = SuspectKind.WrongLabel,
     };
 
     public static Command Create()
@@ -32,20 +37,30 @@ internal static class DataCheckVerb
         };
         var kinds = new Option<string[]>("--move")
         {
-            Description = "What to move: unreadable, duplicate, contradiction (one photo in two classes), blank, dark, blurred, tiny, odd-aspect "
-                + "(default: the first four)",
+            Description = "What to move: unreadable, duplicate, contradiction (one photo in two classes), blank, dark, blurred, tiny, odd-aspect, "
+                + "wrong-label (default: the first four)",
             HelpName = "KIND",
             AllowMultipleArgumentsPerToken = true,
         };
         kinds.AcceptOnlyFromAmong([.. Kinds.Keys]);
+        var backbone = new Option<string?>("--backbone")
+        {
+            Description = "Also look for labels that are likely wrong and for more near duplicates, with the features of this network or .onnx file",
+            HelpName = "NAME",
+        };
+        var pretrained = new BackboneOptions();
+        var caching = new CacheOptions();
         var undo = new Option<bool>("--undo") { Description = "Move everything in the --quarantine folder back where it was" };
         var json = Terminal.Json();
         var command = new Verb(
             "check",
             "Look at every photo: what cannot be read, is there twice, leaks from training into the test, or is hardly a picture.",
             "graft data check flowers --html flowers.html",
+            "graft data check flowers --backbone mobilenet_v2 --html flowers.html",
             "graft data check flowers --quarantine aside",
-            "graft data check flowers --quarantine aside --undo") { data, page, quarantine, kinds, undo, json };
+            "graft data check flowers --quarantine aside --undo") { data, page, quarantine, kinds, undo, json, backbone };
+        pretrained.AddTo(command, BackboneOptions.VectorPoolings);
+        caching.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             var source = parsed.GetRequiredValue(data);
@@ -54,11 +69,24 @@ internal static class DataCheckVerb
             if (parsed.GetValue(undo))
                 return Undo(source, aside ?? throw new UsageException("Expected --quarantine DIR with --undo: the folder that the photos were moved into."));
             if (aside is null && parsed.GetValue(kinds) is { Length: > 0 }) throw new UsageException("Expected --quarantine DIR with --move.");
+            var network = parsed.GetValue(backbone);
+            if (network is null && parsed.GetValue(kinds)?.Contains(WrongLabel) == true)
+                throw new UsageException($"Expected --backbone NAME with --move {WrongLabel}: labels are checked with features.");
+            if (network is null && pretrained.FirstGiven(parsed) is { } stray) throw new UsageException($"Expected --backbone NAME with {stray}.");
             if (parsed.GetValue(page) is { } wanted && File.Exists(wanted))
                 throw new UsageException($"There is a file {wanted} already, and nothing is written over. Name another one, or delete it first.");
 
             var photos = LabeledImages.Load(source, new() { ValidationFraction = 0 });
-            var report = Terminal.WithProgress(progress => DataCheck.Run(photos, progress: progress, cancellation: cancellation));
+            // Better to learn now than after reading all photos that there is no such network.
+            using var features = network is null ? null : pretrained.LoadFeatures(network, parsed, cancellation);
+            using var cache = network is null ? null : caching.Open(parsed);
+            var report = Terminal.WithProgress(progress =>
+            {
+                var found = DataCheck.Run(photos, progress: progress, cancellation: cancellation);
+                return features is null
+                    ? found
+                    : FeatureCheck.Run(found, features, cache, null, Terminal.Warn, pretrained.Engine(parsed), progress, cancellation);
+            });
             if (parsed.GetValue(json)) Console.Out.WriteLine(Json(report));
             else Print(report);
             if (parsed.GetValue(page) is { } file)
@@ -105,6 +133,19 @@ internal static class DataCheckVerb
             "{0} in several classes: a label is likely wrong.", [.. report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: true })]);
         Groups(
             "{0} there more than once in a class.", [.. report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: false })]);
+        if (report.Labels is { } labels)
+        {
+            write.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
+
+                Labels, judged with {labels.Backbone} by classifiers that did not learn from the photo: {100 * labels.Accuracy:0.0} % are as given.
+                """));
+            Section(
+                "{0} worth a look, the most likely wrong first.",
+                [.. labels.Suspects.Select(suspect => string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{suspect.Image.File}: {suspect.Image.Class} {100 * suspect.Given:0.0} %, rather {suspect.Suggested} {100 * suspect.Probability:0.0} %"))],
+                "label");
+        }
         Section("{0} cannot be read.", [.. report.Unreadable.Select(file => $"{Inside(file.Path)}: {file.Reason}")]);
         Section(
             "{0} named as another format.", [.. report.Misnamed.Select(file => $"{file.Image.File}: {file.Extension} holds {file.Image.Format}")]);
@@ -193,6 +234,19 @@ internal static class DataCheckVerb
                 flawed.Detail,
             }),
             Others = report.Others.Select(file => new { File = DataCheck.RelativePath(report.Source, file.Path), file.Reason }),
+            Labels = report.Labels is not { } labels ? null : new
+            {
+                labels.Backbone,
+                labels.Accuracy,
+                Suspects = labels.Suspects.Select(suspect => new
+                {
+                    suspect.Image.File,
+                    Given = suspect.Image.Class,
+                    GivenProbability = suspect.Given,
+                    suspect.Suggested,
+                    SuggestedProbability = suspect.Probability,
+                }),
+            },
             Imbalance = report.Imbalance is var (largest, most, smallest, fewest) ? new { Largest = largest, Most = most, Smallest = smallest, Fewest = fewest } : null,
         },
         RunFolder.Json);

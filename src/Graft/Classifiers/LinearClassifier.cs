@@ -52,11 +52,43 @@ public abstract record LinearClassifier : RegularizedClassifier
         facts["solver_seconds"] = Math.Round(seconds, 3);
         if (IsCalibrated)
         {
-            var scale = OutOfFold(model, features, [c], coefficients, work) is [var outputs] ? Temperature.Fit(outputs, features) : 1;
+            var scale = OutOfFold(model, features, features.Folds(work.Seed), [c], coefficients, work) is [var outputs] ? Temperature.Fit(outputs, features) : 1;
             layers.Add(Temperature.Layer(scale, features.Classes));
             facts["calibration"] = scale;
         }
         return new() { Name = Name, Account = $"{Title}, {Describe(c, candidates)}", Facts = facts, C = c, Layers = layers };
+    }
+
+    /// <summary>What classifiers say of images that they were not fitted on: cross-validation in 5 stratified folds.</summary>
+    /// <param name="rows">The features of each image, all of one length.</param>
+    /// <param name="labels">The class of each, from 0.</param>
+    /// <param name="classes">How many there are, at least 2; each has an image.</param>
+    /// <param name="seed">Decides the folds.</param>
+    /// <param name="groups">Images of one number are held out together; null where each stands alone.</param>
+    /// <param name="leftOut">Images that no classifier is fitted on, by number, but for folds that would lose a class by that.</param>
+    /// <returns>[images × classes] probabilities, row by row; NaN for a class's only image, which cannot be held out.</returns>
+    internal double[] OutOfFoldProbabilities(
+        IReadOnlyList<float[]> rows, IReadOnlyList<int> labels, int classes, int seed, IReadOnlyList<int>? groups = null,
+        IReadOnlySet<int>? leftOut = null, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        using var inference = no_grad();
+        using var scope = NewDisposeScope();
+        var features = FeatureMatrix.Of(rows, labels, classes, groups);
+        if (Standardize) features = Standardization.Of(features).Apply(features);
+        var model = new LinearModel(features.Values, PenalizesIntercept);
+        var folds = features.Folds(seed);
+        if (leftOut is not null) folds = [.. folds.Select(fold => Without(fold, leftOut, labels))];
+        return OutOfFold(model, features, folds, [C ?? 1], start: null, new(seed, progress, cancellation)) is [var outputs]
+            ? outputs.softmax(1).ToDoubles()
+            : [.. Enumerable.Repeat(double.NaN, labels.Count * classes)];
+    }
+
+    private static Fold Without(Fold fold, IReadOnlySet<int> leftOut, IReadOnlyList<int> labels)
+    {
+        int[] kept = [.. fold.Kept.Where(image => !leftOut.Contains(image))];
+        return kept.Select(image => labels[image]).Distinct().Count() == fold.Kept.Select(image => labels[image]).Distinct().Count()
+            ? fold with { Kept = kept }
+            : fold;
     }
 
     private (double C, IReadOnlyList<CandidateC> Candidates) Choose(LinearModel model, FeatureMatrix features, FittingWork work)
@@ -72,7 +104,7 @@ public abstract record LinearClassifier : RegularizedClassifier
         List<CandidateC> Try(IReadOnlyList<double> values)
         {
             using var scope = NewDisposeScope();
-            return [.. OutOfFold(model, features, values, start: null, work).Select((outputs, index) => Score(values[index], outputs, features))];
+            return [.. OutOfFold(model, features, features.Folds(work.Seed), values, start: null, work).Select((outputs, index) => Score(values[index], outputs, features))];
         }
     }
 
@@ -89,9 +121,8 @@ public abstract record LinearClassifier : RegularizedClassifier
     /// </summary>
     /// <param name="start">Near the coefficients, if that is known.</param>
     private List<Tensor> OutOfFold(
-        LinearModel all, FeatureMatrix features, IReadOnlyList<double> values, Tensor? start, FittingWork work)
+        LinearModel all, FeatureMatrix features, IReadOnlyList<Fold> folds, IReadOnlyList<double> values, Tensor? start, FittingWork work)
     {
-        var folds = features.Folds(work.Seed);
         if (folds.Count == 0) return [];
         var outputs = values.Select(_ => full([features.Count, features.Classes], double.NaN, ScalarType.Float64)).ToList();
         for (var fold = 0; fold < folds.Count; fold++)

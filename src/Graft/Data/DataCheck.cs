@@ -30,7 +30,11 @@ public static class DataCheck
         var readable = Enumerable.Range(0, entries.Count).Where(index => found[index].Problem is null).ToList();
         var images = readable.ToDictionary(index => index, index => new CheckedImage(
             entries[index].File, entries[index].Path, entries[index].Part, entries[index].Class, found[index].Format,
-            found[index].Width, found[index].Height, found[index].IsGrey, found[index].Bytes));
+            found[index].Width, found[index].Height, found[index].IsGrey, found[index].Bytes)
+        {
+            Hash = found[index].Hash,
+            Look = found[index].Look,
+        });
         var report = new DataCheckReport
         {
             Source = photos.Source,
@@ -47,11 +51,7 @@ public static class DataCheck
             Others = [.. photos.Skipped.Where(file => !IsEmpty(file))],
             Misnamed = [.. readable.Where(index => IsMisnamed(entries[index].Path, found[index].Format))
                 .Select(index => new MisnamedImage(images[index], Path.GetExtension(entries[index].Path)))],
-            Duplicates = [.. GroupsOf(readable, found, options)
-                .Select(group => new DuplicateGroup(
-                    KeepFirst([.. group.Select(index => images[index])]),
-                    IsExact: group.Select(index => found[index].Hash).Distinct().Count() == 1))
-                .OrderBy(group => group.IsLeak ? 0 : group.IsContradiction ? 1 : 2)],
+            Duplicates = Described(GroupsOf(readable, found, options).Select(group => group.Select(index => images[index]))),
             Flawed = [.. readable.SelectMany(index => Flaws(images[index], found[index], options))],
         };
         return report with { Imbalance = ImbalanceOf(report, options) };
@@ -70,6 +70,22 @@ public static class DataCheck
             [.. Enumerable.Range(0, paths.Length).Where(index => found[index].Problem is not null)
                 .Select(index => new SkippedFile(paths[index], found[index].Problem!))]);
     }
+
+    /// <summary>The report with pairs that show one photo beside those it knows, by their number in <see cref="DataCheckReport.Images"/>.</summary>
+    internal static DataCheckReport WithSamePhotos(DataCheckReport report, IEnumerable<(int First, int Second)> pairs)
+    {
+        var numbers = report.Images.Select((image, number) => (image.File, number)).ToDictionary(StringComparer.Ordinal);
+        var known = report.Duplicates.SelectMany(group => group.Images.Skip(1).Select(image => (numbers[group.Images[0].File], numbers[image.File])));
+        var groups = Duplicates.Connect(report.Images.Count, known.Concat(pairs));
+        return report with { Duplicates = Described(groups.Select(group => group.Select(number => report.Images[number]))) };
+    }
+
+    private static IReadOnlyList<DuplicateGroup> Described(IEnumerable<IEnumerable<CheckedImage>> groups) =>
+    [
+        .. groups.Select(group => KeepFirst(group))
+            .Select(images => new DuplicateGroup(images, IsExact: images.Select(image => image.Hash).Distinct().Count() == 1))
+            .OrderBy(group => group.IsLeak ? 0 : group.IsContradiction ? 1 : 2),
+    ];
 
     /// <summary>The path of an image inside its data set, the same wherever that lies.</summary>
     public static string RelativePath(string source, string path) =>
@@ -125,7 +141,7 @@ public static class DataCheck
         return Duplicates.Connect(found.Length, exact.Concat(Duplicates.LookAlike(distinct, options)));
     }
 
-    private static IReadOnlyList<CheckedImage> KeepFirst(IReadOnlyList<CheckedImage> images) =>
+    private static IReadOnlyList<CheckedImage> KeepFirst(IEnumerable<CheckedImage> images) =>
     [
         .. images.OrderBy(image => image.Part switch { "test" => 0, "val" => 1, _ => 2 })
             .ThenByDescending(image => (long)image.Width * image.Height).ThenByDescending(image => image.Bytes)

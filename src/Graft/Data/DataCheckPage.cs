@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
 using Graft.Imaging;
@@ -55,6 +56,7 @@ public static class DataCheckPage
             report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: true }));
         AppendGroups(
             html, "Duplicates within a class", report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: false }));
+        AppendLabels(html, report.Labels);
         foreach (var flaw in report.Flawed.GroupBy(flawed => flawed.Flaw).OrderBy(flaw => flaw.Key))
         {
             html.Append($"<h2>{TitleOf(flaw.Key)}: {flaw.Count():N0}</h2>\n<div class=\"row\">\n");
@@ -102,6 +104,24 @@ public static class DataCheckPage
             html.Append($"<p>{(group.IsExact ? "the same bytes" : "nearly the same picture")}</p></div>\n");
         }
         AppendRest(html, all.Count);
+    }
+
+    private static void AppendLabels(StringBuilder html, LabelCheck? labels)
+    {
+        if (labels is null) return;
+        html.Append($"<h2>Labels worth a look: {labels.Suspects.Count:N0}</h2>\n<p>");
+        html.Append(CultureInfo.InvariantCulture,
+            $"Classifiers on features of {Encoded(labels.Backbone)}, none of which learned from the photo it judges, gave {100 * labels.Accuracy:0.0} % ");
+        html.Append("of the photos their label. These are the photos whose label they find least probable, the most likely wrong first.</p>\n");
+        html.Append("<div class=\"row\">\n");
+        foreach (var suspect in labels.Suspects.Take(Shown))
+        {
+            AppendFigure(html, suspect.Image, string.Create(
+                CultureInfo.InvariantCulture,
+                $"{suspect.Image.Class} {100 * suspect.Given:0.0} %, rather {suspect.Suggested} {100 * suspect.Probability:0.0} %"));
+        }
+        html.Append("</div>\n");
+        AppendRest(html, labels.Suspects.Count);
     }
 
     private static void AppendFigure(StringBuilder html, CheckedImage image, string detail)

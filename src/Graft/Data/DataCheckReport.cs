@@ -11,7 +11,13 @@ namespace Graft.Data;
 /// <param name="IsGrey">Whether it has no colour.</param>
 /// <param name="Bytes">The size of the file.</param>
 public sealed record CheckedImage(
-    string File, string Path, string Part, string Class, string Format, int Width, int Height, bool IsGrey, long Bytes);
+    string File, string Path, string Part, string Class, string Format, int Width, int Height, bool IsGrey, long Bytes)
+{
+    /// <summary>SHA-256 of the file, in hexadecimal digits.</summary>
+    internal string Hash { get; init; } = "";
+
+    internal PerceptualHash? Look { get; init; }
+}
 
 /// <summary>
 /// Files that show one photo: all with the same bytes (<paramref name="IsExact"/>), or some re-encoded, resized or nearly the same. The
@@ -41,6 +47,19 @@ public enum ImageFlaw
 /// <param name="Flaw">What it looks like.</param>
 /// <param name="Detail">The figure that says so: "12×12 pixels".</param>
 public sealed record FlawedImage(CheckedImage Image, ImageFlaw Flaw, string Detail);
+
+/// <summary>An image whose label is likely wrong: a classifier that did not learn from it gives its label too little probability.</summary>
+/// <param name="Image">Which one; its class is the label it was given.</param>
+/// <param name="Given">The probability of that label, 0 to 1.</param>
+/// <param name="Suggested">The class that is most probable.</param>
+/// <param name="Probability">The probability of that one, 0 to 1.</param>
+public sealed record LabelSuspect(CheckedImage Image, double Given, string Suggested, double Probability);
+
+/// <summary>What a backbone's features say of the labels.</summary>
+/// <param name="Backbone">Its name in the catalogue.</param>
+/// <param name="Accuracy">The share of images whose given label is the most probable one, each image by a classifier that did not learn from it.</param>
+/// <param name="Suspects">Those that are likely wrong, the most likely first.</param>
+public sealed record LabelCheck(string Backbone, double Accuracy, IReadOnlyList<LabelSuspect> Suspects);
 
 /// <summary>A file that is called by the name of another format than its content has.</summary>
 public sealed record MisnamedImage(CheckedImage Image, string Extension);
@@ -75,6 +94,9 @@ public sealed record DataCheckReport
 
     public required IReadOnlyList<FlawedImage> Flawed { get; init; }
 
+    /// <summary>Null unless labels were checked with a backbone.</summary>
+    public LabelCheck? Labels { get; init; }
+
     /// <summary>Images per class, of all parts or of one.</summary>
     public IReadOnlyList<int> CountsOf(string? part = null)
     {
@@ -88,5 +110,6 @@ public sealed record DataCheckReport
 
     /// <summary>Whether there is nothing worth a look.</summary>
     public bool IsClean =>
-        Unreadable.Count + Others.Count + Misnamed.Count + Duplicates.Count + Flawed.Count == 0 && Imbalance is null;
+        Unreadable.Count + Others.Count + Misnamed.Count + Duplicates.Count + Flawed.Count == 0 && Imbalance is null
+        && Labels is null or { Suspects.Count: 0 };
 }

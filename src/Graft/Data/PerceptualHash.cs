@@ -51,6 +51,15 @@ internal sealed class PerceptualHash
         return sum / (_norm * other._norm);
     }
 
+    /// <summary>The same with the other picture seen in a mirror, left for right.</summary>
+    public double MirroredCorrelation(PerceptualHash other)
+    {
+        if (_norm == 0 || other._norm == 0) return 0;
+        var sum = 0;
+        for (var i = 0; i < _grey.Length; i++) sum += _grey[i] * other._grey[i / Side * Side + Side - 1 - i % Side];
+        return sum / (_norm * other._norm);
+    }
+
     private static ulong BitsOf(float[] grey)
     {
         // [Side, Frequencies]: rows transformed, of each the lowest frequencies.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using CsvHelper;
 
@@ -19,6 +20,9 @@ public enum SuspectKind
     Blurred,
     Tiny,
     OddAspect,
+
+    /// <summary>Its label is likely wrong.</summary>
+    WrongLabel,
 }
 
 /// <summary>A file to be moved aside.</summary>
@@ -58,7 +62,10 @@ public static class Quarantine
             .Concat(report.Duplicates.Where(group => !group.IsContradiction).SelectMany(group => group.Images.Skip(1).Select(image => Of(
                 image, SuspectKind.Duplicate, $"{(group.IsExact ? "the same file as" : "looks like")} {group.Images[0].File}"))))
             .Concat(report.Flawed.Select(flawed => Of(
-                flawed.Image, Enum.Parse<SuspectKind>($"{flawed.Flaw}"), $"{flawed.Flaw.ToString().ToLowerInvariant()}: {flawed.Detail}")));
+                flawed.Image, Enum.Parse<SuspectKind>($"{flawed.Flaw}"), $"{flawed.Flaw.ToString().ToLowerInvariant()}: {flawed.Detail}")))
+            .Concat((report.Labels?.Suspects ?? []).Select(suspect => Of(
+                suspect.Image, SuspectKind.WrongLabel,
+                string.Create(CultureInfo.InvariantCulture, $"label likely wrong: rather {suspect.Suggested} ({100 * suspect.Probability:0.0} %)"))));
         return [.. all.Where(suspect => kinds.Contains(suspect.Kind)).DistinctBy(suspect => suspect.Path)];
 
         static Suspect Of(CheckedImage image, SuspectKind kind, string reason) => new(image.File, image.Path, kind, reason);
