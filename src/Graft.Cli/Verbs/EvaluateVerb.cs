@@ -39,7 +39,8 @@ internal static class EvaluateVerb
 
             var labels = images.ToLookup(image => image.Path, image => image.Class);
             var truth = predictions.Read.Select(prediction => labels[prediction.Path].First()).ToList();
-            var result = EvaluationResult.Of(classifier.Classes, truth, [.. predictions.Read.Select(prediction => prediction.Probabilities)]);
+            var result = EvaluationResult.Of(classifier.Classes, truth, [.. predictions.Read.Select(prediction => prediction.Probabilities)])
+                .WithTemperature(classifier.Temperature);
             var text = new StringBuilder();
             RunFolder.Append(text, photos.Test.Count > 0 ? $"{source}, test" : source, result);
             if (parsed.GetValue(json))

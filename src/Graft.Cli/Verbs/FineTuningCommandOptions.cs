@@ -211,6 +211,7 @@ internal sealed class FineTuningCommandOptions
         result.Save(run);
         ReportVerb.WriteFor(run, parsed);
         SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
+        SkippedFiles.Say(result.DataCheck, source);
         Console.Out.Write(json ? result.Result() + "\n" : result.Report());
         Terminal.Say($"""
 

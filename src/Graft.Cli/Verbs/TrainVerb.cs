@@ -122,6 +122,7 @@ internal static class TrainVerb
                 run.Save(result, description);
                 ReportVerb.WriteFor(run, parsed);
                 SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
+                SkippedFiles.Say(result.DataCheck, source);
                 Console.Out.Write(parsed.GetValue(json) ? RunFolder.Result(result) + "\n" : RunFolder.Report(result));
                 if (result.Classifier is { } fitted) Terminal.Say($"\nfrozen {Frozen(features):N0} · trainable {fitted.ParameterCount:N0} parameters");
                 Terminal.Say($"""

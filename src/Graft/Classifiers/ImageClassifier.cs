@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Graft.Backbones;
@@ -19,7 +20,7 @@ public sealed class ImageClassifier : IDisposable
 {
     private const string Format = "graft.format", FormatVersion = "graft-model-1";
     private const string NetworkKey = "graft.network", PreprocessingKey = "graft.preprocessing", ClassesKey = "graft.classes";
-    private const string BackboneKey = "graft.backbone", FeaturesKey = "graft.features";
+    private const string BackboneKey = "graft.backbone", FeaturesKey = "graft.features", TemperatureKey = "graft.temperature";
 
     private const string FormatOfCombinations = "graft-model-2", BlocksKey = "graft.blocks";
 
@@ -69,6 +70,12 @@ public sealed class ImageClassifier : IDisposable
     /// <summary>The layer whose output is computed once per photo and cached; null where nothing is cached.</summary>
     public string? FeatureLayer { get; }
 
+    /// <summary>
+    /// What the logits of this model would be divided by so that its probabilities were as sure as they are right on its validation images; a
+    /// figure for reports, by which predictions are not changed. Null where none was fitted.
+    /// </summary>
+    public double? Temperature { get; internal set; }
+
     /// <summary>Opens a trained model (a <c>model.safetensors</c>, or the run folder it lies in).</summary>
     /// <exception cref="GraftException">There is none, or it is no model of Graft's.</exception>
     public static ImageClassifier Open(string path)
@@ -102,7 +109,10 @@ public sealed class ImageClassifier : IDisposable
             if (featureLayer is not null) network.Find(featureLayer);
             return new(
                 checkpoint.Metadata[BackboneKey], network, CheckpointWeights.Match(checkpoint, network), preprocessing, classes, featureLayer,
-                checkpoint);
+                checkpoint)
+            {
+                Temperature = TemperatureIn(checkpoint),
+            };
         }
         catch (Exception problem) when (problem is JsonException or KeyNotFoundException
                                         || problem is GraftException and not CheckpointMismatchException and not CheckpointException)
@@ -222,6 +232,7 @@ public sealed class ImageClassifier : IDisposable
             [PreprocessingKey] = JsonSerializer.Serialize(Preprocessing),
         };
         if (FeatureLayer is not null) metadata[FeaturesKey] = FeatureLayer;
+        if (Temperature is { } temperature) metadata[TemperatureKey] = temperature.ToString("R", CultureInfo.InvariantCulture);
         var tensors = Network.Parameters.Select(parameter => Source(parameter.Key, parameter, _weights));
         if (IsCombination)
         {
@@ -276,7 +287,18 @@ public sealed class ImageClassifier : IDisposable
         if (problems.Count > 0) throw new CheckpointMismatchException(checkpoint.Path, network.Name, problems);
         return new(
             checkpoint.Metadata[BackboneKey], network, new PrefixedWeights(checkpoint, ""), blocks[0].Preprocessing, classes, featureLayer,
-            checkpoint, combination);
+            checkpoint, combination)
+        {
+            Temperature = TemperatureIn(checkpoint),
+        };
+    }
+
+    private static double? TemperatureIn(Checkpoint checkpoint)
+    {
+        if (!checkpoint.Metadata.TryGetValue(TemperatureKey, out var text)) return null;
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var temperature) && temperature is > 0 and < double.PositiveInfinity
+            ? temperature
+            : throw new JsonException($"expected a temperature above 0, found '{text}'.");
     }
 
     private static string BlockPrefix(int index) => $"block{index}/";

@@ -13,17 +13,23 @@ internal static class Temperature
     private const double Smallest = 1e-6, Largest = 1e6;
 
     /// <param name="outputs">[images, classes], float64; rows that begin with NaN do not count. 1 if none does.</param>
-    public static double Fit(Tensor outputs, FeatureMatrix features)
+    public static double Fit(Tensor outputs, FeatureMatrix features) => Fit(outputs, features.Labels, features.Classes);
+
+    /// <param name="outputs">[images, classes], float64; rows that begin with NaN do not count. 1 if none does.</param>
+    /// <param name="classOf">The class of each image.</param>
+    /// <param name="classes">How many there are.</param>
+    public static double Fit(Tensor outputs, int[] classOf, int classes)
     {
         using var scope = NewDisposeScope();
         var rows = outputs.select(1, 0).isnan().logical_not_().nonzero().squeeze(1);
         if (rows.shape[0] == 0) return 1;
         var kept = outputs.index_select(0, rows);
-        var labels = tensor([.. features.Labels.Select(label => (long)label)]).index_select(0, rows);
+        var labels = tensor([.. classOf.Select(label => (long)label)]).index_select(0, rows);
 
         // Platt's targets, a little short of 0 and 1, as if each class had been seen once more: without errors on few images the
         // factor would grow without end.
-        var counts = features.Counts();
+        var counts = new int[classes];
+        foreach (var label in classOf) counts[label]++;
         var targets = tensor([.. counts.SelectMany((count, label) => Enumerable.Range(0, counts.Length)
             .Select(other => (other == label ? count + 1.0 : 1.0) / (count + counts.Length)))]).view(counts.Length, -1).index_select(0, labels);
 

@@ -22,6 +22,9 @@ public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationR
     /// <summary>Whether the probabilities can be taken at their word.</summary>
     public required Calibration Calibration { get; init; }
 
+    /// <summary>The same with a temperature fitted on validation images; null where there is none.</summary>
+    public ScaledCalibration? Scaled { get; init; }
+
     /// <summary>How well each class's probability tells it from the rest.</summary>
     public required IReadOnlyList<Discrimination> OneVersusRest { get; init; }
 
@@ -36,6 +39,10 @@ public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationR
 
     /// <summary>The share of images whose true class is among the k most probable.</summary>
     public double TopKAccuracy(int k) => Metrics.TopKAccuracy<float>([.. Probabilities.SelectMany(row => row)], [.. Labels], k);
+
+    /// <summary>The same with <see cref="Scaled"/>; without where there is no temperature.</summary>
+    public EvaluationResult WithTemperature(double? temperature) =>
+        this with { Scaled = temperature is { } value ? ScaledCalibration.Of(this, value) : null };
 
     /// <param name="classes">Names, in the order of the labels.</param>
     /// <param name="labels">The true class of each image.</param>

@@ -94,6 +94,7 @@ public sealed class FeatureBlocks : IDisposable
             right.Images, Rows(left.Rows, right.Rows), [.. left.Broken, .. right.Broken],
             left.CacheHits + right.CacheHits, left.CacheMisses + right.CacheMisses)
         {
+            Hashes = right.Hashes,
             Views = [.. left.Views.Zip(right.Views, Rows)],
         };
     }

@@ -72,7 +72,7 @@ public sealed class FeatureExtractor : IDisposable
         if (bank?.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var views = 1 + (bank?.Views ?? 0);
         var reasons = new string?[images.Count];
-        var hashes = Hashes(images, cancellation);
+        var hashes = TrainingDataCheck.Hashes(images, cancellation);
         var rows = new float[]?[views][];
         for (var view = 0; view < views; view++) rows[view] = UseCache(cache => cache.Read(Space(bank, view), hashes, Length)) ?? new float[]?[images.Count];
         var hits = rows.Sum(ofView => ofView.Count(row => row is not null));
@@ -111,6 +111,7 @@ public sealed class FeatureExtractor : IDisposable
             views * read.Count - computed,
             computed)
         {
+            Hashes = [.. read.Select(index => hashes[index])],
             Views = [.. rows.Skip(1).Select(ofView => read.Select(index => ofView[index]!).ToArray())],
         };
     }
@@ -118,25 +119,6 @@ public sealed class FeatureExtractor : IDisposable
     public void Dispose()
     {
         if (_ownsNetwork && _network.IsValueCreated) _network.Value.Dispose();
-    }
-
-    /// <summary>SHA-256 of each file; null of those that cannot be read now, and decoding will say why.</summary>
-    private static byte[]?[] Hashes(IReadOnlyList<LabeledImage> images, CancellationToken cancellation)
-    {
-        var hashes = new byte[]?[images.Count];
-        Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation }, index =>
-        {
-            try
-            {
-                using var file = File.OpenRead(images[index].Path);
-                hashes[index] = SHA256.HashData(file);
-            }
-            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-            {
-                // Not to be read now.
-            }
-        });
-        return hashes;
     }
 
     private void Compute(

@@ -59,6 +59,9 @@ public sealed class FineTuningRun : IDisposable
 
     public required int CacheMisses { get; init; }
 
+    /// <summary>What is wrong with the data, as far as it is quickly known.</summary>
+    public required TrainingDataCheck DataCheck { get; init; }
+
     /// <param name="photos">The data; images that turn out to be broken are left out and listed.</param>
     /// <param name="model">A pretrained network with a new head. Must outlive the run; stays the caller's.</param>
     /// <param name="options">Null for <see cref="Strategy.FineTune"/> with its defaults.</param>
@@ -113,6 +116,9 @@ public sealed class FineTuningRun : IDisposable
             photos = trained.Photos;
             var validation = Evaluate(photos.Validation)!;
             var test = Evaluate(photos.Test);
+            var temperature = ScaledCalibration.FitTemperature(validation);
+            (validation, test) = (validation.WithTemperature(temperature), test?.WithTemperature(temperature));
+            classifier.Temperature = temperature;
             var map = FeatureMap.Of(features);
             return new()
             {
@@ -128,6 +134,7 @@ public sealed class FineTuningRun : IDisposable
                 Seconds = clock.Elapsed.TotalSeconds,
                 CacheHits = trained.CacheHits,
                 CacheMisses = trained.CacheMisses,
+                DataCheck = TrainingDataCheck.Of(photos, cancellation),
             };
         }
         catch
@@ -194,6 +201,7 @@ public sealed class FineTuningRun : IDisposable
             Photos.Classes,
             Histories[^1].Stage.Options.Training.Seed,
             Images = new { Train = Photos.Train.Count, Validation = Photos.Validation.Count, Test = Photos.Test.Count, Skipped = Photos.Skipped.Count },
+            DataCheck,
             Data = Path.GetFullPath(Photos.Source),
             ClassImages = RunFolder.ClassImages(Photos),
             Weights = PretrainedFingerprint is { } fingerprint ? new Dictionary<string, string> { [Model.BackboneName] = fingerprint } : null,

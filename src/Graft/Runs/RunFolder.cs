@@ -172,6 +172,7 @@ public sealed class RunFolder
             ClassImages = ClassImages(run.Photos),
             run.Weights,
             Features = run.Model.Network.ShapeOf(run.Model.FeatureLayer!).ElementCount,
+            run.DataCheck,
             Map = run.Map is { } map ? new { Of = "features", Variance = map.VarianceShares } : null,
             Validation = Scores(run.Validation),
             Test = run.Test is null ? null : Scores(run.Test),
@@ -218,6 +219,11 @@ public sealed class RunFolder
             $"  95 of 100 such sets of images: accuracy {100 * accuracy.Low:0.0} to {100 * accuracy.High:0.0} %, macro F1 {macroF1.Low:0.000} to {macroF1.High:0.000}");
         text.AppendLine(CultureInfo.InvariantCulture,
             $"  area under ROC {result.RocAuc:0.000}, {(result.Confusion.Classes.Count > 5 ? $"top-5 accuracy {100 * result.TopKAccuracy(5):0.0} %, " : "")}Brier score {result.Calibration.BrierScore:0.000}, expected calibration error {result.Calibration.ExpectedCalibrationError:0.000}");
+        if (result.Scaled is { } scaled)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"  with temperature {scaled.Temperature:0.00}, fitted on validation: expected calibration error {scaled.Calibration.ExpectedCalibrationError:0.000}");
+        }
         text.AppendLine();
         text.AppendLine(result.Report.ToText(digits: 3).TrimEnd());
     }
@@ -233,6 +239,8 @@ public sealed class RunFolder
         RocAuc = double.IsNaN(result.RocAuc) ? (double?)null : result.RocAuc,
         result.Calibration.BrierScore,
         result.Calibration.ExpectedCalibrationError,
+        result.Scaled?.Temperature,
+        ScaledCalibrationError = result.Scaled?.Calibration.ExpectedCalibrationError,
     });
 
     /// <summary>How many images of each class there are in each part of the data, as <c>result.json</c> has it.</summary>

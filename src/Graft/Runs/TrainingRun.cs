@@ -75,6 +75,9 @@ public sealed class TrainingRun : IDisposable
     /// <summary>Null without test images.</summary>
     public required EvaluationResult? Test { get; init; }
 
+    /// <summary>What is wrong with the data, as far as it is known at no cost.</summary>
+    public required TrainingDataCheck DataCheck { get; init; }
+
     /// <summary>What the same training gives without the bank of views; null without a bank.</summary>
     public EvaluationResult? ValidationWithoutViews { get; init; }
 
@@ -142,11 +145,16 @@ public sealed class TrainingRun : IDisposable
         using (head)
         {
             var (validation, test) = work.Evaluate(head);
+            var temperature = ScaledCalibration.FitTemperature(validation);
+            (validation, test) = (validation.WithTemperature(temperature), test?.WithTemperature(temperature));
+            var model = ImageClassifier.Of(features, scaling, head, photos.Classes);
+            model.Temperature = temperature;
             var withoutViews = options.Views is null ? null : work.ValidateWithoutViews();
             return new()
             {
                 Photos = photos,
-                Model = ImageClassifier.Of(features, scaling, head, photos.Classes),
+                Model = model,
+                DataCheck = TrainingDataCheck.Of(photos, HashesOf(training, others)),
                 History = history,
                 Classifier = fitted,
                 Validation = validation,
@@ -164,6 +172,14 @@ public sealed class TrainingRun : IDisposable
     }
 
     public void Dispose() => Model.Dispose();
+
+    private static Dictionary<string, byte[]?> HashesOf(params ReadOnlySpan<FeatureSet> sets)
+    {
+        var hashes = new Dictionary<string, byte[]?>(StringComparer.Ordinal);
+        foreach (var set in sets)
+            foreach (var (image, hash) in set.Images.Zip(set.Hashes)) hashes[image.Path] = hash;
+        return hashes;
+    }
 
     /// <summary>What is trained on features of a run's images, and measured on them.</summary>
     private sealed record HeadWork(

@@ -1,0 +1,79 @@
+using System.Security.Cryptography;
+
+namespace Graft.Data;
+
+/// <summary>
+/// What is wrong with a run's data as far as it can be said at no cost: from the hashes of the files, which the feature cache needs anyway,
+/// and from counts. <see cref="DataCheck"/> says the rest.
+/// </summary>
+/// <param name="Leaks">Validation and test images whose very bytes are among the training images too, or test images that validate.</param>
+/// <param name="Contradictions">Images whose very bytes have another label elsewhere.</param>
+/// <param name="SmallClasses">The classes with fewer than 20 training images, and how many these have.</param>
+public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyDictionary<string, int> SmallClasses)
+{
+    /// <summary>With fewer, what is learned of a class, and measured on it, hangs on single photos.</summary>
+    private const int FewImages = 20;
+
+    /// <param name="photos">The images as they were used.</param>
+    /// <param name="hashes">SHA-256 of each image file by its path; null of one that could not be read.</param>
+    public static TrainingDataCheck Of(LabeledImages photos, IReadOnlyDictionary<string, byte[]?> hashes)
+    {
+        var (leaks, contradictions) = (0, 0);
+        var all = photos.Train.Select(image => (image, Part: 0)).Concat(photos.Validation.Select(image => (image, Part: 1)))
+            .Concat(photos.Test.Select(image => (image, Part: 2)));
+        foreach (var copies in all.Where(entry => hashes.GetValueOrDefault(entry.image.Path) is not null)
+                     .GroupBy(entry => Convert.ToHexString(hashes[entry.image.Path]!), StringComparer.Ordinal).Select(group => group.ToList()))
+        {
+            if (copies.Count == 1) continue;
+            var first = copies.Min(entry => entry.Part);
+            leaks += copies.Count(entry => entry.Part > first);
+            if (copies.Any(entry => entry.image.Class != copies[0].image.Class)) contradictions += copies.Count;
+        }
+        return new(leaks, contradictions, photos.Train.CountBy(image => image.Class).Where(count => count.Value < FewImages)
+            .OrderBy(count => count.Value).ThenBy(count => count.Key).ToDictionary(count => photos.Classes[count.Key], count => count.Value));
+    }
+
+    /// <summary>The same for images whose files were not hashed yet: each is read once.</summary>
+    public static TrainingDataCheck Of(LabeledImages photos, CancellationToken cancellation = default)
+    {
+        LabeledImage[] images = [.. photos.All.DistinctBy(image => image.Path)];
+        return Of(photos, images.Zip(Hashes(images, cancellation)).ToDictionary(pair => pair.First.Path, pair => pair.Second, StringComparer.Ordinal));
+    }
+
+    /// <summary>What spoils the results, a sentence each; empty if nothing does.</summary>
+    public IReadOnlyList<string> Warnings =>
+    [
+        .. Leaks == 0 ? (string[])[] :
+            [$"LEAK: {Photos(Leaks)} to validate or test on {(Leaks == 1 ? "is" : "are")} in training too, byte for byte. What is measured is too good."],
+        .. Contradictions == 0 ? (string[])[] :
+            [$"{Photos(Contradictions)} {(Contradictions == 1 ? "has" : "have")} the very bytes of a photo with another label. One of the labels is wrong."],
+    ];
+
+    /// <summary>What else is worth knowing, a sentence each.</summary>
+    public IReadOnlyList<string> Notes => SmallClasses.Count == 0 ? [] :
+    [
+        $"Few photos to train on: {DataFindings.Some([.. SmallClasses.Select(count => $"{count.Key} {count.Value}")])}. "
+            + $"Of classes with fewer than {FewImages}, take the figures as rough.",
+    ];
+
+    /// <summary>SHA-256 of each file; null of those that cannot be read now.</summary>
+    internal static byte[]?[] Hashes(IReadOnlyList<LabeledImage> images, CancellationToken cancellation)
+    {
+        var hashes = new byte[]?[images.Count];
+        Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation }, index =>
+        {
+            try
+            {
+                using var file = File.OpenRead(images[index].Path);
+                hashes[index] = SHA256.HashData(file);
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            {
+                // Not to be read now.
+            }
+        });
+        return hashes;
+    }
+
+    private static string Photos(int count) => $"{count:N0} photo{(count == 1 ? "" : "s")}";
+}

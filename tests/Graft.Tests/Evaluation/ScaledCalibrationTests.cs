@@ -1,0 +1,59 @@
+using Graft.Evaluation;
+
+namespace Graft.Tests.Evaluation;
+
+public sealed class ScaledCalibrationTests
+{
+    /// <summary>
+    /// In closed form. Of 100 images of each of two classes, 80 are named rightly, all with the same certainty. A label counts
+    /// t = 101/102 (Platt), so the best probability of the named class is 0.8 t + 0.2 (1 − t), and the temperature is the ratio of the
+    /// logits; the calibration error is what that probability is short of 0.8.
+    /// </summary>
+    [Theory]
+    [InlineData(0.99)]
+    [InlineData(0.6)]
+    public void Temperature_makes_the_certainty_of_like_images_what_is_right_of_them(double certainty)
+    {
+        var result = Result(certainty);
+        var (t, before) = (101.0 / 102, (float)certainty);
+        var best = 0.8 * t + 0.2 * (1 - t);
+
+        var temperature = ScaledCalibration.FitTemperature(result);
+        var scaled = ScaledCalibration.Of(result, temperature);
+
+        Assert.Equal(Logit(before) / Logit(best), temperature, 1e-4 * temperature);
+        Assert.Equal(Math.Abs(certainty - 0.8), result.Calibration.ExpectedCalibrationError, 1e-6);
+        Assert.Equal(0.8 - best, scaled.Calibration.ExpectedCalibrationError, 1e-5);
+    }
+
+    [Fact]
+    public void Temperature_of_one_changes_nothing_and_none_leaves_nothing()
+    {
+        var result = Result(0.9);
+        Assert.Equal(
+            result.Calibration.ExpectedCalibrationError, result.WithTemperature(1).Scaled!.Calibration.ExpectedCalibrationError, 1e-6);
+        Assert.Null(result.WithTemperature(null).Scaled);
+    }
+
+    [Fact]
+    public void Certainty_without_any_doubt_still_has_a_temperature()
+    {
+        var temperature = ScaledCalibration.FitTemperature(Result(1));
+        Assert.InRange(temperature, 1, 1e6);
+        Assert.InRange(ScaledCalibration.Of(Result(1), temperature).Calibration.ExpectedCalibrationError, 0, 0.01);
+    }
+
+    private static EvaluationResult Result(double certainty)
+    {
+        int[] labels = [.. Enumerable.Range(0, 200).Select(image => image % 2)];
+        return EvaluationResult.Of(
+            ["a", "b"], labels,
+            [.. labels.Select((label, image) =>
+            {
+                var named = image < 160 ? label : 1 - label;
+                return (float[])[(float)(named == 0 ? certainty : 1 - certainty), (float)(named == 1 ? certainty : 1 - certainty)];
+            })]);
+    }
+
+    private static double Logit(double p) => Math.Log(p / (1 - p));
+}
