@@ -209,7 +209,7 @@ internal sealed class FineTuningCommandOptions
         using var result = Terminal.WithProgress(progress => FineTuningRun.Execute(
             photos, model, options, cache, run, Console.IsErrorRedirected ? new EpochLines(progress) : progress, Terminal.Warn, callbacks: null, cancellation));
         result.Save(run);
-        ReportVerb.WriteFor(run, parsed);
+        ReportVerb.WriteFor(run, result.Predictions, parsed);
         SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
         SkippedFiles.Say(result.DataCheck, source);
         Console.Out.Write(json ? result.Result() + "\n" : result.Report());

@@ -46,12 +46,12 @@ internal static class ReportVerb
     }
 
     /// <summary>The page of a run that has just been saved, unless --no-report was said: with fewer photos, so that it costs next to nothing.</summary>
-    public static void WriteFor(RunFolder run, ParseResult parsed)
+    public static void WriteFor(RunFolder run, PredictionTable predictions, ParseResult parsed)
     {
         if (parsed.GetValue<bool>("--no-report")) return;
         try
         {
-            RunReport.Write(SavedRun.Open(run.FullName), options: new() { Misclassified = 24, LeastCertain = 12, HeatMaps = 0 });
+            RunReport.Write(SavedRun.Open(run.FullName, predictions), options: new() { Misclassified = 15, LeastCertain = 5, HeatMaps = 0 });
         }
         catch (GraftException problem)
         {

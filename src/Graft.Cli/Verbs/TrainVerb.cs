@@ -120,7 +120,7 @@ internal static class TrainVerb
                 using var result = Terminal.WithProgress(progress =>
                     TrainingRun.Execute(photos, features, cache, options with { Progress = progress }, cancellation));
                 run.Save(result, description);
-                ReportVerb.WriteFor(run, parsed);
+                ReportVerb.WriteFor(run, result.Predictions, parsed);
                 SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
                 SkippedFiles.Say(result.DataCheck, source);
                 Console.Out.Write(parsed.GetValue(json) ? RunFolder.Result(result) + "\n" : RunFolder.Report(result));

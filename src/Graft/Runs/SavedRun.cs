@@ -58,8 +58,9 @@ public sealed class SavedRun
 
     public IReadOnlyList<SkippedFile> Skipped { get; private init; } = [];
 
+    /// <param name="predictions">Of a run that has just been saved, so that they need not be read; else null.</param>
     /// <exception cref="GraftException">It is no folder of a finished run, or a file in it is damaged.</exception>
-    public static SavedRun Open(string folder)
+    public static SavedRun Open(string folder, PredictionTable? predictions = null)
     {
         var file = Path.Combine(folder, "result.json");
         if (!Directory.Exists(folder)) throw new GraftException($"There is no run folder {folder}.");
@@ -72,7 +73,7 @@ public sealed class SavedRun
         try
         {
             var result = JsonSerializer.Deserialize<ResultDocument>(File.ReadAllText(file), RunFolder.Json) ?? throw new JsonException("it is empty.");
-            var predictions = PredictionTable.Load(folder, result.Classes);
+            predictions ??= PredictionTable.Load(folder, result.Classes);
             if (predictions is null || predictions.Of(PredictionTable.Validation).Count == 0)
             {
                 throw new GraftException(
@@ -104,13 +105,18 @@ public sealed class SavedRun
         if (!File.Exists(file)) return null;
         var epochs = new List<EpochResult>();
         var stages = new List<(string Name, int FirstEpoch)>();
-        using var csv = CsvReader.FromFile(file, new() { Separator = ',' });
-        var hasStages = csv.TryGetFieldIndex("stage", out var stage);
-        while (csv.Read())
+        // Nothing but numbers and plain words: no quotes to heed.
+        var lines = File.ReadAllLines(file);
+        var columns = lines.Length == 0 ? [] : lines[0].Split(',');
+        foreach (var line in lines.Skip(1))
         {
-            var name = hasStages ? csv.GetString(stage) : "";
+            var cells = line.Split(',');
+            string Cell(string column) => Array.IndexOf(columns, column) is >= 0 and var index && index < cells.Length
+                ? cells[index]
+                : throw new FormatException($"{file} has no {column} in '{line}'.");
+            double Number(string column) => double.Parse(Cell(column), NumberStyles.Float, CultureInfo.InvariantCulture);
+            var name = columns.Contains("stage") ? Cell("stage") : "";
             if (stages.Count == 0 || stages[^1].Name != name) stages.Add((name, epochs.Count + 1));
-            double Number(string column) => double.Parse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture);
             epochs.Add(new(
                 epochs.Count + 1, Number("loss"), Number("accuracy"), Number("val_loss"), Number("val_accuracy"), Number("learning_rate"),
                 Number("seconds")));

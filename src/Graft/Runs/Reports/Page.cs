@@ -60,7 +60,7 @@ internal static class Page
         details { margin: .8rem 0 } summary { cursor: pointer; color: #0a58a8 } footer { margin-top: 3rem; color: var(--soft); font-size: .85rem }
         @media (max-width: 34rem) { body { padding: .8rem .8rem 3rem; font-size: 15px } h1 { font-size: 1.4rem } .bar { min-width: 4.4rem }
           th, td { padding: .2rem .45rem } .photos { grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)) } }
-        @media print { @page { margin: 14mm } body { font-size: 10.5pt; max-width: none; padding: 0 } nav { display: none } h2 { break-after: avoid } h3 { break-after: avoid }
+        @media print { @page { margin: 14mm } body { font-size: 10.5pt; max-width: none; padding: 0 } nav { display: none } h2 { break-after: avoid } h3, .how { break-after: avoid }
           figure, .card, tr, .single, .note { break-inside: avoid } .wide { overflow: visible } .matrix { font-size: 8pt } .matrix td { min-width: 1.2rem; height: 1.2rem } .matrix tbody th { min-width: 0 }
           .photos { grid-template-columns: repeat(4, 1fr) } .photos.pairs { grid-template-columns: repeat(2, 1fr) } a { color: inherit; text-decoration: none } }
         """;
