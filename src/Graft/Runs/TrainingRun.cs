@@ -161,7 +161,10 @@ public sealed class TrainingRun : IDisposable
                 Test = test,
                 Predictions = PredictionTable.Of(photos, validation, test, map),
                 Map = map,
-                Weights = features.Blocks.ToDictionary(block => block.Name, block => block.Fingerprint),
+                // Two of one name have other weights or layers.
+                Weights = features.Blocks.GroupBy(block => block.Name, StringComparer.Ordinal).SelectMany(ofName => ofName.Select((block, index) =>
+                    (Name: index == 0 ? block.Name : $"{block.Name} ({index + 1})", block.Fingerprint)))
+                    .ToDictionary(pair => pair.Name, pair => pair.Fingerprint, StringComparer.Ordinal),
                 ValidationWithoutViews = withoutViews,
                 Seconds = new(featureSeconds, clock.Elapsed.TotalSeconds - featureSeconds, clock.Elapsed.TotalSeconds),
                 CacheHits = training.CacheHits + others.CacheHits,
