@@ -17,10 +17,16 @@ internal static class PredictVerb
         var model = new Argument<string>("MODEL") { Description = "A trained model, a run folder, or a network of the catalogue" };
         var paths = new Argument<string[]>("PATH")
         {
-            Description = "Photos; folders, with those below them; quoted patterns such as \"trip/**/*.jpg\"; or - to read paths from standard input, one a line",
+            Description = "Photos; folders, with those below them; quoted patterns such as \"trip/**/*.jpg\"; "
+                + "or - to read paths from standard input, one a line",
             Arity = ArgumentArity.OneOrMore,
         };
-        var top = new Option<int>("--top") { Description = "How many classes to name for each photo", HelpName = "COUNT", DefaultValueFactory = _ => 1 };
+        var top = new Option<int>("--top")
+        {
+            Description = "How many classes to name for each photo",
+            HelpName = "COUNT",
+            DefaultValueFactory = _ => 1,
+        };
         var threshold = new Option<double?>("--threshold")
         {
             Description = "Say \"unsure\" of photos whose most probable class is less probable than this, from 0 to 1",

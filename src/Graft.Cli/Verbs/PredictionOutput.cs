@@ -129,7 +129,9 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
         {
             _isSorting = isSorting;
             _csv.WriteRecord([
-                "path", .. Enumerable.Range(1, top).SelectMany(rank => rank == 1 ? (string[])["class", "probability"] : [$"class_{rank}", $"probability_{rank}"]),
+                "path",
+                .. Enumerable.Range(1, top).SelectMany(rank =>
+                    rank == 1 ? (string[])["class", "probability"] : [$"class_{rank}", $"probability_{rank}"]),
                 .. hasThreshold ? (string[])["unsure"] : [], .. isSorting ? (string[])["sorted_to"] : []]);
         }
 

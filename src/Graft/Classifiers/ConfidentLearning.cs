@@ -11,7 +11,8 @@ public static class ConfidentLearning
     /// <summary>The images whose labels are likely wrong, by number, the most likely first.</summary>
     /// <param name="labels">The given class of each image, from 0.</param>
     /// <param name="probabilities">
-    /// [images × classes], row by row, each row by a classifier that was not fitted on its image; an image whose row begins with NaN does not count.
+    /// [images × classes], row by row, each row by a classifier that was not fitted on its image; an image whose row begins with NaN does
+    /// not count.
     /// </param>
     /// <param name="classes">How many there are.</param>
     public static IReadOnlyList<int> Suspects(IReadOnlyList<int> labels, ReadOnlySpan<double> probabilities, int classes)
@@ -24,7 +25,10 @@ public static class ConfidentLearning
 
         var thresholds = new double[classes];
         for (var label = 0; label < classes; label++)
-            thresholds[label] = counted.Where(image => labels[image] == label).Select(image => Row(image)[label]).DefaultIfEmpty(double.PositiveInfinity).Average();
+        {
+            thresholds[label] = counted.Where(image => labels[image] == label).Select(image => Row(image)[label])
+                .DefaultIfEmpty(double.PositiveInfinity).Average();
+        }
         // The confident joint: how often each class is meant where each label is given.
         var joint = new int[classes, classes];
         foreach (var image in counted)

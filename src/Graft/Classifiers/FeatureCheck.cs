@@ -14,7 +14,8 @@ public sealed record FeatureCheckOptions
     public double LeastSimilarity { get; init; } = 0.985;
 
     /// <summary>
-    /// Least correlation of their grey values at 32×32, upright or in a mirror: 0 to 1, default 0.92. It keeps apart what is only like one another.
+    /// Least correlation of their grey values at 32×32, upright or in a mirror: 0 to 1, default 0.92. It keeps apart what is only like
+    /// one another.
     /// </summary>
     public double LeastCorrelation { get; init; } = 0.92;
 
@@ -37,7 +38,9 @@ public sealed record FeatureCheckOptions
     }
 }
 
-/// <summary>What features of a pretrained network say of a data set beyond its pixels: near duplicates, and labels that are likely wrong.</summary>
+/// <summary>
+/// What features of a pretrained network say of a data set beyond its pixels: near duplicates, and labels that are likely wrong.
+/// </summary>
 public static class FeatureCheck
 {
     /// <summary>Completes a report: groups of duplicates grow, and <see cref="DataCheckReport.Labels"/> is there.</summary>
@@ -53,7 +56,8 @@ public static class FeatureCheck
         if (options.Problems() is { Count: > 0 } problems) throw new DataException("the options", problems);
         // The number of an image goes along as its class.
         var set = features.Extract(
-            [.. report.Images.Select((image, number) => new LabeledImage(image.Path, number))], cache, warn, engine, bank: null, progress, cancellation);
+            [.. report.Images.Select((image, number) => new LabeledImage(image.Path, number))], cache, warn, engine, bank: null, progress,
+            cancellation);
         int[] numbers = [.. set.Images.Select(image => image.Class)];
         report = DataCheck.WithSamePhotos(report, SamePhotos(report, set.Rows, numbers, features, options, cancellation));
         return report with { Labels = Check(report, set.Rows, numbers, features.Name, options, progress, cancellation) };
@@ -63,7 +67,8 @@ public static class FeatureCheck
         DataCheckReport report, IReadOnlyList<float[]> rows, int[] numbers, FeatureBlocks features, FeatureCheckOptions options,
         CancellationToken cancellation)
     {
-        var blank = report.Flawed.Where(flawed => flawed.Flaw == ImageFlaw.Blank).Select(flawed => flawed.Image.File).ToHashSet(StringComparer.Ordinal);
+        var blank = report.Flawed.Where(flawed => flawed.Flaw == ImageFlaw.Blank).Select(flawed => flawed.Image.File)
+            .ToHashSet(StringComparer.Ordinal);
         return FeatureSimilarity.Pairs(
                 rows, [.. features.Blocks.Select(block => block.Network.OutputShape.ElementCount)], options.LeastSimilarity, cancellation)
             .Select(pair => (First: numbers[pair.First], Second: numbers[pair.Second]))
@@ -122,6 +127,8 @@ public static class FeatureCheck
             int[] rows = [.. group.Images.Where(image => rowOf.ContainsKey(image.File)).Select(image => rowOf[image.File])];
             foreach (var row in rows) groups[row] = rows[0];
         }
-        return StratifiedFolds.Of(labels, seed, groups).All(fold => fold.Kept.Select(row => labels[row]).Distinct().Count() == classes) ? groups : null;
+        return StratifiedFolds.Of(labels, seed, groups).All(fold => fold.Kept.Select(row => labels[row]).Distinct().Count() == classes)
+            ? groups
+            : null;
     }
 }

@@ -52,7 +52,9 @@ public abstract record LinearClassifier : RegularizedClassifier
         facts["solver_seconds"] = Math.Round(seconds, 3);
         if (IsCalibrated)
         {
-            var scale = OutOfFold(model, features, features.Folds(work.Seed), [c], coefficients, work) is [var outputs] ? Temperature.Fit(outputs, features) : 1;
+            var scale = OutOfFold(model, features, features.Folds(work.Seed), [c], coefficients, work) is [var outputs]
+                ? Temperature.Fit(outputs, features)
+                : 1;
             layers.Add(Temperature.Layer(scale, features.Classes));
             facts["calibration"] = scale;
         }
@@ -104,7 +106,8 @@ public abstract record LinearClassifier : RegularizedClassifier
         List<CandidateC> Try(IReadOnlyList<double> values)
         {
             using var scope = NewDisposeScope();
-            return [.. OutOfFold(model, features, features.Folds(work.Seed), values, start: null, work).Select((outputs, index) => Score(values[index], outputs, features))];
+            return [.. OutOfFold(model, features, features.Folds(work.Seed), values, start: null, work)
+                .Select((outputs, index) => Score(values[index], outputs, features))];
         }
     }
 

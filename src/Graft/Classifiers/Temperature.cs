@@ -13,12 +13,13 @@ internal static class Temperature
     private const double Smallest = 1e-6, Largest = 1e6;
 
     /// <param name="outputs">[images, classes], float64; rows that begin with NaN do not count. 1 if none does.</param>
-    public static double Fit(Tensor outputs, FeatureMatrix features) => Fit(outputs, features.Labels, features.Classes);
+    public static double Fit(Tensor outputs, FeatureMatrix features) => Fit(outputs, features.Labels, features.Classes, areCertain: false);
 
     /// <param name="outputs">[images, classes], float64; rows that begin with NaN do not count. 1 if none does.</param>
     /// <param name="classOf">The class of each image.</param>
     /// <param name="classes">How many there are.</param>
-    public static double Fit(Tensor outputs, int[] classOf, int classes)
+    /// <param name="areCertain">Whether labels are taken at their word, as Guo et al. do, or as Platt does.</param>
+    public static double Fit(Tensor outputs, int[] classOf, int classes, bool areCertain)
     {
         using var scope = NewDisposeScope();
         var rows = outputs.select(1, 0).isnan().logical_not_().nonzero().squeeze(1);
@@ -30,7 +31,7 @@ internal static class Temperature
         // factor would grow without end.
         var counts = new int[classes];
         foreach (var label in classOf) counts[label]++;
-        var targets = tensor([.. counts.SelectMany((count, label) => Enumerable.Range(0, counts.Length)
+        var targets = areCertain ? eye(classes, dtype: ScalarType.Float64).index_select(0, labels) : tensor([.. counts.SelectMany((count, label) => Enumerable.Range(0, counts.Length)
             .Select(other => (other == label ? count + 1.0 : 1.0) / (count + counts.Length)))]).view(counts.Length, -1).index_select(0, labels);
 
         // The loss is convex in the factor, so it has one valley in the factor's logarithm too: golden section.

@@ -61,8 +61,8 @@ public sealed class ClassFolders
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             throw new GraftException(
-                $"{photo} cannot be copied into {folder}: {problem.Message} What was copied before stays, and the same command goes on from there.",
-                problem);
+                $"{photo} cannot be copied into {folder}: {problem.Message} "
+                + "What was copied before stays, and the same command goes on from there.", problem);
         }
     }
 

@@ -75,7 +75,8 @@ public static class DataCheck
     internal static DataCheckReport WithSamePhotos(DataCheckReport report, IEnumerable<(int First, int Second)> pairs)
     {
         var numbers = report.Images.Select((image, number) => (image.File, number)).ToDictionary(StringComparer.Ordinal);
-        var known = report.Duplicates.SelectMany(group => group.Images.Skip(1).Select(image => (numbers[group.Images[0].File], numbers[image.File])));
+        var known = report.Duplicates.SelectMany(group =>
+            group.Images.Skip(1).Select(image => (numbers[group.Images[0].File], numbers[image.File])));
         var groups = Duplicates.Connect(report.Images.Count, known.Concat(pairs));
         return report with { Duplicates = Described(groups.Select(group => group.Select(number => report.Images[number]))) };
     }

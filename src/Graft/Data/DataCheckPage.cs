@@ -111,7 +111,8 @@ public static class DataCheckPage
         if (labels is null) return;
         html.Append($"<h2>Labels worth a look: {labels.Suspects.Count:N0}</h2>\n<p>");
         html.Append(CultureInfo.InvariantCulture,
-            $"Classifiers on features of {Encoded(labels.Backbone)}, none of which learned from the photo it judges, gave {100 * labels.Accuracy:0.0} % ");
+            $"Classifiers on features of {Encoded(labels.Backbone)}, none of which learned from the photo it judges, gave ");
+        html.Append(CultureInfo.InvariantCulture, $"{100 * labels.Accuracy:0.0} % ");
         html.Append("of the photos their label. These are the photos whose label they find least probable, the most likely wrong first.</p>\n");
         html.Append("<div class=\"row\">\n");
         foreach (var suspect in labels.Suspects.Take(Shown))

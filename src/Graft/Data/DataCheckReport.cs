@@ -57,7 +57,9 @@ public sealed record LabelSuspect(CheckedImage Image, double Given, string Sugge
 
 /// <summary>What a backbone's features say of the labels.</summary>
 /// <param name="Backbone">Its name in the catalogue.</param>
-/// <param name="Accuracy">The share of images whose given label is the most probable one, each image by a classifier that did not learn from it.</param>
+/// <param name="Accuracy">
+/// The share of images whose given label is the most probable one, each image by a classifier that did not learn from it.
+/// </param>
 /// <param name="Suspects">Those that are likely wrong, the most likely first.</param>
 public sealed record LabelCheck(string Backbone, double Accuracy, IReadOnlyList<LabelSuspect> Suspects);
 

@@ -45,7 +45,8 @@ public static class PhotoPaths
         photos.Sort(string.CompareOrdinal);
         List<SkippedFile> skipped =
         [
-            .. findings.Skipped.Where(file => file.Reason != ImageFormat.NotAnImage), .. findings.Problems.Select(problem => new SkippedFile(path, problem)),
+            .. findings.Skipped.Where(file => file.Reason != ImageFormat.NotAnImage),
+            .. findings.Problems.Select(problem => new SkippedFile(path, problem)),
         ];
         if (photos.Count + skipped.Count == 0) skipped.Add(new(path, isPattern ? "no photo matches this pattern" : "the folder holds no photos"));
         return new(photos, skipped);

@@ -65,7 +65,8 @@ public static class Quarantine
                 flawed.Image, Enum.Parse<SuspectKind>($"{flawed.Flaw}"), $"{flawed.Flaw.ToString().ToLowerInvariant()}: {flawed.Detail}")))
             .Concat((report.Labels?.Suspects ?? []).Select(suspect => Of(
                 suspect.Image, SuspectKind.WrongLabel,
-                string.Create(CultureInfo.InvariantCulture, $"label likely wrong: rather {suspect.Suggested} ({100 * suspect.Probability:0.0} %)"))));
+                string.Create(
+                    CultureInfo.InvariantCulture, $"label likely wrong: rather {suspect.Suggested} ({100 * suspect.Probability:0.0} %)"))));
         return [.. all.Where(suspect => kinds.Contains(suspect.Kind)).DistinctBy(suspect => suspect.Path)];
 
         static Suspect Of(CheckedImage image, SuspectKind kind, string reason) => new(image.File, image.Path, kind, reason);

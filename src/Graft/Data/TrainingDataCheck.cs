@@ -37,16 +37,19 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
     public static TrainingDataCheck Of(LabeledImages photos, CancellationToken cancellation = default)
     {
         LabeledImage[] images = [.. photos.All.DistinctBy(image => image.Path)];
-        return Of(photos, images.Zip(Hashes(images, cancellation)).ToDictionary(pair => pair.First.Path, pair => pair.Second, StringComparer.Ordinal));
+        return Of(
+            photos,
+            images.Zip(Hashes(images, cancellation)).ToDictionary(pair => pair.First.Path, pair => pair.Second, StringComparer.Ordinal));
     }
 
     /// <summary>What spoils the results, a sentence each; empty if nothing does.</summary>
     public IReadOnlyList<string> Warnings =>
     [
         .. Leaks == 0 ? (string[])[] :
-            [$"LEAK: {Photos(Leaks)} to validate or test on {(Leaks == 1 ? "is" : "are")} in training too, byte for byte. What is measured is too good."],
+            [$"LEAK: {Photos(Leaks)} to validate or test on {(Leaks == 1 ? "is" : "are")} in training too, byte for byte. "
+                + "What is measured is too good."],
         .. Contradictions == 0 ? (string[])[] :
-            [$"{Photos(Contradictions)} {(Contradictions == 1 ? "has" : "have")} the very bytes of a photo with another label. One of the labels is wrong."],
+            [$"{Photos(Contradictions)} have the very bytes of a photo with another label. One of the labels is wrong."],
     ];
 
     /// <summary>What else is worth knowing, a sentence each.</summary>

@@ -14,7 +14,7 @@ public sealed record ScaledCalibration(double Temperature, Calibration Calibrati
     /// <summary>A probability of 0 still has a logit: that of the smallest float32.</summary>
     private const double Least = 1.2e-38;
 
-    /// <summary>The temperature of the lowest cross-entropy on these images, whose labels are taken as Platt (1999) has it, a little short of certain.</summary>
+    /// <summary>The temperature of the lowest cross-entropy on these images, from 0.01 to 100.</summary>
     /// <param name="validation">On validation images, never on those that the calibration is judged by in the end.</param>
     public static double FitTemperature(EvaluationResult validation)
     {
@@ -22,7 +22,7 @@ public sealed record ScaledCalibration(double Temperature, Calibration Calibrati
         var classes = validation.Confusion.Classes.Count;
         // Logits but for a number that is the same for all of an image's classes, which changes nothing.
         var logits = tensor([.. validation.Probabilities.SelectMany(row => row).Select(p => Math.Log(Math.Max(p, Least)))]).view(-1, classes);
-        return 1 / Classifiers.Temperature.Fit(logits, [.. validation.Labels], classes);
+        return Math.Clamp(1 / Classifiers.Temperature.Fit(logits, [.. validation.Labels], classes, areCertain: true), 0.01, 100);
     }
 
     /// <summary>A result's calibration as it would be with a temperature.</summary>

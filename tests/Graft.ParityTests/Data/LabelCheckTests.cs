@@ -20,8 +20,8 @@ public sealed class LabelCheckTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     /// <summary>
-    /// With MobileNetV2, whose classifiers give 73 % of these photos their label. The network that is part of Graft (56 %) is too weak for
-    /// that: it finds about 60 %.
+    /// With MobileNetV2, whose classifiers give three quarters of these photos their label. The network that is part of Graft (59 %) is too
+    /// weak for that: it finds half of the swapped labels.
     /// </summary>
     [SharedFact(Weights)]
     public void Swapped_labels_planted_duplicates_and_broken_files_are_found_and_no_file_is_lost()

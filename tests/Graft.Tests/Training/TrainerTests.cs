@@ -124,7 +124,7 @@ public class TrainerTests
     {
         using var network = new TorchNetwork(Head(Graft.Networks.Head.Softmax with { BatchNorm = false }), new RandomWeights(1));
 
-        var problem = Assert.Throws<GraftException>(() => Fit(
+        var problem = Assert.Throws<TrainingDivergedException>(() => Fit(
             network, new() { Optimizer = OptimizerKind.Sgd, LearningRate = 1e30, Epochs = 50, Patience = 0, WeightDecay = 0.1 }));
 
         Assert.Contains("diverged", problem.Message, StringComparison.Ordinal);
