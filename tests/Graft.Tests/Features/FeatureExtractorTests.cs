@@ -189,7 +189,8 @@ public class FeatureExtractorTests
     public void Interrupted_extraction_keeps_what_was_computed()
     {
         using var scene = new FeatureScene();
-        var photos = scene.Photos(60);
+        // More than may wait to be kept (256): however late this thread is, some are left.
+        var photos = scene.Photos(300);
         using var cache = FeatureCache.Open(scene.CacheFolder);
         using var cancellation = new CancellationTokenSource();
         var done = 0;
@@ -201,7 +202,7 @@ public class FeatureExtractorTests
 
         Assert.ThrowsAny<OperationCanceledException>(() => Extract(photos, cache, progress: afterFive, cancellation: cancellation));
 
-        Assert.InRange(done, 5, 59);
+        Assert.InRange(done, 5, 299);
         Assert.Equal(done, Extract(photos, cache).CacheHits);
     }
 
