@@ -8,7 +8,7 @@ namespace Graft.Networks;
 /// </summary>
 internal static partial class LibtorchTuning
 {
-    private const int TrimThreshold = -1, TopPad = -2, MapThreshold = -3, MostMaps = -4; // malloc.h
+    private const int TrimThreshold = -1, TopPad = -2, MapThreshold = -3; // malloc.h
     private const int DontNeed = 4; // mman.h
     private const string Library = "libtorch_cpu.so";
 
@@ -22,7 +22,8 @@ internal static partial class LibtorchTuning
             // Threads of OpenMP that wait would otherwise spin, and take the cores from the decoder.
             _ = SetEnvironment("OMP_WAIT_POLICY", "PASSIVE", overwrite: 0);
             // Activations of a batch take tens of megabytes; mapping and clearing fresh pages for each costs more than many a layer.
-            _ = SetMallocOption(MapThreshold, 32 << 20);
+            // Never to map would be a few per cent faster still, but the heap then grows from step to step of a training.
+            _ = SetMallocOption(MapThreshold, 16 << 20);
             _ = SetMallocOption(TrimThreshold, 1 << 30);
             _ = SetMallocOption(TopPad, 64 << 20);
         }
@@ -39,23 +40,6 @@ internal static partial class LibtorchTuning
         // What goes wrong is said where libtorch is first needed.
         _ = Task.Run(() => TorchSharp.torch.get_num_threads()).ContinueWith(
             loading => _ = loading.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
-    }
-
-    /// <summary>
-    /// From now on even activations of more than 32 MB come from memory that the process has already: each step of a training
-    /// takes the same ones again, and fresh pages for them cost a tenth of it.
-    /// </summary>
-    public static void KeepLargeBlocks()
-    {
-        if (!OperatingSystem.IsLinux()) return;
-        try
-        {
-            _ = SetMallocOption(MostMaps, 0);
-        }
-        catch (Exception problem) when (problem is DllNotFoundException or EntryPointNotFoundException)
-        {
-            // As above.
-        }
     }
 
     /// <summary>

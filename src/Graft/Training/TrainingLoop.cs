@@ -31,7 +31,6 @@ internal sealed class TrainingLoop : IDisposable
         TrainingCheckpoint? checkpoint)
     {
         (_network, _training, _validation, _options, _callbacks, _checkpoint) = (network, training, validation, options, callbacks, checkpoint);
-        if (!network.Network.InputShape.IsVector) LibtorchTuning.KeepLargeBlocks();
         random.manual_seed(options.Seed); // dropout
         _order = new(training, options);
         _optimizer = new(network, options);
