@@ -27,8 +27,12 @@ public sealed class SavedRun
     private SavedRun(string folder, ResultDocument result, PredictionTable predictions)
     {
         (Folder, Result, Predictions) = (folder, result, predictions);
-        _validation = new(() => predictions.Evaluate(PredictionTable.Validation));
-        _test = new(() => predictions.Evaluate(PredictionTable.Test));
+        _validation = new(() => Measured(PredictionTable.Validation));
+        _test = new(() => Measured(PredictionTable.Test));
+
+        // With the temperature that was fitted when the run was trained.
+        EvaluationResult? Measured(string split) =>
+            predictions.Evaluate(split)?.WithTemperature(result.Validation?.Temperature is > 0 and var temperature ? temperature : null);
     }
 
     /// <summary>As it was given.</summary>
@@ -165,6 +169,8 @@ public sealed record ResultDocument
 
     public MapAccount? Map { get; init; }
 
+    public MeasuredAccount? Validation { get; init; }
+
     public EpochCounts? Epochs { get; init; }
 
     public IReadOnlyList<StageAccount>? Stages { get; init; }
@@ -179,6 +185,10 @@ public sealed record ResultDocument
     /// <param name="Of">What lies on the map: <c>features</c>.</param>
     /// <param name="Variance">The shares of the variance along its axes.</param>
     public sealed record MapAccount(string Of, IReadOnlyList<double> Variance);
+
+    /// <summary>What is not measured again from the predictions.</summary>
+    /// <param name="Temperature">Fitted on the validation images; null where none was.</param>
+    public sealed record MeasuredAccount(double? Temperature);
 
     public sealed record EpochCounts(int Trained, int Best);
 

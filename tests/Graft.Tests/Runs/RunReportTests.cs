@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Graft.Classifiers;
 using Graft.Runs;
@@ -107,6 +109,36 @@ public partial class RunReportTests
         // A heat map stands beside its photo.
         Assert.Equal(4 + 2 * 3, Regex.Count(RunReport.ToHtml(run, new() { Misclassified = 0, LeastCertain = 4, HeatMaps = 3 }), "<img "));
         Assert.Throws<GraftException>(() => RunReport.ToHtml(run, new() { Misclassified = -1 }));
+    }
+
+    [Fact]
+    public void Page_shows_the_calibration_error_as_it_is_and_with_the_temperature_of_the_run()
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run");
+        var file = Path.Combine(folder, "result.json");
+        var result = JsonNode.Parse(File.ReadAllText(file))!;
+        string Figure(string split, string name) =>
+            result[split]![name]!.GetValue<double>().ToString(name == "temperature" ? "0.00" : "0.000", CultureInfo.InvariantCulture);
+
+        var page = RunReport.ToHtml(SavedRun.Open(folder));
+
+        Assert.Contains($"as it is: expected calibration error {Figure("test", "expected_calibration_error")}<", page, StringComparison.Ordinal);
+        Assert.Contains(
+            $"with temperature {Figure("validation", "temperature")}: expected calibration error {Figure("test", "scaled_calibration_error")}<",
+            page, StringComparison.Ordinal);
+        Assert.NotEqual(Figure("test", "expected_calibration_error"), Figure("test", "scaled_calibration_error"));
+        Assert.DoesNotContain("which are these", page, StringComparison.Ordinal);
+        Assert.Contains(
+            "fitted on the validation photos, which are these", RunReport.ToHtml(SavedRun.Open(scene.Run("validated", test: false))),
+            StringComparison.Ordinal);
+
+        // As an older Graft wrote it.
+        result["validation"]!.AsObject().Remove("temperature");
+        File.WriteAllText(file, result.ToJsonString());
+        page = RunReport.ToHtml(SavedRun.Open(folder));
+        Assert.DoesNotContain("with temperature", page, StringComparison.Ordinal);
+        Assert.Contains($"as it is: expected calibration error {Figure("test", "expected_calibration_error")}<", page, StringComparison.Ordinal);
     }
 
     [GeneratedRegex("(?:src|href)=\"([^\"]*)\"")]

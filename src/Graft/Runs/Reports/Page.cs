@@ -58,8 +58,8 @@ internal static class Page
           border-radius: 4px; text-align: center; padding: .4rem }
         .note { background: #fdf3e3; border-left: .35rem solid #e69f00; padding: .4rem .9rem; max-width: 46rem }
         details { margin: .8rem 0 } summary { cursor: pointer; color: #0a58a8 } footer { margin-top: 3rem; color: var(--soft); font-size: .85rem }
-        @media (max-width: 34rem) { body { padding: .8rem .8rem 3rem; font-size: 15px } h1 { font-size: 1.4rem } .bar { min-width: 4.4rem }
-          th, td { padding: .2rem .45rem } .photos { grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)) } }
+        @media (max-width: 34rem) { body { padding: .8rem .8rem 3rem; font-size: 15px } h1 { font-size: 1.4rem } .bar { min-width: 3.7rem }
+          th, td { padding: .2rem .3rem } table:not(.matrix) th:first-child { min-width: 5rem } .photos { grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)) } }
         @media print { @page { margin: 14mm } body { font-size: 10.5pt; max-width: none; padding: 0 } nav { display: none } h2 { break-after: avoid } h3, .how { break-after: avoid }
           figure, .card, tr, .single, .note { break-inside: avoid } .wide { overflow: visible } .matrix { font-size: 8pt } .matrix td { min-width: 1.2rem; height: 1.2rem } .matrix tbody th { min-width: 0 }
           .photos { grid-template-columns: repeat(4, 1fr) } .photos.pairs { grid-template-columns: repeat(2, 1fr) } a { color: inherit; text-decoration: none } }

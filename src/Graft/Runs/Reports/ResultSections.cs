@@ -126,26 +126,58 @@ internal static class ResultSections
         return html;
     }
 
-    public static Markup Charts(EvaluationResult result) => new Html().Add($"<div class=\"charts\">\n").Add(Reliability(result)).Add(Confidences(result)).Add(Roc(result))
-        .Add(PrecisionRecall(result)).Add($"</div>\n");
+    /// <param name="isFlattering">Whether the temperature was fitted on the very images of the result.</param>
+    public static Markup Charts(EvaluationResult result, bool isFlattering) => new Html().Add($"<div class=\"charts\">\n")
+        .Add(Reliability(result, isFlattering)).Add(Confidences(result)).Add(Roc(result)).Add(PrecisionRecall(result)).Add($"</div>\n");
 
-    private static Markup Reliability(EvaluationResult result)
+    private static Markup Reliability(EvaluationResult result, bool isFlattering)
     {
         var calibration = result.Calibration;
         var chart = new SvgChart("confidence", AxisRange.Share, "share that is right", AxisRange.Share);
         chart.Line([(0, 0), (1, 1)], "#8b949e", "5 4", width: 1.5);
-        chart.Line(calibration.NonEmptyBins.Select(bin => (bin.Confidence, bin.Accuracy)), ClassLook.Colour(0));
-        foreach (var bin in calibration.NonEmptyBins)
+        var lines = new List<(string Name, string Detail)> { ("as it is:", Error(calibration)) };
+        // The one it is in truth lies above.
+        if (result.Scaled is { } scaled)
         {
-            chart.Disc(bin.Confidence, bin.Accuracy, 2.5 + 9 * Math.Sqrt((double)bin.Count / result.Count), ClassLook.Colour(0), FormattableString.Invariant(
-                $"{bin.Count:N0} photos with a confidence of {100 * bin.Confidence:0} %: {100 * bin.Accuracy:0} % right"));
+            Discs(scaled.Calibration, 1, FormattableString.Invariant($"with temperature {scaled.Temperature:0.00}, "));
+            lines.Add((FormattableString.Invariant($"with temperature {scaled.Temperature:0.00}:"), Error(scaled.Calibration)));
         }
+        Discs(calibration, 0, "");
         return Html.Of($"""
             <figure><figcaption><b>Calibration.</b> Whether “80 % sure” means right in 80 of 100 cases: then the discs, larger for more photos, lie on the dashed line. Below it, the model is too sure of itself.</figcaption>
             {chart.ToMarkup("Share of right predictions by confidence")}
-            <p class="how">Expected calibration error {calibration.ExpectedCalibrationError:0.000}, Brier score {calibration.BrierScore:0.000}.</p></figure>
+            {Legend(lines)}
+            <p class="how">{What(result, isFlattering)}Brier score {calibration.BrierScore:0.000}.</p></figure>
 
             """);
+
+        void Discs(Calibration shown, int look, string how)
+        {
+            chart.Line(shown.NonEmptyBins.Select(bin => (bin.Confidence, bin.Accuracy)), ClassLook.Colour(look), ClassLook.Dash(look));
+            foreach (var bin in shown.NonEmptyBins)
+            {
+                var size = 2.5 + 9 * Math.Sqrt((double)bin.Count / result.Count);
+                chart.Disc(bin.Confidence, bin.Accuracy, size, ClassLook.Colour(look), FormattableString.Invariant(
+                    $"{how}{bin.Count:N0} photos with a confidence of {100 * bin.Confidence:0} %: {100 * bin.Accuracy:0} % right"));
+            }
+        }
+
+        static string Error(Calibration shown) =>
+            FormattableString.Invariant($"expected calibration error {shown.ExpectedCalibrationError:0.000}");
+    }
+
+    /// <summary>What a temperature is, and what this one says of the model.</summary>
+    private static string What(EvaluationResult result, bool isFlattering)
+    {
+        if (result.Scaled is not { } scaled) return "";
+        var verdict = scaled.Temperature switch
+        {
+            > 1.05 => "Above 1, it says that the model was too sure of itself on them",
+            < 0.95 => "Below 1, it says that the model was less sure of itself on them than it could have been",
+            _ => "Near 1, it says that the model was about as sure of itself on them as it should be",
+        };
+        var helps = scaled.Calibration.ExpectedCalibrationError < result.Calibration.ExpectedCalibrationError;
+        return $"Dividing all logits by one number, the temperature, changes no answer, only how sure it sounds. It was fitted on the validation photos{(isFlattering ? ", which are these: of other photos, expect less of it" : "")}. {verdict}{(helps ? "" : "; here it does not help")}. ";
     }
 
     /// <summary>How many photos there are of each confidence, the wrong ones below.</summary>

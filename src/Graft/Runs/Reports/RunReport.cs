@@ -68,7 +68,7 @@ public static class RunReport
             .Add($"<p class=\"how\">Precision: of the photos that were called so, the share that is. Recall: of the photos of the class, the share that was found. F1: their harmonic mean.</p>\n")
             .Add(ResultSections.ClassTable(main.Report))));
         sections.Add(("confusion", "What is taken for what", ResultSections.Confusion(main.Confusion)));
-        sections.Add(("trust", "How far to trust it", ResultSections.Charts(main)));
+        sections.Add(("trust", "How far to trust it", ResultSections.Charts(main, isFlattering: run.Test is null)));
         if (run.Test is not null) sections.Add(("validation", "On the validation photos", Validation(run)));
         sections.Add(("wrong", "Named wrongly", Wrong(images, result, options)));
         if (options.LeastCertain > 0) sections.Add(("unsure", "Least certain", Unsure(images, result, options)));
@@ -183,8 +183,7 @@ public static class RunReport
         var epochs = course.History.Epochs;
         var values = epochs.SelectMany(epoch => new[] { scale * training(epoch), scale * validation(epoch) });
         var chart = new SvgChart("epoch", new(1 - 0.02 * epochs.Count, epochs.Count * 1.02), unit, AxisRange.Of(values), hasWholeX: true);
-        foreach (var (name, first) in course.Stages.Skip(1)) chart.Mark(first - 0.5, name, "#8b949e", "2 3");
-        chart.Mark(course.History.BestEpoch, $"best: {course.History.BestEpoch}", ClassLook.Colour(2));
+        chart.Mark(course.History.BestEpoch, $"best: {course.History.BestEpoch}", ClassLook.Colour(2), isAbove: true);
         foreach (var (index, name, value) in ((int, string, Func<EpochResult, double>)[])[(0, "training", training), (1, "validation", validation)])
         {
             chart.Line(epochs.Select(epoch => ((double)epoch.Epoch, scale * value(epoch))), ClassLook.Colour(index), ClassLook.Dash(1 - index));
@@ -192,6 +191,7 @@ public static class RunReport
             foreach (var epoch in epochs)
                 chart.Point(epoch.Epoch, scale * value(epoch), index, Text($"{name}, epoch {epoch.Epoch}: {scale * value(epoch):0.###}"));
         }
+        foreach (var (name, first) in course.Stages.Skip(1)) chart.Mark(first - 0.5, name, "#8b949e", "2 3");
         return Html.Of($"""
             <figure><figcaption><b>{title}</b></figcaption>
             {chart.ToMarkup($"{title} of training and validation by epoch")}

@@ -110,13 +110,13 @@ internal sealed class SvgChart
         return this;
     }
 
-    /// <summary>An upright line with a word at its top.</summary>
-    public SvgChart Mark(double x, string word, string colour, string dash = "")
+    /// <summary>An upright line with a word at its top, or above it.</summary>
+    public SvgChart Mark(double x, string word, string colour, string dash = "", bool isAbove = false)
     {
         // Beside the line, on the side where there is room.
         var isLeft = X(x) > (Left + Width) / 2;
         _content.Append(Html.Of(
-            $"<path class=\"line\" d=\"M{X(x)},{Top}V{Height - Bottom}\" stroke=\"{colour}\" stroke-width=\"1.5\" stroke-dasharray=\"{dash}\"/><text class=\"halo\" x=\"{X(x) + (isLeft ? -4 : 4)}\" y=\"{Top + 10}\" text-anchor=\"{(isLeft ? "end" : "start")}\">{word}</text>").Text);
+            $"<path class=\"line\" d=\"M{X(x)},{Top}V{Height - Bottom}\" stroke=\"{colour}\" stroke-width=\"1.5\" stroke-dasharray=\"{dash}\"/><text class=\"halo\" x=\"{X(x) + (isAbove ? 0 : isLeft ? -4 : 4)}\" y=\"{(isAbove ? Top - 3 : Top + 10)}\" text-anchor=\"{(isLeft ? "end" : "start")}\">{word}</text>").Text);
         return this;
     }
 
