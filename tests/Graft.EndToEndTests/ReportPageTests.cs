@@ -96,6 +96,39 @@ public sealed class ReportPageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         await Check(browser, _folder.File("compare.html"), fewestPictures: 0);
     }
 
+    [Theory]
+    [InlineData(1200, 900)]
+    [InlineData(390, 844)]
+    public async Task Data_check_page_opens_without_errors_and_requests_with_every_picture_and_word_in_its_place(int width, int height)
+    {
+        Assert.SkipUnless(Browser.Program is not null, NoBrowser);
+        var pictures = _folder.File($"pictures <of> \"things\" & {new string('x', 60)}");
+        foreach (var file in Directory.GetFiles(photos.Folder, "*", SearchOption.AllDirectories))
+            File.Copy(file, Put(Path.GetRelativePath(photos.Folder, file)));
+        var fish = Directory.GetFiles(Path.Combine(pictures, "train/fish")).Order(StringComparer.Ordinal).ToArray();
+        File.Copy(fish[0], Put("test/fish/leaked.jpg"));
+        File.Copy(fish[1], Put("train/cup/wrong.jpg"));
+        for (var copy = 0; copy < 9; copy++) File.Copy(fish[2], Put($"train/fish/copy {copy}, of a name that is long {new string('y', 80)}.jpg"));
+        File.WriteAllText(Put("train/cup/broken <i>.jpg"), "no picture");
+        File.WriteAllText(Put("train/cup/notes.txt"), "no picture");
+
+        var check = Graft.Run("data", "check", pictures, "--backbone", "graft_mobilenet_v2_050", "--html", _folder.File("check.html"));
+
+        Assert.True(check.ExitCode == 0, check.ToString());
+        await using var browser = await Browser.Start(width, height, TestContext.Current.CancellationToken);
+        await Check(browser, _folder.File("check.html"), fewestPictures: 13);
+        var words = (await browser.Evaluate("document.body.innerText", TestContext.Current.CancellationToken))!.GetValue<string>();
+        foreach (var title in (string[])["Leaks: 1", "One photo in several classes: 1", "Labels worth a look: ", "Cannot be read: 1", "broken <i>.jpg", "and 2 more"])
+            Assert.Contains(title, words, StringComparison.Ordinal);
+
+        string Put(string name)
+        {
+            var path = Path.Combine(pictures, name);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            return path;
+        }
+    }
+
     private static async Task Check(Browser browser, string page, int fewestPictures)
     {
         var cancellation = TestContext.Current.CancellationToken;

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Runs;
+using Graft.Runs.Reports;
 
 namespace Graft.Cli.Verbs;
 

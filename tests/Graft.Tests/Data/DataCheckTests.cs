@@ -221,25 +221,4 @@ public sealed class DataCheckTests : IDisposable
 
         string Fails(string folder) => Assert.Throws<DataException>(() => Quarantine.Move(_pictures.FullName, suspects, folder)).Message;
     }
-
-    [Fact]
-    public void Page_shows_what_was_found_and_needs_no_other_file()
-    {
-        for (var seed = 0; seed < 6; seed++) _pictures.Put($"{(seed < 3 ? "cat" : "<b>&dog")}/{seed}.jpg", seed);
-        _pictures.Put("cat/copy.jpg", 0);
-        _pictures.Put("cat/broken.jpg", "no picture"u8.ToArray());
-        var path = _pictures.Outside("page.html");
-
-        DataCheckPage.Write(Check(), path);
-
-        var html = File.ReadAllText(path);
-        Assert.Equal(2, html.Split("<img ").Length - 1);
-        Assert.Contains("&lt;b&gt;&amp;dog", html, StringComparison.Ordinal);
-        Assert.DoesNotContain("<b>", html, StringComparison.Ordinal);
-        Assert.DoesNotContain("http", html, StringComparison.Ordinal);
-        Assert.Contains("broken.jpg", html, StringComparison.Ordinal);
-        foreach (var part in html.Split("base64,").Skip(1))
-            Assert.Equal(160, ImageDecoder.Decode(Convert.FromBase64String(part[..part.IndexOf('"')])).Width);
-        Assert.Contains("page.html", Assert.Throws<DataException>(() => DataCheckPage.Write(Check(), path)).Message, StringComparison.Ordinal);
-    }
 }

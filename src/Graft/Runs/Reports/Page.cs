@@ -56,10 +56,15 @@ internal static class Page
         .photos figcaption { font-size: .84rem; line-height: 1.35; margin-top: .25rem; overflow-wrap: anywhere } .photos small { color: var(--soft); font-size: .76rem }
         .gone { display: flex; align-items: center; justify-content: center; background: #f3f5f7; color: var(--soft); width: 100%; height: 7rem; font-size: .8rem;
           border-radius: 4px; text-align: center; padding: .4rem }
-        .note { background: #fdf3e3; border-left: .35rem solid #e69f00; padding: .4rem .9rem; max-width: 46rem }
+        .note { background: #fdf3e3; overflow-wrap: anywhere; border-left: .35rem solid #e69f00; padding: .4rem .9rem; max-width: 46rem }
+        h2.leak { background: #fde8d7; border-top: 0; border-left: .4rem solid #d55e00; padding: .4rem .8rem }
+        .groups { display: flex; flex-wrap: wrap; gap: .8rem; margin: .8rem 0 } .group { border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .7rem;
+          max-width: 100% } .group > p { margin: 0 0 .3rem; font-size: .84rem } .group > div { display: flex; flex-wrap: wrap; gap: .7rem }
+        .group figure { margin: 0; width: 8.6rem } .group img { max-width: 100%; height: auto; border-radius: 4px; display: block }
+        .group figcaption, .group small { font-size: .78rem; line-height: 1.35; overflow-wrap: anywhere } .group small { color: var(--soft) }
         details { margin: .8rem 0 } summary { cursor: pointer; color: #0a58a8 } footer { margin-top: 3rem; color: var(--soft); font-size: .85rem }
         @media (max-width: 34rem) { body { padding: .8rem .8rem 3rem; font-size: 15px } h1 { font-size: 1.4rem } .bar { min-width: 3.7rem }
-          th, td { padding: .2rem .3rem } table:not(.matrix) th:first-child { min-width: 5rem } .photos { grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)) } }
+          th, td { padding: .2rem .3rem } table:not(.matrix) th:first-child { min-width: 5rem } .photos { grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)) } .group { padding: .5rem } .group figure { width: 9.6rem } }
         @media print { @page { margin: 14mm } body { font-size: 10.5pt; max-width: none; padding: 0 } nav { display: none } h2 { break-after: avoid } h3, .how { break-after: avoid }
           figure, .card, tr, .single, .note { break-inside: avoid } .wide { overflow: visible } .matrix { font-size: 8pt } .matrix td { min-width: 1.2rem; height: 1.2rem } .matrix tbody th { min-width: 0 }
           .photos { grid-template-columns: repeat(4, 1fr) } .photos.pairs { grid-template-columns: repeat(2, 1fr) } a { color: inherit; text-decoration: none } }
@@ -76,19 +81,20 @@ internal static class Page
         """).ToString();
 
     /// <summary>Writes a page, whole or not at all. A page that Graft wrote is replaced where that is asked for; nothing else is written over.</summary>
+    /// <param name="option">By which the command is told where to write it.</param>
     /// <exception cref="GraftException">There is a file of that name, or the disk is full or fails.</exception>
-    public static void Write(string path, string html, bool replacesOwn)
+    public static void Write(string path, string html, bool replacesOwn, string option = "--out")
     {
         try
         {
             if (File.Exists(path) && !(replacesOwn && IsOwn(path)))
-                throw new GraftException($"There is a file {path} already, and nothing is written over. Name another one with --out, or delete it first.");
+                throw new GraftException($"There is a file {path} already, and nothing is written over. Name another one with {option}, or delete it first.");
             File.WriteAllText(path + ".draft", html);
             File.Move(path + ".draft", path, overwrite: replacesOwn);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new GraftException($"The page {path} cannot be written: {problem.Message} Name another one with --out.", problem);
+            throw new GraftException($"The page {path} cannot be written: {problem.Message} Name another one with {option}.", problem);
         }
     }
 

@@ -12,10 +12,8 @@ internal static class PhotoSections
     /// <param name="root">The folder that the shown paths begin at.</param>
     public static Markup Gallery(IReadOnlyList<EvaluatedImage> images, IReadOnlyList<string> classes, string root)
     {
-        var pictures = new Markup[images.Count];
-        Parallel.For(0, images.Count, index => pictures[index] = Thumbnail(images[index].Path));
         var html = new Html().Add($"<div class=\"photos\">\n");
-        foreach (var (image, picture) in images.Zip(pictures))
+        foreach (var (image, picture) in images.Zip(Thumbnails([.. images.Select(image => image.Path)])))
             html.Add($"<figure><div class=\"frame\">{picture}</div>{Caption(image, classes, root)}</figure>\n");
         return html.Add($"</div>\n");
     }
@@ -78,6 +76,14 @@ internal static class PhotoSections
         $"<img alt=\"{alt}\" width=\"{image.Width}\" height=\"{image.Height}\" src=\"data:image/jpeg;base64,{new Markup(Convert.ToBase64String(JpegEncoder.Encode(image, quality: 80)))}\">");
 
     private static Markup Percent(double share) => Html.Of($"<span class=\"keep\">{100 * share:0} %</span>");
+
+    /// <summary>Each file as a small picture, or why there is none.</summary>
+    public static IReadOnlyList<Markup> Thumbnails(IReadOnlyList<string> paths)
+    {
+        var pictures = new Markup[paths.Count];
+        Parallel.For(0, paths.Count, index => pictures[index] = Thumbnail(paths[index]));
+        return pictures;
+    }
 
     private static Markup Thumbnail(string path)
     {
