@@ -93,7 +93,7 @@ public static class DataCheckPage
             : new Html().Add($"<details><summary>{report.Classes.Count:N0} classes</summary>\n").Add(html).Add($"</details>\n");
     }
 
-    private static Markup Groups(Markup what, IReadOnlyList<DuplicateGroup> groups)
+    private static Markup Groups(Markup what, List<DuplicateGroup> groups)
     {
         var html = new Html().Add($"<p class=\"how\">{what}</p>\n<div class=\"groups\">\n");
         var (shown, images) = (0, 0);
