@@ -60,6 +60,7 @@ public static class FeatureCheck
             cancellation);
         int[] numbers = [.. set.Images.Select(image => image.Class)];
         report = DataCheck.WithSamePhotos(report, SamePhotos(report, set.Rows, numbers, features, options, cancellation));
+        LibtorchTuning.ReleaseFree();
         return report with { Labels = Check(report, set.Rows, numbers, features.Name, options, progress, cancellation) };
     }
 

@@ -53,6 +53,9 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
             Values.index_select(0, tensor([.. indices.Select(index => (long)index)])), [.. indices.Select(index => Labels[index])], Classes,
             Groups is null ? null : [.. indices.Select(index => Groups[index])]);
 
+    /// <summary>What a loss needs of some of the images: their labels. The values stay those of all.</summary>
+    public FeatureMatrix Labelled(int[] indices) => this with { Labels = [.. indices.Select(index => Labels[index])], Groups = null };
+
     /// <summary>For cross-validation: views of one image are held out together.</summary>
     public IReadOnlyList<Fold> Folds(int seed) => StratifiedFolds.Of(Labels, seed, Groups);
 
@@ -93,12 +96,22 @@ internal sealed record Standardization(Tensor Mean, Tensor Variance)
     /// <summary>From 1 to the next float64.</summary>
     private const double MachineEpsilon = 2.220446049250313e-16;
 
+    /// <summary>So much is float64 at a time.</summary>
+    private const int ColumnsAtOnce = 64, RowsAtOnce = 256;
+
     public static Standardization Of(FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
-        var values = features.Values.to_type(ScalarType.Float64);
-        var mean = values.mean([0]);
-        var variance = values.sub_(mean).square().mean([0]);
+        var (mean, variance) = (empty([features.Length], ScalarType.Float64), empty([features.Length], ScalarType.Float64));
+        for (var start = 0; start < features.Length; start += ColumnsAtOnce)
+        {
+            using var inner = NewDisposeScope();
+            var width = Math.Min(ColumnsAtOnce, features.Length - start);
+            var values = features.Values.narrow(1, start, width).to_type(ScalarType.Float64);
+            var middle = values.mean([0]);
+            mean.narrow(0, start, width).copy_(middle);
+            variance.narrow(0, start, width).copy_(values.sub_(middle).square().mean([0]));
+        }
         // scikit-learn's bound below which a variance is nothing but rounding.
         var rounding = variance * (features.Count * MachineEpsilon) + (mean * (features.Count * MachineEpsilon)).square();
         variance.masked_fill_(variance.le(rounding), 1);
@@ -107,9 +120,16 @@ internal sealed record Standardization(Tensor Mean, Tensor Variance)
 
     public FeatureMatrix Apply(FeatureMatrix features)
     {
+        var moved = empty_like(features.Values);
         using var scope = NewDisposeScope();
-        var moved = features.Values.to_type(ScalarType.Float64).sub_(Mean).div_(Variance.sqrt());
-        return features with { Values = moved.to_type(ScalarType.Float32).MoveToOuterDisposeScope() };
+        var deviation = Variance.sqrt();
+        for (var start = 0; start < features.Count; start += RowsAtOnce)
+        {
+            using var inner = NewDisposeScope();
+            var count = Math.Min(RowsAtOnce, features.Count - start);
+            moved.narrow(0, start, count).copy_(features.Values.narrow(0, start, count).to_type(ScalarType.Float64).sub_(Mean).div_(deviation));
+        }
+        return features with { Values = moved };
     }
 
     /// <summary>The same as a layer of a network.</summary>

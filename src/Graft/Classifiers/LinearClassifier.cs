@@ -76,7 +76,12 @@ public abstract record LinearClassifier : RegularizedClassifier
         using var inference = no_grad();
         using var scope = NewDisposeScope();
         var features = FeatureMatrix.Of(rows, labels, classes, groups);
-        if (Standardize) features = Standardization.Of(features).Apply(features);
+        if (Standardize)
+        {
+            var raw = features;
+            features = Standardization.Of(raw).Apply(raw);
+            raw.Values.Dispose();
+        }
         var model = new LinearModel(features.Values, PenalizesIntercept);
         var folds = features.Folds(seed);
         if (leftOut is not null) folds = [.. folds.Select(fold => Without(fold, leftOut, labels))];
@@ -130,8 +135,9 @@ public abstract record LinearClassifier : RegularizedClassifier
         var outputs = values.Select(_ => full([features.Count, features.Classes], double.NaN, ScalarType.Float64)).ToList();
         for (var fold = 0; fold < folds.Count; fold++)
         {
+            LibtorchTuning.ReleaseFree();
             using var scope = NewDisposeScope();
-            var (kept, heldOut) = (features.Subset(folds[fold].Kept), features.Subset(folds[fold].HeldOut));
+            var (kept, heldOut) = (features.Labelled(folds[fold].Kept), features.Subset(folds[fold].HeldOut));
             var model = all.Subset(folds[fold].Kept);
             var coefficients = start;
             for (var i = 0; i < values.Count; i++)

@@ -41,9 +41,13 @@ internal sealed class LinearModel
 
     private const int MostHalvings = 20;
 
+    /// <summary>So many images' features are widened to float64 at a time.</summary>
+    private const int ImagesAtOnce = 256;
+
     private readonly bool _penalizesIntercept;
     private readonly Tensor? _basis; // [features, reduced], orthonormal columns
-    private readonly Tensor _single, _double; // [images, reduced + 1]
+    private readonly Tensor _single; // [images, reduced + 1]
+    private readonly Tensor? _double; // The same in float64; without a basis the features are float32 by nature, and are widened as they are used
     private readonly Tensor _ridge, _ridge32; // [reduced + 1]
     private Tensor? _gram; // [images, images], float32: the images' products with each other
 
@@ -54,15 +58,14 @@ internal sealed class LinearModel
         _penalizesIntercept = penalizeIntercept;
         using var scope = NewDisposeScope();
         var (images, length) = (features.shape[0], features.shape[1]);
-        var wide = features.to_type(ScalarType.Float64);
         if (images < length)
         {
-            var (q, r) = linalg.qr(wide.t());
-            (_basis, wide) = (q, r.t());
+            var (q, r) = linalg.qr(features.to_type(ScalarType.Float64).t());
+            _basis = q;
+            _double = cat([r.t(), ones([images, 1], ScalarType.Float64)], 1);
         }
-        _double = cat([wide, ones([images, 1], ScalarType.Float64)], 1);
-        _single = _double.to_type(ScalarType.Float32);
-        _ridge = ones([_double.shape[1]], ScalarType.Float64);
+        _single = _double?.to_type(ScalarType.Float32) ?? cat([features, ones([images, 1], ScalarType.Float32)], 1);
+        _ridge = ones([Columns], ScalarType.Float64);
         if (!penalizeIntercept) _ridge[-1] = zeros([], ScalarType.Float64);
         _ridge32 = _ridge.to_type(ScalarType.Float32);
         foreach (var tensor in (Tensor?[])[_basis, _double, _single, _ridge, _ridge32]) tensor?.MoveToOuterDisposeScope();
@@ -71,10 +74,13 @@ internal sealed class LinearModel
     private LinearModel(LinearModel all, Tensor images)
     {
         (_penalizesIntercept, _basis, _ridge, _ridge32) = (all._penalizesIntercept, all._basis, all._ridge, all._ridge32);
-        _double = all._double.index_select(0, images);
+        _double = all._double?.index_select(0, images);
         _single = all._single.index_select(0, images);
         _gram = all._gram?.index_select(0, images).index_select(1, images);
     }
+
+    /// <summary>Coefficients of a class, the intercept included.</summary>
+    private long Columns => _single.shape[1];
 
     /// <summary>The same of some of the images; belongs to the present dispose scope.</summary>
     public LinearModel Subset(int[] images) => new(this, tensor([.. images.Select(image => (long)image)]));
@@ -85,10 +91,10 @@ internal sealed class LinearModel
     /// <exception cref="GraftException">It does not come to an end.</exception>
     public LinearSolution Minimize(LinearLoss loss, int classes, double tolerance, Tensor? start, CancellationToken cancellation)
     {
-        var coefficients = empty([classes, _basis is null ? _double.shape[1] : _basis.shape[0] + 1], ScalarType.Float64);
+        var coefficients = empty([classes, _basis is null ? Columns : _basis.shape[0] + 1], ScalarType.Float64);
         using var scope = NewDisposeScope();
-        var w = start is null ? zeros([classes, _double.shape[1]], ScalarType.Float64) : Reduce(start);
-        var outputs = w.mm(_double.t());
+        var w = start is null ? zeros([classes, Columns], ScalarType.Float64) : Reduce(start);
+        var outputs = OutputsOf(w);
         var values = Values(loss, w, outputs);
         var (largest, before, products) = (double.NaN, double.NaN, 0);
         var (preconditioner, needed) = ((Tensor?)null, true);
@@ -97,7 +103,7 @@ internal sealed class LinearModel
             cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
             var (byOutputs, curvature) = loss.Derivatives(outputs);
-            var gradient = byOutputs.mm(_double).addcmul_(_ridge, w, 1);
+            var gradient = SumOver(byOutputs).addcmul_(_ridge, w, 1);
             var largestByClass = gradient.abs().amax([1]);
             largest = largestByClass.max().ToDouble();
             if (largest <= tolerance) return Solution(step);
@@ -127,7 +133,7 @@ internal sealed class LinearModel
             var isByClass = values.dim() == 2;
             var slopes = direction * gradient;
             slopes = isByClass ? slopes.sum(1, keepdim: true) : slopes.sum().view(1);
-            var change = direction.mm(_double.t());
+            var change = OutputsOf(direction);
 
             // Each class that is by itself has a step length of its own.
             var lengths = isByClass
@@ -146,6 +152,34 @@ internal sealed class LinearModel
 
         LinearSolution Solution(int steps) =>
             new(coefficients.copy_(Extend(w)), values.sum().ToDouble(), largest, steps, products);
+    }
+
+    /// <summary>Coefficients [classes, reduced + 1] → outputs [classes, images], float64.</summary>
+    private Tensor OutputsOf(Tensor coefficients)
+    {
+        if (_double is not null) return coefficients.mm(_double.t());
+        var outputs = empty([coefficients.shape[0], _single.shape[0]], ScalarType.Float64);
+        ForEachBlock((start, count, block) => outputs.narrow(1, start, count).copy_(coefficients.mm(block.t())));
+        return outputs;
+    }
+
+    /// <summary>One number for each output [classes, images] → the sum over the images of number · x, [classes, reduced + 1], float64.</summary>
+    private Tensor SumOver(Tensor numbers)
+    {
+        if (_double is not null) return numbers.mm(_double);
+        var sum = zeros([numbers.shape[0], Columns], ScalarType.Float64);
+        ForEachBlock((start, count, block) => sum.add_(numbers.narrow(1, start, count).mm(block)));
+        return sum;
+    }
+
+    private void ForEachBlock(Action<long, long, Tensor> use)
+    {
+        for (var start = 0L; start < _single.shape[0]; start += ImagesAtOnce)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(ImagesAtOnce, _single.shape[0] - start);
+            use(start, count, _single.narrow(0, start, count).to_type(ScalarType.Float64));
+        }
     }
 
     /// <summary>float64 outputs [images, classes] of coefficients for other images.</summary>
@@ -212,7 +246,7 @@ internal sealed class LinearModel
 
     /// <summary>Whether the Newton systems of single classes are small enough to be solved as they are.</summary>
     private bool IsSolvable(Tensor weights) =>
-        _penalizesIntercept && (_double.shape[1] <= MostFeaturesOfGram || weights.gt(0).sum([1]).max().ToInt64() <= MostFeaturesOfGram);
+        _penalizesIntercept && (Columns <= MostFeaturesOfGram || weights.gt(0).sum([1]).max().ToInt64() <= MostFeaturesOfGram);
 
     /// <summary>
     /// −(ridge + Σ weight · x·xᵀ)⁻¹·gradient for each class that is not at its optimum yet. Images without weight are left out; where
@@ -231,7 +265,7 @@ internal sealed class LinearModel
             var own = weights[label];
             var images = own.gt(0).nonzero().squeeze(1);
             var right = gradient[label].unsqueeze(1);
-            if (images.shape[0] >= _double.shape[1])
+            if (images.shape[0] >= Columns)
             {
                 // In the beginning all images count, and often the same for all classes.
                 var isAll = images.shape[0] == all && weights.min().ToDouble() == weights.max().ToDouble();
@@ -242,7 +276,7 @@ internal sealed class LinearModel
             else
             {
                 var root = own.index_select(0, images).to_type(ScalarType.Float64).sqrt_().unsqueeze(1);
-                var scaled = _double.index_select(0, images).mul_(root);
+                var scaled = (_double ?? _single).index_select(0, images).to_type(ScalarType.Float64).mul_(root);
                 var system = _gram is null
                     ? scaled.mm(scaled.t())
                     : _gram.index_select(0, images).index_select(1, images).to_type(ScalarType.Float64).mul_(root).mul_(root.t());

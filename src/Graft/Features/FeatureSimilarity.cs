@@ -7,8 +7,8 @@ namespace Graft.Features;
 /// <summary>Finds images whose features point the same way.</summary>
 internal static class FeatureSimilarity
 {
-    /// <summary>At most so many similarities at once: 64 MB.</summary>
-    private const int SimilaritiesAtOnce = 1 << 24;
+    /// <summary>At most so many similarities at once: 8 MB.</summary>
+    private const int SimilaritiesAtOnce = 1 << 21;
 
     /// <summary>Pairs of rows, by number, whose cosine similarity is at least <paramref name="least"/>; a row of zeros is like none.</summary>
     /// <param name="rows">Features, one row per image.</param>

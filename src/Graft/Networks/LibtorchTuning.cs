@@ -43,6 +43,23 @@ internal static partial class LibtorchTuning
     }
 
     /// <summary>
+    /// Gives back the memory of tensors that are gone. Between steps of a work that take large tensors of many sizes, it keeps the process
+    /// from growing with each: what is free lies in pieces then. It takes milliseconds.
+    /// </summary>
+    public static void ReleaseFree()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        try
+        {
+            _ = TrimMemory(0);
+        }
+        catch (Exception problem) when (problem is DllNotFoundException or EntryPointNotFoundException)
+        {
+            // Another C library than glibc: more memory, not wrong.
+        }
+    }
+
+    /// <summary>
     /// Gives back, once, the pages of libtorch's code that it ran to register its operators and will not run again: 40 MB. They are
     /// unchanged pages of a file, so whatever is needed after all is mapped again when it is touched.
     /// </summary>
@@ -101,6 +118,9 @@ internal static partial class LibtorchTuning
 
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int SetEnvironment(string name, string value, int overwrite);
+
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int TrimMemory(nuint pad);
 
     [LibraryImport("libc", EntryPoint = "mallopt")]
     private static partial int SetMallocOption(int option, int value);

@@ -62,6 +62,37 @@ public sealed class SavedRun
 
     public IReadOnlyList<SkippedFile> Skipped { get; private init; } = [];
 
+    /// <summary>How many of the validation and test photos are no longer where they were.</summary>
+    public int MissingPhotos => Predictions.Images.Count(image => !File.Exists(image.Path));
+
+    /// <summary>
+    /// The same run with its photos in another folder: each under the path that it had within the old one or, if it is not there, where the
+    /// folder holds one file of its name, or one whose folders are called most like the old ones (<c>roses/1.jpg</c>).
+    /// </summary>
+    /// <param name="folder">Where the photos lie now, whole or in part.</param>
+    /// <exception cref="GraftException">There is no such folder, it cannot be read, or it holds none of the photos.</exception>
+    public SavedRun WithPhotosIn(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new GraftException($"There is no folder {folder}. Name the one that the photos lie in now.");
+        var moved = new MovedPhotos(ResultDocument.FolderOf(Result.Data), folder);
+        var found = 0;
+        EvaluatedImage[] images = [.. Predictions.Images.Select(image =>
+        {
+            if (moved.Find(image.Path) is not { } path) return image;
+            found++;
+            return image with { Path = path };
+        })];
+        if (found == 0)
+            throw new GraftException($"{folder} holds none of the run's {images.Length:N0} validation and test photos. They lay in {Result.Data}.");
+        return new(Folder, Result with { Data = Path.GetFullPath(folder) }, Predictions with { Images = images })
+        {
+            Description = Description,
+            Account = Account,
+            Course = Course,
+            Skipped = Skipped,
+        };
+    }
+
     /// <param name="predictions">Of a run that has just been saved, so that they need not be read; else null.</param>
     /// <exception cref="GraftException">It is no folder of a finished run, or a file in it is damaged.</exception>
     public static SavedRun Open(string folder, PredictionTable? predictions = null)
@@ -176,6 +207,11 @@ public sealed record ResultDocument
     public IReadOnlyList<StageAccount>? Stages { get; init; }
 
     public SecondsTaken Seconds { get; init; } = new(null, 0, 0);
+
+    /// <summary>The folder of a data set that is a folder or a table, whether it is still there or not.</summary>
+    internal static string FolderOf(string data) => data.Length == 0 || Directory.Exists(data) || Path.GetExtension(data).Length == 0
+        ? data
+        : Path.GetDirectoryName(data) ?? data;
 
     public sealed record ImageCounts(int Train, int Validation, int Test, int Skipped);
 

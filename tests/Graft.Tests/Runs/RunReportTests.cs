@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using Graft.Classifiers;
 using Graft.Runs;
 using Graft.Runs.Reports;
+using Graft.Testing;
 
 namespace Graft.Tests.Runs;
 
@@ -61,14 +62,57 @@ public partial class RunReportTests
         using var scene = new RunScene();
         var run = SavedRun.Open(scene.Run("run"));
         var before = RunReport.ToHtml(run);
+        var shown = run.Predictions.Of(PredictionTable.Test).OrderBy(image => image.Confidence).First();
+        File.Delete(shown.Path);
+        var less = RunReport.ToHtml(run);
         foreach (var image in run.Predictions.Images) File.Delete(image.Path);
 
         var after = RunReport.ToHtml(run);
 
         Assert.Contains("<img ", before, StringComparison.Ordinal);
-        Assert.DoesNotContain("no longer there", before, StringComparison.Ordinal);
+        Assert.DoesNotContain("--photos", before, StringComparison.Ordinal);
+        Assert.Contains("no longer there", less, StringComparison.Ordinal);
+        Assert.Contains("1 of 9 test photos are no longer in <code>", less, StringComparison.Ordinal);
         Assert.DoesNotContain("<img ", after, StringComparison.Ordinal);
-        Assert.Contains("no longer there", after, StringComparison.Ordinal);
+        Assert.Contains($"graft report {run.Folder} --photos DIR", after, StringComparison.Ordinal);
+        Assert.Contains(Path.GetFileName(shown.Path), after, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Photos_that_were_moved_are_found_by_their_paths_and_names()
+    {
+        using var scene = new RunScene();
+        var run = SavedRun.Open(scene.Run("run"));
+        var before = RunReport.ToHtml(run);
+        var moved = scene.File("moved/x")[..^2];
+        foreach (var image in run.Predictions.Images)
+        {
+            var to = Path.Combine(moved, Path.GetRelativePath(run.Result.Data, image.Path));
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            File.Move(image.Path, to);
+        }
+
+        var found = run.WithPhotosIn(moved);
+
+        Assert.Equal((run.Predictions.Images.Count, 0), (run.MissingPhotos, found.MissingPhotos));
+        Assert.Equal(Regex.Count(before, "<img "), Regex.Count(RunReport.ToHtml(found), "<img "));
+        Assert.Equal(run.Validation.Accuracy, found.Validation.Accuracy);
+        Assert.Contains("holds none", Assert.Throws<GraftException>(() => run.WithPhotosIn(scene.File("empty/x")[..^2])).Message, StringComparison.Ordinal);
+        Assert.Contains("no folder", Assert.Throws<GraftException>(() => run.WithPhotosIn(scene.File("nowhere"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Moved_photo_is_taken_for_another_of_its_name_only_where_its_folders_tell()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (var file in (string[])["cats/1.jpg", "dogs/1.jpg", "dogs/2.jpg", "a/3.jpg", "b/3.jpg"]) File.WriteAllText(folder.File(file), "");
+        var moved = new MovedPhotos("/old/data", folder.FullName);
+
+        Assert.Equal(folder.File("dogs/1.jpg"), moved.Find("/old/data/train/dogs/1.jpg"));
+        Assert.Equal(folder.File("dogs/2.jpg"), moved.Find("/elsewhere/birds/2.jpg"));
+        Assert.Equal(folder.File("a/3.jpg"), moved.Find("/old/data/a/3.jpg"));
+        Assert.Null(moved.Find("/old/data/train/c/3.jpg"));
+        Assert.Null(moved.Find("/old/data/train/dogs/4.jpg"));
     }
 
     [Fact]

@@ -12,7 +12,15 @@ internal static class PhotoSections
     /// <param name="root">The folder that the shown paths begin at.</param>
     public static Markup Gallery(IReadOnlyList<EvaluatedImage> images, IReadOnlyList<string> classes, string root)
     {
-        var html = new Html().Add($"<div class=\"photos\">\n");
+        var html = new Html();
+        if (images.All(image => !File.Exists(image.Path)))
+        {
+            // Without any photo, what was said of them makes a list.
+            html.Add($"<ul>\n");
+            foreach (var image in images) html.Add($"<li>{What(image, classes)}: <code>{Shown(image.Path, root)}</code></li>\n");
+            return html.Add($"</ul>\n");
+        }
+        html.Add($"<div class=\"photos\">\n");
         foreach (var (image, picture) in images.Zip(Thumbnails([.. images.Select(image => image.Path)])))
             html.Add($"<figure><div class=\"frame\">{picture}</div>{Caption(image, classes, root)}</figure>\n");
         return html.Add($"</div>\n");
@@ -63,14 +71,12 @@ internal static class PhotoSections
         }
     }
 
-    public static Markup Caption(EvaluatedImage image, IReadOnlyList<string> classes, string root)
-    {
-        var html = new Html();
-        html.Add(image.IsRight
-            ? Html.Of($"<figcaption>{classes[image.Label]}, {Percent(image.Confidence)}")
-            : Html.Of($"<figcaption>{classes[image.Label]}, taken for <b>{classes[image.Predicted]}</b>, {Percent(image.Confidence)} ({Percent(image.Probabilities[image.Label])} {classes[image.Label]})"));
-        return html.Add($"<br><small>{Shown(image.Path, root)}</small></figcaption>");
-    }
+    public static Markup Caption(EvaluatedImage image, IReadOnlyList<string> classes, string root) =>
+        Html.Of($"<figcaption>{What(image, classes)}<br><small>{Shown(image.Path, root)}</small></figcaption>");
+
+    private static Markup What(EvaluatedImage image, IReadOnlyList<string> classes) => image.IsRight
+        ? Html.Of($"{classes[image.Label]}, {Percent(image.Confidence)}")
+        : Html.Of($"{classes[image.Label]}, taken for <b>{classes[image.Predicted]}</b>, {Percent(image.Confidence)} ({Percent(image.Probabilities[image.Label])} {classes[image.Label]})");
 
     public static Markup Picture(string alt, RgbImage image) => Html.Of(
         $"<img alt=\"{alt}\" width=\"{image.Width}\" height=\"{image.Height}\" src=\"data:image/jpeg;base64,{new Markup(Convert.ToBase64String(JpegEncoder.Encode(image, quality: 80)))}\">");
@@ -104,8 +110,7 @@ internal static class PhotoSections
     public static string Shown(string path, string root)
     {
         if (root.Length == 0) return path;
-        var folder = Directory.Exists(root) || Path.GetExtension(root).Length == 0 ? root : Path.GetDirectoryName(root) ?? root;
-        var relative = Path.GetRelativePath(folder, path);
+        var relative = Path.GetRelativePath(ResultDocument.FolderOf(root), path);
         return relative.StartsWith("..", StringComparison.Ordinal) ? path : relative;
     }
 }

@@ -58,6 +58,11 @@ public static class RunReport
         var body = new Html();
         body.Add($"<h1>{DataName(result)}: {WhatIsTrained(result)}</h1>\n");
         body.Add(ResultSections.Cards(main, $"{title} photos"));
+        var missing = images.Count(image => !File.Exists(image.Path));
+        if (missing > 0)
+        {
+            body.Add($"<p class=\"note\">{(missing == images.Count ? "The" : Text($"{missing:N0} of {images.Count:N0}"))} {title} photos are no longer in <code>{result.Data}</code>, and are not shown. From where they lie now: <code>graft report {run.Folder} --photos DIR</code></p>\n");
+        }
         var sections = new List<(string Id, string Title, Markup Content)>
         {
             ("done", "What was done", Done(run)),
@@ -72,7 +77,7 @@ public static class RunReport
         if (run.Test is not null) sections.Add(("validation", "On the validation photos", Validation(run)));
         sections.Add(("wrong", "Named wrongly", Wrong(images, result, options)));
         if (options.LeastCertain > 0) sections.Add(("unsure", "Least certain", Unsure(images, result, options)));
-        if (options.HeatMaps > 0) sections.Add(("places", "Where it looked", PhotoSections.HeatMaps(run, images, options.HeatMaps)));
+        if (options.HeatMaps > 0 && missing < images.Count) sections.Add(("places", "Where it looked", PhotoSections.HeatMaps(run, images, options.HeatMaps)));
         if (Map(run) is { } map) sections.Add(("map", "Map of the features", map));
         body.Add($"<nav>");
         foreach (var (id, name, _) in sections) body.Add($"<a href=\"#{id}\">{name}</a> ");
