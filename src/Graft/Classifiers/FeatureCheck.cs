@@ -58,6 +58,7 @@ public static class FeatureCheck
         var set = features.Extract(
             [.. report.Images.Select((image, number) => new LabeledImage(image.Path, number))], cache, warn, engine, bank: null, progress,
             cancellation);
+        LibtorchTuning.ReleaseFree();
         int[] numbers = [.. set.Images.Select(image => image.Class)];
         report = DataCheck.WithSamePhotos(report, SamePhotos(report, set.Rows, numbers, features, options, cancellation));
         LibtorchTuning.ReleaseFree();

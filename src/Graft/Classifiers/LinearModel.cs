@@ -334,6 +334,7 @@ internal sealed class LinearModel
         var rows = weights.gt(weights.max() * SmallestShare).nonzero().squeeze(1);
         var scaled = _single.index_select(0, rows).mul_(weights.index_select(0, rows).sqrt_().unsqueeze(1));
         var gram = LowerGram(scaled);
+        scaled.Dispose();
         gram.diagonal().add_(_ridge32);
         var rounding = gram.diagonal().max().ToDouble() * 1e-6;
         while (true)
