@@ -51,7 +51,7 @@ internal static class ReportVerb
             {
                 Terminal.Warn(
                     $"{missing:N0} of {run.Predictions.Images.Count:N0} photos are no longer in {run.Result.Data}, and the page does without them. "
-                    + $"Where they lie now, --photos DIR says.");
+                    + "Say with --photos DIR where they lie now.");
             }
             Console.Out.WriteLine(path);
             return Terminal.Done;
