@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What a second run costs from start to end, without and with its page: seconds, the median of five each, features from the cache.
-# Usage: bench/second_run.sh PHOTOS [OPTION OF graft train…]
+# Usage: [GRAFT=COMMAND] bench/second_run.sh PHOTOS [OPTION OF graft train…]
 set -euo pipefail
-graft="dotnet $(dirname "$0")/../src/Graft.Cli/bin/Release/net10.0/Graft.Cli.dll"
+graft=${GRAFT:-dotnet "$(dirname "$0")/../src/Graft.Cli/bin/Release/net10.0/Graft.Cli.dll"}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 $graft train "$@" --out "$folder/first" >/dev/null 2>&1

@@ -66,7 +66,7 @@ public sealed class DataTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, 
             Assert.NotEqual(suspect.GetProperty("given").GetString(), suspect.GetProperty("suggested").GetString());
         });
         var worst = suspects[0].GetProperty("file").GetString()!;
-        Assert.Contains($"rather {suspects[0].GetProperty("suggested").GetString()}", File.ReadAllText(_folder.File("page.html")), StringComparison.Ordinal);
+        Assert.Contains($"rather <b>{suspects[0].GetProperty("suggested").GetString()}</b>", File.ReadAllText(_folder.File("page.html")), StringComparison.Ordinal);
 
         string[] check = ["data", "check", "pictures", "--backbone", "graft_mobilenet_v2_050"];
         var told = Ends(0, Graft.Run([.. check, "--quarantine", "aside"]));

@@ -9,6 +9,12 @@ namespace Graft.Classifiers;
 internal abstract class LinearLoss
 {
     /// <summary>
+    /// Numbers for libtorch that are kept: one that is made for a call may be collected while the call still reads it, and a fit makes
+    /// many thousand calls.
+    /// </summary>
+    private protected static readonly TorchSharp.Scalar Zero = 0, One = 1, MinusOne = -1;
+
+    /// <summary>
     /// Of all images, float64: [1] or, where the classes' models do not know of each other, of each class by itself, [classes, 1].
     /// </summary>
     public abstract Tensor Values(Tensor outputs);
@@ -70,7 +76,7 @@ internal sealed class CrossEntropy(int[] labels, int classes, double[] weights) 
         {
             using var scope = NewDisposeScope();
             var weighted = probabilities * change;
-            return weighted.addcmul_(probabilities, weighted.sum(0, keepdim: true), -1).mul_(weights).MoveToOuterDisposeScope();
+            return weighted.addcmul_(probabilities, weighted.sum(0, keepdim: true), MinusOne).mul_(weights).MoveToOuterDisposeScope();
         }
     }
 }
@@ -80,8 +86,7 @@ internal sealed class CrossEntropy(int[] labels, int classes, double[] weights) 
 /// </summary>
 internal sealed class SquaredHinge : LinearLoss
 {
-    private readonly Tensor _signs;
-    private readonly Tensor _weights;
+    private readonly Tensor _signs, _weights, _slopes, _curvatures;
 
     /// <param name="weights">Of each class's own images against the rest, which count 1 (with two classes: of each class's images), as in liblinear.</param>
     /// <param name="c">How much the loss counts.</param>
@@ -91,6 +96,8 @@ internal sealed class SquaredHinge : LinearLoss
         var own = tensor(weights).unsqueeze(1);
         _signs = hot * 2 - 1;
         _weights = (weights.Length == 2 ? (hot * own).sum(0, keepdim: true).expand_as(hot) : hot * (own - 1) + 1) * c;
+        _slopes = _signs * _weights * -2;
+        _curvatures = _weights * 2;
     }
 
     public override Tensor Values(Tensor outputs)
@@ -102,11 +109,11 @@ internal sealed class SquaredHinge : LinearLoss
     public override (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs)
     {
         var slack = Slack(outputs);
-        var active = slack.gt(0).to_type(ScalarType.Float64).mul_(_weights).mul_(2).to_type(ScalarType.Float32);
-        return (slack.mul_(_signs).mul_(_weights).mul_(-2), new Active(active));
+        var active = slack.gt(Zero).to_type(ScalarType.Float64).mul_(_curvatures).to_type(ScalarType.Float32);
+        return (slack.mul_(_slopes), new Active(active));
     }
 
-    private Tensor Slack(Tensor outputs) => (1 - outputs * _signs).clamp_min_(0);
+    private Tensor Slack(Tensor outputs) => (outputs * _signs).neg_().add_(One).clamp_min_(Zero);
 
     private sealed class Active(Tensor weights) : Curvature
     {

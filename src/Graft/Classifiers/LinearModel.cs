@@ -297,19 +297,22 @@ internal sealed class LinearModel
         var search = conditioned.clone();
         var product = Dot(residual, conditioned);
         var goal = accuracy * Math.Sqrt(Dot(residual, residual));
+        using TorchSharp.Scalar one = 1;
         for (var count = 1; count <= MostProductsPerStep; count++)
         {
             using var scope = NewDisposeScope();
-            var curved = curvature.Times(search.mm(_single.t())).mm(_single).addcmul_(_ridge32, search, 1);
+            var curved = curvature.Times(search.mm(_single.t())).mm(_single).addcmul_(_ridge32, search, one);
             var along = Dot(search, curved);
             if (!(along > 0)) return (direction, count);
-            var length = product / along;
+            // Held until they are disposed of: see LinearLoss.
+            using TorchSharp.Scalar length = product / along, back = -product / along;
             direction.add_(search, length);
-            residual.add_(curved, -length);
+            residual.add_(curved, back);
             if (Math.Sqrt(Dot(residual, residual)) <= goal) return (direction, count);
             var next = Conditioned(residual);
             var nextProduct = Dot(residual, next);
-            search.mul_(nextProduct / product).add_(next);
+            using TorchSharp.Scalar share = nextProduct / product;
+            search.mul_(share).add_(next);
             product = nextProduct;
         }
         return (direction, MostProductsPerStep);

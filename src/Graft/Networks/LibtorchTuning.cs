@@ -23,7 +23,7 @@ internal static partial class LibtorchTuning
             _ = SetEnvironment("OMP_WAIT_POLICY", "PASSIVE", overwrite: 0);
             // Activations of a batch take tens of megabytes; mapping and clearing fresh pages for each costs more than many a layer.
             // Never to map would be a few per cent faster still, but the heap then grows from step to step of a training.
-            _ = SetMallocOption(MapThreshold, 16 << 20);
+            _ = SetMallocOption(MapThreshold, 32 << 20);
             _ = SetMallocOption(TrimThreshold, 1 << 30);
             _ = SetMallocOption(TopPad, 64 << 20);
         }
