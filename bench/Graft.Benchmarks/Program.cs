@@ -9,6 +9,7 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
     ClassifierBenchmark.Create(),
     TrainingBenchmark.Create(),
     AccuracyBenchmark.Create(),
+    EpochBenchmark.Create(),
 };
 try
 {
