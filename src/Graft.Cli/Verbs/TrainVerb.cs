@@ -104,6 +104,7 @@ internal static class TrainVerb
             if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
             var source = parsed.GetRequiredValue(data);
             if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            TrainingRun.LoadAhead();
             var photos = LabeledImages.Load(source, new() { Seed = options.Training.Seed });
             foreach (var note in photos.Notes) Terminal.Note(note);
 

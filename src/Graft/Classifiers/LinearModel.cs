@@ -41,9 +41,6 @@ internal sealed class LinearModel
 
     private const int MostHalvings = 20;
 
-    /// <summary>So many images' features are widened to float64 at a time.</summary>
-    private const int ImagesAtOnce = 256;
-
     private readonly bool _penalizesIntercept;
     private readonly Tensor? _basis; // [features, reduced], orthonormal columns
     private readonly Tensor _single; // [images, reduced + 1]
@@ -155,32 +152,11 @@ internal sealed class LinearModel
     }
 
     /// <summary>Coefficients [classes, reduced + 1] → outputs [classes, images], float64.</summary>
-    private Tensor OutputsOf(Tensor coefficients)
-    {
-        if (_double is not null) return coefficients.mm(_double.t());
-        var outputs = empty([coefficients.shape[0], _single.shape[0]], ScalarType.Float64);
-        ForEachBlock((start, count, block) => outputs.narrow(1, start, count).copy_(coefficients.mm(block.t())));
-        return outputs;
-    }
+    private Tensor OutputsOf(Tensor coefficients) =>
+        _double is null ? WidenedProducts.WithRows(coefficients, _single) : coefficients.mm(_double.t());
 
     /// <summary>One number for each output [classes, images] → the sum over the images of number · x, [classes, reduced + 1], float64.</summary>
-    private Tensor SumOver(Tensor numbers)
-    {
-        if (_double is not null) return numbers.mm(_double);
-        var sum = zeros([numbers.shape[0], Columns], ScalarType.Float64);
-        ForEachBlock((start, count, block) => sum.add_(numbers.narrow(1, start, count).mm(block)));
-        return sum;
-    }
-
-    private void ForEachBlock(Action<long, long, Tensor> use)
-    {
-        for (var start = 0L; start < _single.shape[0]; start += ImagesAtOnce)
-        {
-            using var scope = NewDisposeScope();
-            var count = Math.Min(ImagesAtOnce, _single.shape[0] - start);
-            use(start, count, _single.narrow(0, start, count).to_type(ScalarType.Float64));
-        }
-    }
+    private Tensor SumOver(Tensor numbers) => _double is null ? WidenedProducts.WithColumns(numbers, _single) : numbers.mm(_double);
 
     /// <summary>float64 outputs [images, classes] of coefficients for other images.</summary>
     public static Tensor Outputs(Tensor features, Tensor coefficients)
@@ -317,9 +293,11 @@ internal sealed class LinearModel
         }
         return (direction, MostProductsPerStep);
 
+        // Two triangular systems: half the time that cholesky_solve takes.
         Tensor Conditioned(Tensor vector) => preconditioner.dim() == 1
             ? vector / preconditioner
-            : cholesky_solve(vector.t(), preconditioner).t();
+            : linalg.solve_triangular(
+                preconditioner.t(), linalg.solve_triangular(preconditioner, vector.t(), upper: false), upper: true).t();
     }
 
     private static double Dot(Tensor a, Tensor b)

@@ -110,7 +110,7 @@ public sealed class TrainingRun : IDisposable
         options ??= new();
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var clock = Stopwatch.StartNew();
-        LibtorchTuning.LoadAhead();
+        LoadAhead();
         var networks = features.Networks(options.Engine);
         FeatureSet training, others;
         try
@@ -173,6 +173,12 @@ public sealed class TrainingRun : IDisposable
             };
         }
     }
+
+    /// <summary>
+    /// Begins to load on another thread what a run needs and takes some tenths of a second to load, while there is something else to do.
+    /// <see cref="Execute(LabeledImages, FeatureBlocks, FeatureCache?, TrainingRunOptions?, CancellationToken)"/> does it too.
+    /// </summary>
+    public static void LoadAhead() => LibtorchTuning.LoadAhead();
 
     public void Dispose() => Model.Dispose();
 
