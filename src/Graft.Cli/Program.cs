@@ -27,6 +27,6 @@ Verb.ShowExamplesInHelp(root);
 
 using var interruption = new Interruption();
 var parsed = root.Parse(args);
-return parsed.Errors.Count > 0
-    ? Terminal.WrongUsage(string.Join(" ", parsed.Errors.Select(error => error.Message)), parsed.CommandResult.Command.Name)
+return WrongUsage.Of(parsed) is { } problem
+    ? Terminal.Misuse(problem, parsed.CommandResult.Command)
     : await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interruption.Token);

@@ -34,24 +34,40 @@ internal static class Terminal
             },
             CancellationToken.None));
 
-    public static void Say(string message) => Console.Error.WriteLine(message);
+    public static void Say(string message) => Console.Error.WriteLine(Visible(message));
 
-    public static void Note(string message) => Console.Error.WriteLine($"note: {message}");
+    public static void Note(string message) => Say($"note: {message}");
 
-    public static void Warn(string message) => Console.Error.WriteLine($"warning: {message}");
+    public static void Warn(string message) => Say($"warning: {message}");
 
-    public static int WrongUsage(string message, string verb)
+    public static int Misuse(string message, Command verb)
     {
-        Console.Error.WriteLine($"graft: {message}");
-        Console.Error.WriteLine(verb is "graft" or "Graft.Cli" ? "See: graft --help" : $"See: graft {verb} --help");
+        var names = new List<string>();
+        for (var current = verb; current is not RootCommand; current = current.Parents.OfType<Command>().First()) names.Insert(0, current.Name);
+        Say($"graft: {message}");
+        Say($"See: {string.Join(' ', ["graft", .. names, "--help"])}");
         return Misused;
+    }
+
+    /// <summary>
+    /// A name, which may hold anything, as a part of one line: a line break in it, and what a terminal would obey rather than show, become
+    /// the pictures that Unicode has of them.
+    /// </summary>
+    public static string OnOneLine(string name) => Visible(name, isOneLine: true);
+
+    private static string Visible(string text, bool isOneLine = false)
+    {
+        return text.Any(IsHidden) ? string.Concat(text.Select(letter => IsHidden(letter) ? Picture(letter) : letter)) : text;
+
+        bool IsHidden(char letter) => char.IsControl(letter) && (isOneLine || letter is not ('\n' or '\r' or '\t'));
+        static char Picture(char letter) => letter < ' ' ? (char)('\u2400' + letter) : '\uFFFD';
     }
 
     /// <summary>A text table with aligned columns: names to the left, numbers to the right.</summary>
     public static string Table(IReadOnlyList<string> titles, IReadOnlyList<bool> isNumber, IEnumerable<string[]> rows)
     {
         var lines = new List<string[]> { titles.ToArray() };
-        lines.AddRange(rows);
+        lines.AddRange(rows.Select(row => row.Select(OnOneLine).ToArray()));
         var widths = titles.Select((_, column) => lines.Max(line => line[column].Length)).ToArray();
         return string.Join('\n', lines.Select(line => string.Join("  ", line.Select((cell, column) =>
             isNumber[column] ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column]))).TrimEnd()));
@@ -81,7 +97,7 @@ internal static class Terminal
         var verbose = parsed.GetValue(Verbose);
         if (problem is GraftException or UnreadableImageException or IOException or UnauthorizedAccessException)
         {
-            Console.Error.WriteLine($"graft: {problem.Message}");
+            Say($"graft: {problem.Message}");
             if (verbose && problem is CheckpointMismatchException mismatch)
                 foreach (var line in mismatch.Problems) Console.Error.WriteLine($"  {line}");
         }

@@ -147,6 +147,58 @@ public sealed class DataTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, 
         Assert.False(Path.Exists(_folder.File("x")));
     }
 
+    [Fact]
+    public void What_cannot_be_written_is_said_before_photos_are_read()
+    {
+        File.WriteAllText(_folder.File("file"), "mine");
+        foreach (var wrong in (string[][])
+            [
+                ["check", photos.Folder, "--html", "file"], ["check", photos.Folder, "--html", photos.Folder],
+                ["check", photos.Folder, "--quarantine", "file"], ["check", photos.Folder, "--quarantine", Path.Combine(photos.Folder, "aside")],
+                ["split", photos.Folder, "--into", "file"], ["split", photos.Folder, "--into", Path.Combine(photos.Folder, "divided")],
+                ["split", photos.Folder, "--into", "table", "--as", "csv"],
+                ["preview", photos.Folder, "--out", "file"], ["preview", photos.Folder, "--out", photos.Folder],
+            ])
+        {
+            var result = Ends(1, Graft.Run(["data", .. wrong]));
+            Assert.Single(result.Messages.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            Assert.Empty(result.Output);
+        }
+        Assert.Equal("mine", File.ReadAllText(_folder.File("file")));
+    }
+
+    [Fact]
+    public void Photos_that_cannot_be_read_do_not_keep_a_contact_sheet_from_being_made()
+    {
+        var pictures = Copy(Path.Combine(photos.Folder, "train"), "pictures");
+        foreach (var kind in Directory.GetDirectories(pictures))
+        {
+            File.WriteAllText(Path.Combine(kind, "0.jpg"), "no picture");
+            // Larger than a file that is read whole may be, and takes no room.
+            using var large = new FileStream(Path.Combine(kind, "00.jpg"), FileMode.CreateNew);
+            large.SetLength(3L << 30);
+        }
+
+        var result = Ends(0, Graft.Run("data", "preview", "pictures", "--out", "new/sheet.png", "--photos", "2", "--views", "1", "--size", "32"));
+
+        Assert.Contains("00.jpg: ", result.Messages, StringComparison.Ordinal);
+        Assert.Contains("0.jpg: not a picture", result.Messages, StringComparison.Ordinal);
+        Assert.EndsWith("new/sheet.png: 2 photos, a row each: as it is, then 1 view.\n", result.Messages, StringComparison.Ordinal);
+        Assert.True(File.Exists(_folder.File("new/sheet.png")));
+    }
+
+    [Fact]
+    public void Names_that_a_terminal_would_obey_are_shown_on_one_line()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no name can hold such letters");
+        var pictures = Copy(Path.Combine(photos.Folder, "train"), "pictures");
+        File.WriteAllText(Path.Combine(pictures, "fish", "\e[31mred\nfish.jpg"), "no picture");
+
+        var told = Ends(0, Graft.Run("data", "check", "pictures"));
+
+        Assert.Contains("  fish/␛[31mred␊fish.jpg: not a picture", told.Output, StringComparison.Ordinal);
+    }
+
     private string Copy(string from, string to)
     {
         foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))

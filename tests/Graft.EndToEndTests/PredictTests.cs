@@ -161,8 +161,53 @@ public sealed class PredictTests(PredictTests.TrainedModel trained) : IClassFixt
     {
         var photo = Directory.GetFiles(Path.Combine(trained.Photos, "test/fish"))[0];
         File.WriteAllText(_folder.File("file"), "");
-        foreach (var wrong in (string[][])[["--threshold", "80"], ["--json", "--csv"], ["--sort-into", "file"], ["--top", "0"]])
-            Assert.Equal(2, Graft.Run(["predict", trained.Run, photo, .. wrong]).ExitCode);
+        foreach (var wrong in (string[][])
+            [
+                ["--threshold", "80"], ["--json", "--csv"], ["--sort-into", "file"], ["--top", "0"], ["--explain", "file"],
+                // A trained model knows how it is fed.
+                ["--size", "64"], ["--preprocessing", "tf"],
+            ])
+        {
+            var result = Graft.Run(["predict", trained.Run, photo, .. wrong]);
+            Assert.Equal((2, ""), (result.ExitCode, result.Output));
+            Assert.Contains(wrong[0], result.Messages, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Heat_maps_of_before_are_not_taken_for_photos()
+    {
+        MakeTrip();
+        Assert.Equal(0, Graft.Run("predict", trained.Run, "trip/a", "--explain", "trip/a/heat").ExitCode);
+        Assert.Equal(12, Directory.GetFiles(_folder.File("trip/a/heat/x")[..^2]).Length);
+
+        var again = Graft.Run("predict", trained.Run, "trip/a", "--explain", "trip/a/heat");
+
+        Assert.Equal(12, again.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Fact]
+    public void Photos_of_one_class_are_evaluated_without_an_area_under_the_curve()
+    {
+        File.Copy(Directory.GetFiles(Path.Combine(trained.Photos, "test/fish"))[0], _folder.File("one/fish/1.jpg"));
+
+        var result = Graft.Run("evaluate", trained.Run, "one");
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains(" on 1 image\n", result.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("NaN", result.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("ROC", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Photo_in_place_of_a_model_is_told()
+    {
+        var photo = Directory.GetFiles(Path.Combine(trained.Photos, "test/fish"))[0];
+
+        var result = Graft.Run("predict", photo, trained.Run);
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains($"{photo} is no trained model", result.Messages, StringComparison.Ordinal);
     }
 
     /// <summary>24 photos of two days; both days have photos of the same names.</summary>

@@ -26,6 +26,30 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         AssertFails(2, "trian", Graft.Run("trian", photos.Folder));
     }
 
+    [Theory]
+    [InlineData("Expected --rotation with a number such as 0.5, found 'far'.\nSee: graft data preview --help\n", "data", "preview", "x", "--rotation", "far")]
+    [InlineData("Expected --top with a whole number, found 'many'.\nSee: graft predict --help\n", "predict", "x", "y", "--top", "many")]
+    [InlineData("Expected --augment none, light, medium or strong, found 'wild'.\nSee: graft train --help\n", "train", "x", "--augment", "wild")]
+    [InlineData("Expected --fill reflect, edge or black, found 'blue'.\nSee: graft data preview --help\n", "data", "preview", "x", "--fill", "blue")]
+    [InlineData("Expected a value for --quarantine, found ''.\nSee: graft data check --help\n", "data", "check", "x", "--quarantine", "")]
+    [InlineData("Expected a name, found ' '.\nSee: graft evaluate --help\n", "evaluate", " ", "x")]
+    [InlineData("Option '--into' is required.\nSee: graft data split --help\n", "data", "split", "x")]
+    public void Wrong_value_is_told_with_the_words_of_the_help(string sentence, params string[] arguments)
+    {
+        var result = Graft.Run(arguments);
+
+        Assert.Equal((2, $"graft: {sentence}", ""), (result.ExitCode, result.Messages, result.Output));
+    }
+
+    [Fact]
+    public void Run_on_features_that_is_not_finished_is_begun_again_rather_than_gone_on_with()
+    {
+        Assert.Equal(0, Graft.Run("train", photos.Folder, "--epochs", "1", "--out", _folder.File("run")).ExitCode);
+        File.Delete(_folder.File("run/result.json"));
+
+        AssertFails(1, $"Begin it again: graft train {photos.Folder}", Graft.Run("train", "--resume", _folder.File("run")));
+    }
+
     [Fact]
     public void Unsuitable_data_ends_with_1()
     {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Graft.Backbones;
+using Graft.Checkpoints;
 using Graft.Classifiers;
 using Graft.Features;
 using Graft.Imaging;
@@ -230,7 +231,19 @@ internal sealed class BackboneOptions
     /// <summary>A trained model (a file or a run folder), or a catalogue network with its original head.</summary>
     public ImageClassifier Open(string model, ParseResult parsed, CancellationToken cancellation)
     {
-        if (Path.Exists(model)) return ImageClassifier.Open(model);
+        if (Path.Exists(model))
+        {
+            if (FirstGiven(parsed) is { } stray)
+                throw new UsageException($"{stray} is for networks of the catalogue. {model} is a trained model, which knows it all: leave {stray} out.");
+            try
+            {
+                return ImageClassifier.Open(model);
+            }
+            catch (CheckpointException problem) when (File.Exists(model))
+            {
+                throw new GraftException($"{model} is no trained model: {problem.Message} A run folder is named first, then the photos.", problem);
+            }
+        }
         if (!BackboneCatalog.Contains(model))
         {
             throw new UsageException(

@@ -21,8 +21,9 @@ internal static class CompareVerb
         {
             var paths = parsed.GetRequiredValue(folders);
             if (paths.Length < 2) throw new UsageException("Name at least two runs: graft compare RUN RUN");
-            var comparison = RunComparison.Of([.. paths.Select(path => SavedRun.Open(path))]);
             var page = parsed.GetValue(output);
+            if (page is not null) NewFile.Check(page, output.Name);
+            var comparison = RunComparison.Of([.. paths.Select(path => SavedRun.Open(path))]);
             if (page is not null) ComparisonReport.Write(comparison, page);
             Console.Out.WriteLine(parsed.GetValue(json) ? Json(comparison) : Text(comparison));
             if (page is not null) Terminal.Say($"Written to {page}.");

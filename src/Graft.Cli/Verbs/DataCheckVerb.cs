@@ -74,8 +74,8 @@ internal static class DataCheckVerb
             if (network is null && parsed.GetValue(kinds)?.Contains(WrongLabel) == true)
                 throw new UsageException($"Expected --backbone NAME with --move {WrongLabel}: labels are checked with features.");
             if (network is null && pretrained.FirstGiven(parsed) is { } stray) throw new UsageException($"Expected --backbone NAME with {stray}.");
-            if (parsed.GetValue(page) is { } wanted && File.Exists(wanted))
-                throw new UsageException($"There is a file {wanted} already, and nothing is written over. Name another one, or delete it first.");
+            if (parsed.GetValue(page) is { } wanted) NewFile.Check(wanted, page.Name);
+            if (aside is not null) Quarantine.CheckFolder(source, aside);
 
             var photos = LabeledImages.Load(source, new() { ValidationFraction = 0 });
             // Better to learn now than after reading all photos that there is no such network.
@@ -99,10 +99,11 @@ internal static class DataCheckVerb
             {
                 var chosen = parsed.GetValue(kinds) is { Length: > 0 } named ? named.Select(name => Kinds[name]).ToHashSet() : Quarantine.UsualKinds;
                 var suspects = Quarantine.SuspectsOf(report, chosen);
-                var moved = Quarantine.Move(source, suspects, aside);
+                var (moved, left) = Quarantine.Move(source, suspects, aside);
                 Terminal.Say(moved == 0
-                    ? "Nothing to move aside."
+                    ? $"{(left.Count == 0 ? "Nothing to move aside" : "Moved nothing")}."
                     : $"Moved {Files(moved)} into {aside}. Back again: graft data check {source} --quarantine {aside} --undo");
+                return Stays(left);
             }
             return Terminal.Done;
         });
@@ -113,7 +114,12 @@ internal static class DataCheckVerb
     {
         var (restored, left) = Quarantine.Undo(source, aside);
         Console.Out.WriteLine($"{Files(restored)} back in {source}.");
-        foreach (var file in left) Terminal.Warn($"{file.Path} stays: {file.Reason}.");
+        return Stays(left);
+    }
+
+    private static int Stays(IReadOnlyList<SkippedFile> left)
+    {
+        foreach (var file in left) Terminal.Warn($"{Terminal.OnOneLine(file.Path)} stays: {file.Reason}.");
         return left.Count == 0 ? Terminal.Done : Terminal.Failed;
     }
 
@@ -154,7 +160,7 @@ internal static class DataCheckVerb
             Section(
                 $"{{0}} {(flaw.Key == ImageFlaw.OddAspect ? "oddly shaped" : flaw.Key.ToString().ToLowerInvariant())}.",
                 [.. flaw.Select(flawed => $"{flawed.Image.File}: {flawed.Detail}")]);
-        Section("{0} no image.", [.. report.Others.Select(file => $"{Inside(file.Path)}: {file.Reason}")]);
+        Section("{0} left out.", [.. report.Others.Select(file => $"{Inside(file.Path)}: {file.Reason}")]);
         if (report.Imbalance is var (largest, most, smallest, fewest))
             write.WriteLine($"\nUnbalanced: {largest} has {most:N0} images, {smallest} {fewest:N0}. Judge by macro F1 rather than accuracy.");
         if (report.IsClean) write.WriteLine("\nNothing worth a look was found.");
@@ -172,7 +178,7 @@ internal static class DataCheckVerb
             var are = title.Contains("cannot", StringComparison.Ordinal) ? "" : lines.Count == 1 ? " is" : " are";
             write.WriteLine();
             write.WriteLine(title.Replace("{0}", $"{lines.Count:N0} {unit}{(lines.Count == 1 ? "" : "s")}{are}", StringComparison.Ordinal));
-            foreach (var line in lines.Take(Shown)) write.WriteLine($"  {line}");
+            foreach (var line in lines.Take(Shown)) write.WriteLine($"  {Terminal.OnOneLine(line)}");
             if (lines.Count > Shown) write.WriteLine($"  … and {lines.Count - Shown:N0} more (--json and --html have them)");
         }
     }

@@ -10,7 +10,7 @@ internal static class DataPreviewVerb
     {
         var data = new Argument<string>("DIR") { Description = "The photos, as for `graft train`" };
         var augmentation = new AugmentationOptions();
-        var output = new Option<string>("--out") { Description = "The PNG file to write", HelpName = "FILE", DefaultValueFactory = _ => "preview.png" };
+        var output = new Option<string>("--out") { Description = "A new PNG file", HelpName = "FILE", DefaultValueFactory = _ => "preview.png" };
         var photosShown = new Option<int>("--photos") { Description = "Photos, a row each, taken from the classes in turn", HelpName = "COUNT", DefaultValueFactory = _ => 6 };
         var views = new Option<int>("--views") { Description = "Augmented views of each, behind the photo as it is", HelpName = "COUNT", DefaultValueFactory = _ => 7 };
         var size = new Option<int>("--size") { Description = "Side of each picture", HelpName = "PIXELS", DefaultValueFactory = _ => 160 };
@@ -23,10 +23,11 @@ internal static class DataPreviewVerb
         {
             var chosen = augmentation.Read(parsed, unless: Augmentation.Medium);
             var (rows, columns, pixels) = (parsed.GetValue(photosShown), parsed.GetValue(views), parsed.GetValue(size));
-            if (rows is < 1 or > 100 || columns is < 1 or > 100) throw new UsageException("Expected 1 to 100 photos and views.");
+            if (rows is < 1 or > 100 || columns is < 1 or > 100) throw new UsageException("Expected --photos and --views from 1 to 100.");
             if (pixels is < 16 or > 1024) throw new UsageException("Expected --size from 16 to 1024 pixels.");
             var source = parsed.GetRequiredValue(data);
             if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var path = NewFile.Check(parsed.GetRequiredValue(output), output.Name);
             var photos = LabeledImages.Load(source, new() { Seed = parsed.GetValue(seed) });
             var resize = Preprocessing.UnitRange(pixels);
             var sheet = new List<IReadOnlyList<RgbImage>>();
@@ -46,12 +47,15 @@ internal static class DataPreviewVerb
                 {
                     skipped.Add(new(photo.Path, problem.Reason));
                 }
+                catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+                {
+                    skipped.Add(new(photo.Path, problem.Message));
+                }
             }
             SkippedFiles.Say(skipped);
             if (sheet.Count == 0) throw new GraftException($"{source} has no photo that can be read.");
-            var path = parsed.GetRequiredValue(output);
-            File.WriteAllBytes(path, ContactSheet.ToPng(ContactSheet.Of(sheet)));
-            Terminal.Say($"{path}: {sheet.Count} photos, a row each: as it is, then {columns} views.");
+            NewFile.Write(path, ContactSheet.ToPng(ContactSheet.Of(sheet)), output.Name);
+            Terminal.Say($"{path}: {sheet.Count} photo{(sheet.Count == 1 ? "" : "s")}, a row each: as it is, then {columns} view{(columns == 1 ? "" : "s")}.");
             return Terminal.Done;
         });
         return command;

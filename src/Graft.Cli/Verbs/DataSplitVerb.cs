@@ -57,7 +57,7 @@ internal static class DataSplitVerb
             var mode = parsed.GetValue(how) is { } named ? Enum.Parse<SplitMode>(named, ignoreCase: true)
                 : Path.GetExtension(target).Equals(".csv", StringComparison.OrdinalIgnoreCase) ? SplitMode.Csv : SplitMode.Copy;
             // Better to learn now than after all photos are read.
-            SplitWriter.CheckFree(target);
+            SplitWriter.CheckTarget(source, target, mode);
 
             var photos = LabeledImages.Load(source, new() { ValidationFraction = 0 });
             var split = Terminal.WithProgress(progress =>

@@ -19,6 +19,12 @@ internal sealed class ExplainOption
 
     public void AddTo(Command command) => command.Add(_explain);
 
+    /// <summary>Where heat maps are written to; null if they were not asked for.</summary>
+    /// <exception cref="UsageException">It is a file.</exception>
+    public string? Folder(ParseResult parsed) => parsed.GetValue(_explain) is { } folder && File.Exists(folder)
+        ? throw new UsageException($"{_explain.Name} {folder} is a file. Name a folder, new or not.")
+        : parsed.GetValue(_explain);
+
     /// <summary>Null if it was not asked for.</summary>
     /// <exception cref="GraftException">There are no heat maps of such a model.</exception>
     public HeatMaps? Begin(ParseResult parsed, ImageClassifier classifier) =>
@@ -58,7 +64,7 @@ internal sealed class ExplainOption
 
         public void Dispose()
         {
-            Terminal.Say($"{_written:N0} {(_written == 1 ? "heat map is" : "heat maps are")} in {folder}.");
+            if (_written > 0) Terminal.Say($"{_written:N0} {(_written == 1 ? "heat map is" : "heat maps are")} in {folder}.");
             if (_blank > 0) Terminal.Note($"{_blank:N0} of them {(_blank == 1 ? "is" : "are")} without colour: no place speaks for the class, it is only that others have less for them.");
             _explanation.Dispose();
         }

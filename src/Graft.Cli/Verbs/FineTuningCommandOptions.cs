@@ -147,6 +147,8 @@ internal sealed class FineTuningCommandOptions
         }
         var description = RunDescription.Load(path)
             ?? throw new GraftException($"{path} holds no run.json: it is no run that can be gone on with. Begin a new one.");
+        if (description.Options is null)
+            throw new GraftException($"The run in {path} has no checkpoints to go on from; its features are kept in the cache. Begin it again: {description.Command()}");
         return Work(run, pretrained, caching, command.Parse([.. description.Arguments]), description, parsed.GetValue<bool>("--json"), cancellation);
     }
 

@@ -62,6 +62,7 @@ internal static class PredictVerb
             if (parsed.GetValue(json) && parsed.GetValue(csv)) throw new UsageException("Expected --json or --csv, found both.");
             var target = parsed.GetValue(sortInto);
             if (File.Exists(target)) throw new UsageException($"--sort-into {target} is a file. Name a folder, new or not.");
+            string[] results = [.. new[] { target, explain.Folder(parsed) }.OfType<string>()];
             using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
 
             var skipped = new List<SkippedFile>();
@@ -74,7 +75,7 @@ internal static class PredictVerb
             }
             void SaySkipped()
             {
-                for (; said < skipped.Count; said++) Terminal.Say($"{skipped[said].Path}: {skipped[said].Reason}");
+                for (; said < skipped.Count; said++) Terminal.Say($"{Terminal.OnOneLine(skipped[said].Path)}: {skipped[said].Reason}");
             }
             var count = Math.Min(parsed.GetValue(top), classifier.Classes.Count);
             var least = parsed.GetValue(threshold);
@@ -105,11 +106,11 @@ internal static class PredictVerb
                 var wanted = parsed.GetRequiredValue(paths);
                 if (wanted.Contains(StandardInput))
                 {
-                    foreach (var batch in Arriving(wanted, target, Skip, cancellation)) Predict(batch);
+                    foreach (var batch in Arriving(wanted, results, Skip, cancellation)) Predict(batch);
                 }
                 else
                 {
-                    string[] photos = [.. wanted.SelectMany(path => Find(path, target, Skip))];
+                    string[] photos = [.. wanted.SelectMany(path => Find(path, results, Skip))];
                     // Where answers go to the terminal, they show how far it is.
                     if (Console.IsOutputRedirected && photos.Length > LargestBatch)
                     {
@@ -143,7 +144,7 @@ internal static class PredictVerb
         return command;
     }
 
-    private static IReadOnlyList<string> Find(string path, string? except, Action<SkippedFile> skip)
+    private static IReadOnlyList<string> Find(string path, string[] except, Action<SkippedFile> skip)
     {
         var found = PhotoPaths.Find(path, except);
         foreach (var file in found.Skipped) skip(file);
@@ -157,7 +158,7 @@ internal static class PredictVerb
     }
 
     /// <summary>Photos of the arguments and, where one is <c>-</c>, of standard input: as many at once as have been named by then.</summary>
-    private static IEnumerable<string[]> Arriving(string[] paths, string? except, Action<SkippedFile> skip, CancellationToken cancellation)
+    private static IEnumerable<string[]> Arriving(string[] paths, string[] except, Action<SkippedFile> skip, CancellationToken cancellation)
     {
         using var lines = new BlockingCollection<string>(boundedCapacity: 4 * LargestBatch);
         _ = Task.Factory.StartNew(

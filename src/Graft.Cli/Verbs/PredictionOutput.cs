@@ -49,12 +49,13 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
 
         public override void Write(IReadOnlyList<Answer> answers)
         {
-            _width = answers.Select(answer => answer.Prediction.Path.Length).Append(_width).Max();
-            foreach (var (prediction, isUnsure, _) in answers)
+            var names = answers.Select(answer => Terminal.OnOneLine(answer.Prediction.Path)).ToList();
+            _width = names.Select(name => name.Length).Append(_width).Max();
+            foreach (var ((prediction, isUnsure, _), name) in answers.Zip(names))
             {
                 var classes = string.Join(", ", prediction.Ranking.Take(Top).Select(entry =>
                     string.Create(CultureInfo.InvariantCulture, $"{entry.Class} {100 * entry.Probability:0.0} %")));
-                Console.Out.WriteLine($"{prediction.Path.PadRight(_width)}  {(isUnsure ? $"{Answer.Unsure}: " : "")}{classes}");
+                Console.Out.WriteLine($"{name.PadRight(_width)}  {(isUnsure ? $"{Answer.Unsure}: " : "")}{classes}");
             }
         }
 

@@ -19,7 +19,7 @@ internal static class SkippedFiles
     {
         if (files.Count == 0) return;
         Terminal.Say($"Skipped {files.Count:N0} file{(files.Count == 1 ? "" : "s")}:");
-        foreach (var file in wholeList is null ? files : files.Take(Shown)) Terminal.Say($"  {file.Path}: {file.Reason}");
+        foreach (var file in wholeList is null ? files : files.Take(Shown)) Terminal.Say($"  {Terminal.OnOneLine(file.Path)}: {file.Reason}");
         if (wholeList is not null && files.Count > Shown) Terminal.Say($"  … and {files.Count - Shown:N0} more, all in {wholeList}");
     }
 }

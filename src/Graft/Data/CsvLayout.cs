@@ -67,18 +67,19 @@ internal static class CsvLayout
             else contradicting.Add($"'{given}' (line {csv.LineNumber}: '{label}', before: '{labels[path]}')");
         }
 
-        Report(badSplits, "rows have a split other than train, val or test");
-        Report(unnamed, "rows name no image");
-        Report(unlabeled, "images have no label");
-        Report(contradicting, "images have two labels");
-        Report(missing, $"images do not exist, seen from the folder '{Path.GetFullPath(Path.Join(folder, "."))}'");
+        Report(badSplits, "row has a split other than train, val or test", "rows have a split other than train, val or test");
+        Report(unnamed, "row names no image", "rows name no image");
+        Report(unlabeled, "image has no label", "images have no label");
+        Report(contradicting, "image has two labels", "images have two labels");
+        var from = $"seen from the folder '{Path.GetFullPath(Path.Join(folder, "."))}'";
+        Report(missing, $"image does not exist, {from}", $"images do not exist, {from}");
         if (repeated > 0) findings.Note($"'{table}' lists {repeated} images again; each counts once.");
         if (unlabeledTests > 0)
             findings.Note($"'{table}' has {unlabeledTests} test images without a label; they are ignored.");
 
-        void Report(List<string> rows, string what)
+        void Report(List<string> rows, string one, string several)
         {
-            if (rows.Count > 0) findings.Problem($"In '{table}', {rows.Count} {what}: {DataFindings.Some(rows)}.");
+            if (rows.Count > 0) findings.Problem($"In '{table}', {rows.Count} {(rows.Count == 1 ? one : several)}: {DataFindings.Some(rows)}.");
         }
     }
 

@@ -98,7 +98,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         var sizes = images.Where(image => image.Part == DataPart.Train)
             .CountBy(image => image.Class, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
         if (classes.Count == 1)
-            Problem($"'{source}' holds a single class, '{classes[0]}'; expected at least two." +
+            Problem($"'{source}' holds a single class, '{classes[0]}'; expected at least two, each in a folder of its own." +
                 $"{WrapperRemedy(classes[0])}");
         if (sizes.Values.Sum() is var count && count < classes.Count)
             Problem($"There are fewer training images ({count}) than classes ({classes.Count}).");
@@ -129,8 +129,8 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
             Problem(options.Classes is null
                 ? $"The {place} images have classes that training lacks: {Named(unknown)}. " +
                     $"Training has {Named(classes)}."
-                : $"The {place} images have classes that the model does not know: {Named(unknown)}. " +
-                    $"It knows {Named(classes)}.");
+                : $"'{source}' has classes that the model does not know: {Named(unknown)}. " +
+                    $"It knows {Named(classes)}. Name the folders or labels as it does, or leave the others out.");
         }
     }
 

@@ -15,9 +15,15 @@ public sealed class DataSplit
     private static readonly string[] Names = ["train", "val", "test"];
 
     private DataSplit(
-        IReadOnlyList<string> classes, IReadOnlyList<string> parts, IReadOnlyList<SplitImage> images, int leftOut,
-        IReadOnlyList<SkippedFile> skipped, int together, IReadOnlyList<string> notes) =>
-        (Classes, Parts, Images, LeftOut, Skipped, KeptTogether, Notes) = (classes, parts, images, leftOut, skipped, together, notes);
+        string source, IReadOnlyList<string> classes, IReadOnlyList<string> parts, IReadOnlyList<SplitImage> images, int leftOut,
+        IReadOnlyList<SkippedFile> skipped, int together, IReadOnlyList<string> notes)
+    {
+        (Source, Classes, Parts, Images, LeftOut) = (source, classes, parts, images, leftOut);
+        (Skipped, KeptTogether, Notes) = (skipped, together, notes);
+    }
+
+    /// <summary>The folder or table that was divided, as it was given.</summary>
+    public string Source { get; }
 
     public IReadOnlyList<string> Classes { get; }
 
@@ -51,7 +57,9 @@ public sealed class DataSplit
     /// are kept together, on which images are: so it is the same wherever the data set lies. Bound images go first, the largest groups before
     /// all, each to the part that lacks most of what it should have; single ones then fill the parts exactly.
     /// </summary>
-    /// <exception cref="DataException">The options are wrong, or a class has too few images; all problems are listed.</exception>
+    /// <exception cref="DataException">
+    /// The options are wrong, a class has too few images, or a part gets none; all problems are listed.
+    /// </exception>
     public static DataSplit Of(
         LabeledImages photos, DataSplitOptions? options = null, IProgress<StepProgress>? progress = null,
         CancellationToken cancellation = default)
@@ -81,11 +89,31 @@ public sealed class DataSplit
         var partCount = options.Counts?.Count ?? options.Ratios.Count;
         var needs = Needs(photos, usable.CountBy(index => images[index].Class).ToDictionary(), options);
         var part = Assign(images, files, usable, bound, needs, partCount, options.Seed);
+        CheckParts(photos, images, usable, part, bound, Names[..partCount], notes);
         return new(
-            photos.Classes, Names[..partCount],
+            photos.Source, photos.Classes, Names[..partCount],
             [.. usable.Where(index => part[index] >= 0).Select(index =>
                 new SplitImage(files[index], images[index].Path, photos.Classes[images[index].Class], Names[part[index]]))],
             usable.Count(index => part[index] < 0), [.. photos.Skipped, .. unreadable], bound.Sum(group => group.Count), notes);
+    }
+
+    /// <summary>Of a part without images nothing can be learned or measured; of one without images of some class, nothing of that class.</summary>
+    private static void CheckParts(
+        LabeledImages photos, List<LabeledImage> images, List<int> usable, int[] part, List<List<int>> bound, string[] names, List<string> notes)
+    {
+        var problems = new List<string>();
+        for (var p = 0; p < names.Length; p++)
+        {
+            var classes = usable.Where(index => part[index] == p).Select(index => images[index].Class).ToHashSet();
+            var absent = photos.Classes.Where((_, index) => !classes.Contains(index)).ToArray();
+            if (classes.Count > 0 && absent.Length > 0) notes.Add($"{names[p]} has no images of {DataFindings.Named(absent)}.");
+            if (classes.Count > 0) continue;
+            problems.Add(bound.Count == 0
+                ? $"{names[p]} would get none of the {usable.Count:N0} images. Ask for a larger share of them."
+                : $"{names[p]} would get none of the {usable.Count:N0} images: {bound.Sum(group => group.Count):N0} of them are bound together in "
+                    + $"groups of up to {bound.Max(group => group.Count):N0}, which stay whole. Make smaller groups, or ask for other shares.");
+        }
+        if (problems.Count > 0) throw new DataException(photos.Source, problems);
     }
 
     private static IEnumerable<(int, int)> NamedTogether(string[] files, Regex pattern, List<string> notes)

@@ -90,7 +90,7 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
 
     private static string? Objection(string path, Entry entry)
     {
-        if (entry.Name.Contains('\uFFFD') && !File.Exists(path)) return "its name is not valid Unicode";
+        if (entry.Name.Contains('\uFFFD') && !File.Exists(path)) return "its name is not valid Unicode; rename it";
         try
         {
             // Pipes and devices, which could block a reader for ever, have no length either.
@@ -107,12 +107,17 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         }
     }
 
+    /// <summary>Whether a file holds anything, as no pipe or device does.</summary>
+    public static bool HasLength(string path) =>
+        (new FileInfo(path) is { LinkTarget: null } file ? file.Length : LinkedLength(path)) > 0;
+
     private static long? LinkedLength(string path) =>
         new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true } target
             ? target.Length
             : null;
 
-    private static bool Contains(string folder, string path)
+    /// <summary>Whether a path leads into a folder or to it itself; both are full ones.</summary>
+    internal static bool Contains(string folder, string path)
     {
         // The root alone ends in a separator already.
         var start = Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar;

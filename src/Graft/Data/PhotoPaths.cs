@@ -18,10 +18,11 @@ public static class PhotoPaths
     /// A file, taken whatever it is called; a folder; or a pattern in which <c>*</c> stands for any part of a name and <c>**</c> for any
     /// folders, also none.
     /// </param>
-    /// <param name="except">A folder whose photos do not count where a folder or a pattern would reach them; null for none.</param>
-    public static FoundPhotos Find(string path, string? except = null)
+    /// <param name="except">Folders whose photos do not count where a folder or a pattern would reach them; null for none.</param>
+    public static FoundPhotos Find(string path, IReadOnlyCollection<string>? except = null)
     {
-        if (File.Exists(path)) return new([path], []);
+        // What has no length may be a pipe or a device, which could block a reader for ever or never end.
+        if (File.Exists(path)) return FolderListing.HasLength(path) ? new([path], []) : new([], [new(path, "empty file, pipe or device")]);
         var isPattern = path.Contains('*') && !Directory.Exists(path);
         var (folder, pattern) = isPattern ? Divide(path) : (path, "");
         if (!isPattern && !Directory.Exists(folder)) return new([], [new(path, "there is no such file or folder")]);
@@ -37,20 +38,23 @@ public static class PhotoPaths
             var found = new Matcher(Case).AddInclude(pattern).Execute(new ListedFolder(folder.Length == 0 ? "." : folder, findings));
             photos.AddRange(found.Files.Select(file => Path.Join(folder, file.Path.Replace('/', Path.DirectorySeparatorChar))));
         }
-        if (except is not null)
-        {
-            var inside = Path.TrimEndingDirectorySeparator(Path.GetFullPath(except)) + Path.DirectorySeparatorChar;
-            photos.RemoveAll(photo => Path.GetFullPath(photo).StartsWith(inside, Case));
-        }
+        string[] excepted = [.. (except ?? []).Where(other => photos.RemoveAll(photo => IsIn(other, photo)) > 0)];
         photos.Sort(string.CompareOrdinal);
         List<SkippedFile> skipped =
         [
             .. findings.Skipped.Where(file => file.Reason != ImageFormat.NotAnImage),
             .. findings.Problems.Select(problem => new SkippedFile(path, problem)),
         ];
-        if (photos.Count + skipped.Count == 0) skipped.Add(new(path, isPattern ? "no photo matches this pattern" : "the folder holds no photos"));
+        if (photos.Count + skipped.Count == 0)
+        {
+            skipped.Add(new(path, excepted.Length > 0 ? $"its photos all lie in {string.Join(" or ", excepted)}, where results are written to"
+                : isPattern ? "no photo matches this pattern" : "the folder holds no photos"));
+        }
         return new(photos, skipped);
     }
+
+    private static bool IsIn(string folder, string photo) => Path.GetFullPath(photo).StartsWith(
+        Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)) + Path.DirectorySeparatorChar, Case);
 
     /// <summary>The folder that a pattern starts from, "" for the current one, and the rest.</summary>
     private static (string Folder, string Pattern) Divide(string path)

@@ -40,7 +40,7 @@ public static class Quarantine
 {
     public const string ListName = "quarantine.csv";
 
-    private const string Header = "file,moved_to,reason";
+    private const string Header = "file,moved_to,reason,moved_from";
 
     // Names may hold anything, line breaks too.
     private static readonly CsvReaderOptions Format = new() { AllowLineBreaksInQuotes = true, MaxRecordSize = 1 << 20 };
@@ -74,92 +74,145 @@ public static class Quarantine
             string.Join(", ", group.Images.Where(other => other != image).Select(other => other.File));
     }
 
-    /// <summary>Moves files into a folder outside the data set; one that was used before takes more.</summary>
-    /// <returns>How many were moved.</returns>
+    /// <summary>Says early, before photos are read, that they cannot be moved into a folder.</summary>
     /// <exception cref="DataException">
-    /// The data set is a table, whose rows would miss their images; or the folder lies inside it, or holds something else.
+    /// The data set is a table, whose rows would miss their images; or the folder lies inside it, is a file, or holds something else.
     /// </exception>
-    public static int Move(string source, IReadOnlyList<Suspect> suspects, string folder)
+    public static void CheckFolder(string source, string folder)
     {
         if (!Directory.Exists(source))
             throw new DataException($"'{source}' is a table: its rows would miss their images. Remove the rows, or check the folder.");
-        var (inside, outside) = (WithSeparator(Path.GetFullPath(source)), WithSeparator(Path.GetFullPath(folder)));
-        if (outside.StartsWith(inside, StringComparison.Ordinal))
+        if (FolderListing.Contains(Path.GetFullPath(source), Path.GetFullPath(folder)))
             throw new DataException($"'{folder}' lies inside '{source}', where it would be taken for a class. Name another folder.");
+        if (File.Exists(folder)) throw new DataException($"'{folder}' is a file. Name a folder to move photos into.");
         var list = Path.Combine(folder, ListName);
         if (Directory.Exists(folder) && !File.Exists(list) && Directory.EnumerateFileSystemEntries(folder).Any())
             throw new DataException($"'{folder}' is not empty and no quarantine. Name a new folder.");
-        if (suspects.Count == 0) return 0;
+    }
 
-        Directory.CreateDirectory(folder);
-        using var rows = new FileStream(list, FileMode.Append, FileAccess.Write);
-        if (rows.Position == 0) Write(rows, Header);
-        foreach (var suspect in suspects)
+    /// <summary>Moves files into a folder outside the data set; one that was used before takes more.</summary>
+    /// <returns>How many were moved, and those that cannot be and stay where they are, with the reason.</returns>
+    /// <exception cref="DataException">The folder is unsuitable, see <see cref="CheckFolder"/>, or its list cannot be written.</exception>
+    public static (int Moved, IReadOnlyList<SkippedFile> Left) Move(string source, IReadOnlyList<Suspect> suspects, string folder)
+    {
+        CheckFolder(source, folder);
+        if (suspects.Count == 0) return (0, []);
+        var (moved, left, origin) = (0, new List<SkippedFile>(), FullPath(source));
+        try
         {
-            var target = FreePath(folder, suspect.File);
-            // First the list, on the disk, then the move: whenever this ends, the list knows every file that is gone.
-            Write(rows, $"{Quoted(suspect.File)},{Quoted(DataCheck.RelativePath(folder, target))},{Quoted(suspect.Reason)}");
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Move(suspect.Path, target, overwrite: false);
+            Directory.CreateDirectory(folder);
+            using var rows = new FileStream(Path.Combine(folder, ListName), FileMode.Append, FileAccess.Write);
+            if (rows.Position == 0) Write(rows, Header);
+            foreach (var suspect in suspects)
+            {
+                var target = FreePath(folder, suspect.File);
+                // First the list, on the disk, then the move: whenever this ends, the list knows every file that is gone.
+                Write(rows, new Row(suspect.File, DataCheck.RelativePath(folder, target), suspect.Reason, origin).ToText());
+                Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+                if (Problem(() => File.Move(suspect.Path, target, overwrite: false)) is { } problem) left.Add(new(suspect.Path, problem));
+                else moved++;
+            }
         }
-        return suspects.Count;
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException(
+                $"No {(moved == 0 ? "" : "more ")}photos can be moved into {folder}: {problem.Message} "
+                + (moved == 0 ? "Name another folder." : $"The {moved:N0} that were moved before are on its list."));
+        }
+        return (moved, left);
     }
 
     /// <summary>
-    /// Moves everything back. What cannot be, because there is another file in its place by now, stays where it is and on the list.
+    /// Moves everything back. What cannot be, because there is another file in its place by now, or because it came out of another data set
+    /// that is still there, stays where it is and on the list.
     /// </summary>
+    /// <param name="source">The data set, where it lies now.</param>
+    /// <param name="folder">What was moved out of it.</param>
     /// <returns>How many files are back, and those that are not, with the reason.</returns>
-    /// <exception cref="DataException">The folder is no quarantine, or its list is damaged.</exception>
+    /// <exception cref="DataException">
+    /// The folder is no quarantine, holds files of other data sets only, or its list is damaged or cannot be written.
+    /// </exception>
     public static (int Restored, IReadOnlyList<SkippedFile> Left) Undo(string source, string folder)
     {
         var list = Path.Combine(folder, ListName);
         if (!File.Exists(list)) throw new DataException($"'{folder}' is no quarantine: there is no {ListName} in it.");
         var rows = ReadRows(list);
-        var (restored, left, kept) = (0, new List<SkippedFile>(), new List<string>());
-        foreach (var (file, movedTo, reason) in rows.Reverse())
+        var here = FullPath(source);
+        if (rows.Length > 0 && rows.All(IsForeign))
         {
-            var (from, back) = (Path.Combine(folder, movedTo), Path.Combine(source, file));
+            var origin = rows[0].MovedFrom;
+            throw new DataException(
+                $"The photos in '{folder}' came out of '{origin}', not out of '{source}'. "
+                + $"Move them back there: graft data check {origin} --quarantine {folder} --undo");
+        }
+        var (restored, left, kept) = (0, new List<SkippedFile>(), new List<Row>());
+        foreach (var row in rows.Reverse())
+        {
+            var (from, back) = (Path.GetFullPath(Path.Combine(folder, row.MovedTo)), Path.GetFullPath(Path.Combine(source, row.File)));
             var problem = (File.Exists(from), File.Exists(back)) switch
             {
-                (true, false) => null,
+                _ when !FolderListing.Contains(Path.GetFullPath(folder), from) || !FolderListing.Contains(here, back) => "its path leads out of the folder",
+                _ when IsForeign(row) => $"it came out of {row.MovedFrom}",
+                (true, false) => Problem(() =>
+                {
+                    Directory.CreateDirectory(Path.GetDirectoryName(back)!);
+                    File.Move(from, back, overwrite: false);
+                }),
                 (true, true) => $"there is a file {back} by now",
                 (false, false) => "it is neither here nor there",
                 _ => "",
             };
             if (problem is null)
             {
-                Directory.CreateDirectory(Path.GetDirectoryName(back)!);
-                File.Move(from, back, overwrite: false);
                 restored++;
             }
             else if (problem.Length > 0)
             {
-                left.Add(new(from, problem));
-                kept.Add($"{Quoted(file)},{Quoted(movedTo)},{Quoted(reason)}");
+                left.Add(new(Path.Combine(folder, row.MovedTo), problem));
+                kept.Add(row);
             }
         }
-        if (kept.Count > 0)
+        try
         {
-            kept.Reverse();
-            File.WriteAllText($"{list}.new", string.Join('\n', [Header, .. kept, ""]));
-            File.Move($"{list}.new", list, overwrite: true);
+            if (kept.Count > 0)
+            {
+                kept.Reverse();
+                File.WriteAllText($"{list}.new", string.Join('\n', [Header, .. kept.Select(row => row.ToText()), ""]));
+                File.Move($"{list}.new", list, overwrite: true);
+            }
+            else
+            {
+                File.Delete(list);
+            }
+            RemoveEmpty(new(folder));
         }
-        else
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            File.Delete(list);
+            throw new DataException($"{restored:N0} files are back in {source}, but the list {list} cannot be brought up to date: {problem.Message}");
         }
-        RemoveEmpty(new(folder));
         return (restored, left);
+
+        bool IsForeign(Row row) => FullPath(row.MovedFrom) != here && Directory.Exists(row.MovedFrom);
     }
 
-    private static (string File, string MovedTo, string Reason)[] ReadRows(string list)
+    /// <summary>A line of the list.</summary>
+    /// <param name="File">The path inside the data set.</param>
+    /// <param name="MovedTo">The path inside the quarantine.</param>
+    /// <param name="Reason">Why it was moved.</param>
+    /// <param name="MovedFrom">The full path of the data set.</param>
+    private sealed record Row(string File, string MovedTo, string Reason, string MovedFrom)
     {
-        var rows = new List<(string, string, string)>();
+        public string ToText() => string.Join(',', ((string[])[File, MovedTo, Reason, MovedFrom]).Select(Quoted));
+    }
+
+    private static Row[] ReadRows(string list)
+    {
+        var rows = new List<Row>();
         try
         {
             using var csv = CsvReader.FromFile(list, Format);
             if (string.Join(',', csv.Headers) != Header) throw new DataException($"{list} is damaged: expected the columns {Header}.");
-            while (csv.Read()) rows.Add((csv.GetString(0), csv.GetString(1), csv.GetString(2)));
+            while (csv.Read()) rows.Add(new(csv.GetString(0), csv.GetString(1), csv.GetString(2), csv.GetString(3)));
         }
         catch (CsvFormatException broken)
         {
@@ -184,7 +237,21 @@ public static class Quarantine
 
     private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
-    private static string WithSeparator(string folder) => Path.TrimEndingDirectorySeparator(folder) + Path.DirectorySeparatorChar;
+    private static string FullPath(string folder) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+
+    /// <summary>Does something with a file, and says why it cannot be done; null if it was.</summary>
+    private static string? Problem(Action work)
+    {
+        try
+        {
+            work();
+            return null;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            return problem.Message.TrimEnd('.');
+        }
+    }
 
     private static void RemoveEmpty(DirectoryInfo folder)
     {

@@ -24,16 +24,51 @@ public static partial class SplitWriter
     /// <param name="mode">How.</param>
     /// <param name="progress">Images written.</param>
     /// <param name="cancellation">Leaves nothing behind.</param>
-    /// <exception cref="DataException">There is something at the target already, or the file system knows no hard links.</exception>
+    /// <exception cref="DataException">
+    /// The target is unsuitable, see <see cref="CheckTarget"/>, cannot be written, or the file system knows no hard links.
+    /// </exception>
     public static void Write(
         DataSplit split, string target, SplitMode mode, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
-        CheckFree(target);
+        CheckTarget(split.Source, target, mode);
+        try
+        {
+            if (mode == SplitMode.Csv) WriteTable(split, target);
+            else WriteFolders(split, target, mode, progress, cancellation);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"The split cannot be written to {target}: {problem.Message} Nothing of it is left there. Name another place with --into.");
+        }
+    }
+
+    /// <summary>Says early, before images are read, that nothing can be written there.</summary>
+    /// <param name="source">What is divided.</param>
+    /// <param name="target">A new folder, or for a table a new file.</param>
+    /// <param name="mode">How.</param>
+    /// <exception cref="DataException">
+    /// There is something at the target already; or it is a folder inside the source, or a table of another extension than .csv.
+    /// </exception>
+    public static void CheckTarget(string source, string target, SplitMode mode)
+    {
+        if (File.Exists(target))
+            throw new DataException($"There is a file {target} already, and nothing is written over. Name another one.");
         if (mode == SplitMode.Csv)
         {
-            WriteTable(split, target);
+            if (Directory.Exists(target)) throw new DataException($"{target} is a folder. Name a new .csv file for the table.");
+            if (!Path.GetExtension(target).Equals(".csv", StringComparison.OrdinalIgnoreCase))
+                throw new DataException($"A table is known by its extension. Name it {target}.csv.");
             return;
         }
+        if (Directory.Exists(source) && FolderListing.Contains(Path.GetFullPath(source), Path.GetFullPath(target)))
+            throw new DataException($"'{target}' lies inside '{source}', where it would be taken for photos of it. Name a folder elsewhere.");
+        if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any())
+            throw new DataException($"The folder {target} is not empty, and nothing is written over. Name a new one.");
+    }
+
+    private static void WriteFolders(
+        DataSplit split, string target, SplitMode mode, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
         var final = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
         var partial = $"{final}.{Guid.NewGuid():N}.partial";
         try
@@ -58,16 +93,6 @@ public static partial class SplitWriter
         }
     }
 
-    /// <summary>Says early, before images are read, that there is something at the target already.</summary>
-    /// <exception cref="DataException">There is.</exception>
-    public static void CheckFree(string target)
-    {
-        if (File.Exists(target))
-            throw new DataException($"There is a file {target} already, and nothing is written over. Name another one.");
-        if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any())
-            throw new DataException($"The folder {target} is not empty, and nothing is written over. Name a new one.");
-    }
-
     /// <summary>
     /// The place of each image: its part, its class and its name; where two of a class have one name, their whole path in place of it.
     /// </summary>
@@ -90,6 +115,12 @@ public static partial class SplitWriter
     private static void WriteTable(DataSplit split, string target)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(target))!;
+        if (split.Images.FirstOrDefault(image => image.Path.AsSpan().IndexOfAny('\r', '\n') >= 0) is { } broken)
+        {
+            throw new DataException(
+                $"The name of {broken.File} has a line break in it, which no program expects in a table. Rename it, or divide the photos into folders.");
+        }
+        Directory.CreateDirectory(folder);
         var partial = $"{target}.{Guid.NewGuid():N}.partial";
         try
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using System.Text;
 using CsvHelper;
 using Graft.Data;
@@ -86,7 +87,7 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
         if (!File.Exists(path)) return null;
         try
         {
-            using var csv = CsvReader.FromFile(path, new() { Separator = ',', MaxRecordSize = 1 << 24 });
+            using var csv = CsvReader.FromFile(path, new() { Separator = ',', MaxRecordSize = 1 << 24, AllowLineBreaksInQuotes = true, TrackLineNumbers = true });
             var header = csv.Headers.ToArray().ToList();
             int Column(string name) => header.IndexOf(name);
             var (file, label, split, x, y) = (Column("path"), Column("label"), Column("split"), Column(X), Column(Y));
@@ -97,19 +98,22 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
             var images = new List<EvaluatedImage>();
             while (csv.Read())
             {
-                double Number(int column) => double.Parse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture);
+                T Number<T>(int column) where T : INumberBase<T> =>
+                    T.TryParse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+                        ? number
+                        : throw new FormatException($"line {csv.LineNumber} has '{csv.GetString(column)}' where a number should be.");
                 if (!labels.TryGetValue(csv.GetString(label), out var index))
-                    throw new FormatException($"the run has no class '{csv.GetString(label)}'.");
+                    throw new FormatException($"line {csv.LineNumber} has a class that the run does not have, '{csv.GetString(label)}'.");
                 images.Add(new(
                     csv.GetString(file), csv.GetString(split), index,
-                    [.. probabilities.Select(column => float.Parse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture))],
-                    x < 0 || csv.IsEmpty(x) ? null : new MapPoint(Number(x), Number(y))));
+                    [.. probabilities.Select(column => Number<float>(column))],
+                    x < 0 || csv.IsEmpty(x) ? null : new MapPoint(Number<double>(x), Number<double>(y))));
             }
             return new(classes, images);
         }
         catch (Exception problem) when (problem is IOException or FormatException or CsvFormatException or UnauthorizedAccessException)
         {
-            throw new GraftException($"{path} cannot be read: {problem.Message}", problem);
+            throw new GraftException($"{path} cannot be read: {problem.Message} Put the file back as it was, or train the run again.", problem);
         }
     }
 

@@ -101,13 +101,16 @@ public sealed class SavedRun
         if (!Directory.Exists(folder)) throw new GraftException($"There is no run folder {folder}.");
         if (!File.Exists(file))
         {
-            throw new GraftException(File.Exists(Path.Combine(folder, RunDescription.FileName))
-                ? $"The run in {folder} is not finished. Go on with it: graft train --resume {folder}"
-                : $"{folder} holds no result.json: it is no run folder that `graft train` wrote.");
+            throw new GraftException(RunDescription.Load(folder) is not { } begun
+                ? $"{folder} holds no result.json: it is no run folder that `graft train` wrote."
+                : begun.Options is null ? $"The run in {folder} is not finished. Begin it again: {begun.Command()}"
+                : $"The run in {folder} is not finished. Go on with it: graft train --resume {folder}");
         }
         try
         {
             var result = JsonSerializer.Deserialize<ResultDocument>(File.ReadAllText(file), RunFolder.Json) ?? throw new JsonException("it is empty.");
+            if (result.Classes.Count == 0 || result.Strategy.Length == 0)
+                throw new GraftException($"{file} is no result that `graft train` wrote: it does not say what was trained.");
             predictions ??= PredictionTable.Load(folder, result.Classes);
             if (predictions is null || predictions.Of(PredictionTable.Validation).Count == 0)
             {

@@ -99,7 +99,7 @@ public sealed class DataCheckTests : IDisposable
 
         var aside = _folder.File("aside/x")[..^2];
         Directory.Delete(aside);
-        var moved = Quarantine.Move(data, Quarantine.SuspectsOf(report), aside);
+        var (moved, _) = Quarantine.Move(data, Quarantine.SuspectsOf(report), aside);
         var after = DataCheck.Run(LabeledImages.Load(data, AsItIs), cancellation: TestContext.Current.CancellationToken);
         Assert.Empty(after.Duplicates);
         Assert.Empty(after.Unreadable);

@@ -54,7 +54,7 @@ public sealed class LabelCheckTests : IDisposable
             var aside = _folder.File($"aside{seed}/x")[..^2];
             Directory.Delete(aside);
             var suspects = Quarantine.SuspectsOf(report, new HashSet<SuspectKind>(Enum.GetValues<SuspectKind>()));
-            var moved = Quarantine.Move(data, suspects, aside);
+            var (moved, _) = Quarantine.Move(data, suspects, aside);
             Assert.All(report.Labels.Suspects, suspect => Assert.False(File.Exists(suspect.Image.Path)));
             Assert.Equal(before.Count, Snapshot(data).Count + moved);
             Assert.Equal((moved, 0), (Quarantine.Undo(data, aside) is var (restored, left) ? (restored, left.Count) : default));

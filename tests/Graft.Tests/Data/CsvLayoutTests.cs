@@ -96,6 +96,7 @@ public sealed class CsvLayoutTests : IDisposable
         Assert.Contains("'gone0.jpg' (line 4)", problem);
         Assert.Contains("'gone9.jpg' (line 13) and 3 more", problem);
         Assert.DoesNotContain("gone10", problem);
+        Assert.Contains("1 image does not exist", LoadFails("path,label\nimages/a.jpg,cat\ngone.jpg,dog\n").Problems[0], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -113,7 +114,7 @@ public sealed class CsvLayoutTests : IDisposable
 
         Assert.Equal(4, problems.Count);
         Assert.Contains(problems, problem => problem.Contains("'holdout' (line 4)"));
-        Assert.Contains(problems, problem => problem.Contains("name no image: line 5"));
+        Assert.Contains(problems, problem => problem.Contains("names no image: line 5"));
         Assert.Contains(problems, problem => problem.Contains("no label: 'images/d.jpg' (line 6)"));
         Assert.Contains(problems, problem => problem.Contains("two labels: 'images/a.jpg' (line 7: 'dog', before"));
     }

@@ -162,8 +162,9 @@ public sealed class DataCheckTests : IDisposable
         var before = Pictures.Snapshot(_pictures.FullName);
         var aside = _pictures.Outside("aside");
 
-        var moved = Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside);
+        var (moved, unmoved) = Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside);
 
+        Assert.Empty(unmoved);
         Assert.Equal(4, moved); // one of two copies, both of a contradiction, the broken one
         Assert.Equal(before.Count - 4, Pictures.Snapshot(_pictures.FullName).Count);
         Assert.True(Check().IsClean);
@@ -202,6 +203,69 @@ public sealed class DataCheckTests : IDisposable
     }
 
     [Fact]
+    public void Undo_brings_nothing_into_another_data_set()
+    {
+        for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
+        var broken = _pictures.Put("cat/x.jpg", "broken"u8.ToArray());
+        var (aside, other) = (_pictures.Outside("aside"), Directory.CreateDirectory(_pictures.Outside("other")).FullName);
+        Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside);
+
+        var refusal = Assert.Throws<DataException>(() => Quarantine.Undo(other, aside)).Message;
+
+        Assert.Contains($"graft data check {_pictures.FullName} --quarantine", refusal, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(other));
+
+        // With photos of both, each takes its own.
+        var foreign = Path.Combine(other, "y.jpg");
+        File.WriteAllText(foreign, "broken too");
+        Quarantine.Move(other, [new("y.jpg", foreign, SuspectKind.Unreadable, "")], aside);
+        var (restored, left) = Quarantine.Undo(other, aside);
+        Assert.Equal(1, restored);
+        Assert.Contains("came out of", Assert.Single(left).Reason, StringComparison.Ordinal);
+        Assert.True(File.Exists(foreign));
+        Assert.False(File.Exists(broken));
+
+        // A data set that was moved since takes its photos wherever it lies now.
+        Directory.Move(_pictures.FullName, _pictures.Outside("moved"));
+        Assert.Equal((1, 0), Quarantine.Undo(_pictures.Outside("moved"), aside) is var (back, rest) ? (back, rest.Count) : default);
+        Assert.Equal("broken", File.ReadAllText(_pictures.Outside("moved/cat/x.jpg")));
+    }
+
+    [Fact]
+    public void Undo_follows_no_path_out_of_the_folders()
+    {
+        _pictures.Put("cat/0.jpg", 0);
+        var (aside, secret) = (_pictures.Outside("aside"), _pictures.Outside("secret.txt"));
+        File.WriteAllText(secret, "mine");
+        File.WriteAllText(_pictures.Outside("aside/x.jpg"), "broken");
+        File.WriteAllText(
+            Path.Combine(aside, Quarantine.ListName),
+            "file,moved_to,reason,moved_from\n\"stolen.txt\",\"../secret.txt\",\"\",\"\"\n\"../planted.jpg\",\"x.jpg\",\"\",\"\"\n"
+                .Replace("\"\"\n", $"\"{_pictures.FullName}\"\n", StringComparison.Ordinal));
+
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside);
+
+        Assert.Equal((0, 2), (restored, left.Count));
+        Assert.Equal("mine", File.ReadAllText(secret));
+        Assert.False(File.Exists(_pictures.Outside("planted.jpg")));
+    }
+
+    [Fact]
+    public void Photo_that_cannot_be_moved_stays_and_the_others_go()
+    {
+        for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
+        foreach (var name in new[] { "x", "y" }) _pictures.Put($"cat/{name}.jpg", "broken"u8.ToArray());
+        var suspects = Quarantine.SuspectsOf(Check());
+        File.Delete(suspects[0].Path); // as one that another program takes away meanwhile
+
+        var (moved, left) = Quarantine.Move(_pictures.FullName, suspects, _pictures.Outside("aside"));
+
+        Assert.Equal(1, moved);
+        Assert.Equal(suspects[0].Path, Assert.Single(left).Path);
+        Assert.True(File.Exists(_pictures.Outside("aside/cat/y.jpg")));
+    }
+
+    [Fact]
     public void Quarantine_takes_more_later_and_refuses_unsuitable_folders()
     {
         for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
@@ -209,15 +273,18 @@ public sealed class DataCheckTests : IDisposable
         for (var time = 0; time < 2; time++)
         {
             _pictures.Put("cat/x.jpg", "broken"u8.ToArray());
-            Assert.Equal(1, Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside));
+            Assert.Equal(1, Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside).Moved);
         }
         Assert.True(File.Exists(Path.Combine(aside, "cat", "x (2).jpg")));
 
         var suspects = new[] { new Suspect("cat/0.jpg", Path.Combine(_pictures.FullName, "cat/0.jpg"), SuspectKind.Blank, "") };
         Assert.Contains("inside", Fails(Path.Combine(_pictures.FullName, "aside")), StringComparison.Ordinal);
         Assert.Contains("not empty", Fails(Path.GetDirectoryName(_pictures.FullName)! + "/aside/cat"), StringComparison.Ordinal);
+        File.WriteAllText(_pictures.Outside("file"), "mine");
+        Assert.Contains("is a file", Fails(_pictures.Outside("file")), StringComparison.Ordinal);
         Assert.Throws<DataException>(() => Quarantine.Undo(_pictures.FullName, _pictures.Outside("nowhere")));
         Assert.True(File.Exists(suspects[0].Path));
+        Assert.Equal("mine", File.ReadAllText(_pictures.Outside("file")));
 
         string Fails(string folder) => Assert.Throws<DataException>(() => Quarantine.Move(_pictures.FullName, suspects, folder)).Message;
     }

@@ -110,10 +110,21 @@ public sealed class DataSplitTests : IDisposable
         for (var number = 0; number < 10; number++) _names.Put($"cat/home{number % 2}-{number}.jpg");
         for (var number = 0; number < 10; number++) _names.Put($"dog/home{number % 2}-{number}.jpg");
 
-        var split = Split(Unread with { GroupPattern = @"home\d" });
+        var split = Split(Unread with { GroupPattern = @"home\d", Ratios = [60, 40] });
 
         Assert.Equal(2, split.Images.Select(image => (image.File.Split('/')[1][..5], image.Part)).Distinct().Count());
         Assert.Equal(20, split.Images.Count);
+        // Two groups fill no three parts.
+        Assert.Contains("test would get none of the 20 images", Assert.Throws<DataException>(() => Split(Unread with { GroupPattern = @"home\d" })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Part_without_images_of_a_class_is_said()
+    {
+        _names.PutMany("cat", 10);
+        _names.PutMany("dog", 2);
+
+        Assert.Equal("test has no images of 'dog'.", Assert.Single(Split(Unread with { Ratios = [60, 30, 10] }).Notes));
     }
 
     [Fact]
@@ -183,8 +194,48 @@ public sealed class DataSplitTests : IDisposable
         Assert.Equal("mine", File.ReadAllText(_pictures.Outside("split.csv")));
 
         File.Delete(split.Images[^1].Path);
-        Assert.Throws<FileNotFoundException>(() => SplitWriter.Write(split, _pictures.Outside("other"), SplitMode.Copy, cancellation: TestContext.Current.CancellationToken));
+        Assert.Throws<DataException>(() => SplitWriter.Write(split, _pictures.Outside("other"), SplitMode.Copy, cancellation: TestContext.Current.CancellationToken));
         Assert.DoesNotContain(Directory.GetFileSystemEntries(Path.GetDirectoryName(folder)!), path => path.Contains("other", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Place_that_a_split_cannot_have_is_refused()
+    {
+        _names.PutMany("cat", 10);
+        _names.PutMany("dog", 10);
+        var split = Split(Unread);
+
+        Assert.Contains("lies inside", Refused(Path.Combine(split.Source, "divided"), SplitMode.Copy), StringComparison.Ordinal);
+        Assert.Contains("Name it", Refused(_pictures.Outside("table"), SplitMode.Csv), StringComparison.Ordinal);
+        Directory.CreateDirectory(_pictures.Outside("folder.csv"));
+        Assert.Contains("is a folder", Refused(_pictures.Outside("folder.csv"), SplitMode.Csv), StringComparison.Ordinal);
+        File.WriteAllText(_pictures.Outside("file"), "");
+        Assert.Contains("--into", Refused(Path.Combine(_pictures.Outside("file"), "split.csv"), SplitMode.Csv), StringComparison.Ordinal);
+        Assert.Equal(["cat", "dog"], Directory.GetFileSystemEntries(split.Source).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+
+        SplitWriter.Write(split, _pictures.Outside("new/folder/split.csv"), SplitMode.Csv, cancellation: TestContext.Current.CancellationToken);
+        Assert.Equal(20, LabeledImages.Load(_pictures.Outside("new/folder/split.csv")).All.Count());
+
+        string Refused(string target, SplitMode mode) => Assert.Throws<DataException>(
+            () => SplitWriter.Write(split, target, mode, cancellation: TestContext.Current.CancellationToken)).Message;
+    }
+
+    [Fact]
+    public void Table_refuses_a_name_that_would_break_its_lines()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no name can hold a line break");
+        _names.PutMany("cat", 10);
+        _names.PutMany("dog", 10);
+        _names.Put("dog/a\nb.jpg");
+        var split = Split(Unread);
+
+        var refusal = Assert.Throws<DataException>(
+            () => SplitWriter.Write(split, _pictures.Outside("split.csv"), SplitMode.Csv, cancellation: TestContext.Current.CancellationToken));
+
+        Assert.Contains("line break", refusal.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(_pictures.Outside("split.csv")));
+        SplitWriter.Write(split, _pictures.Outside("split"), SplitMode.Copy, cancellation: TestContext.Current.CancellationToken);
+        Assert.Equal(21, LabeledImages.Load(_pictures.Outside("split")).All.Count());
     }
 
     [Fact]

@@ -35,10 +35,26 @@ public sealed class PhotoPathsTests : IDisposable
     {
         foreach (var path in (string[])["trip", "trip/**/*.jpg"])
         {
-            var found = PhotoPaths.Find(Path.Join(_folder.FullName, path), except: Path.Join(_folder.FullName, "trip/sorted/"));
+            var found = PhotoPaths.Find(Path.Join(_folder.FullName, path), except: [Path.Join(_folder.FullName, "trip/sorted/")]);
             Assert.DoesNotContain(found.Photos, photo => photo.Contains("sorted", StringComparison.Ordinal));
             Assert.NotEmpty(found.Photos);
         }
+    }
+
+    [Fact]
+    public void Where_results_are_written_is_said_if_no_other_photos_are_left()
+    {
+        var found = PhotoPaths.Find(Path.Join(_folder.FullName, "trip"), except: [Path.Join(_folder.FullName, "trip"), "elsewhere"]);
+
+        Assert.Contains("results are written to", Assert.Single(found.Skipped).Reason, StringComparison.Ordinal);
+        Assert.Empty(found.Photos);
+    }
+
+    [Fact]
+    public void Devices_that_never_end_are_no_photos()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "there are no such files");
+        Assert.Equal("empty file, pipe or device", Assert.Single(PhotoPaths.Find("/dev/zero").Skipped).Reason);
     }
 
     [Fact]

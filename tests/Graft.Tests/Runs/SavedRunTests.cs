@@ -2,6 +2,7 @@ using System.Text.Json;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Runs;
+using Graft.Training;
 
 namespace Graft.Tests.Runs;
 
@@ -74,13 +75,23 @@ public class SavedRunTests
         Assert.Contains("no run folder", Problem(scene.File("absent")), StringComparison.Ordinal);
         Assert.Contains("result.json", Problem(scene.FullName), StringComparison.Ordinal);
         File.Delete(Path.Combine(folder, "result.json"));
+        Assert.Contains($"Begin it again: graft train {scene.Photos}", Problem(folder), StringComparison.Ordinal);
+        RunDescription.Of([scene.Photos], FineTuningOptions.For(Strategy.FineTune)).Save(RunFolder.Open(folder));
         Assert.Contains($"--resume {folder}", Problem(folder), StringComparison.Ordinal);
+        File.WriteAllText(Path.Combine(folder, "result.json"), """{ "loss": 0.5, "epochs": { "trained": 3 } }""");
+        Assert.Contains("does not say what was trained", Problem(folder), StringComparison.Ordinal);
         folder = scene.Run("older");
         File.Delete(Path.Combine(folder, "predictions.csv"));
         Assert.Contains("Train it again", Problem(folder), StringComparison.Ordinal);
         folder = scene.Run("damaged");
         File.WriteAllText(Path.Combine(folder, "predictions.csv"), "path,label,split\n1,a,val\n");
         Assert.Contains("columns", Problem(folder), StringComparison.Ordinal);
+        folder = scene.Run("edited");
+        var table = Path.Combine(folder, "predictions.csv");
+        var lines = File.ReadAllLines(table);
+        lines[2] = lines[2][..lines[2].LastIndexOf(',')] + ",much";
+        File.WriteAllLines(table, lines);
+        Assert.Contains("line 3 has 'much' where a number should be", Problem(folder), StringComparison.Ordinal);
 
         static string Problem(string folder) => Assert.Throws<GraftException>(() => SavedRun.Open(folder)).Message;
     }

@@ -80,7 +80,7 @@ internal static class Page
 
         """).ToString();
 
-    /// <summary>Writes a page, whole or not at all. A page that Graft wrote is replaced where that is asked for; nothing else is written over.</summary>
+    /// <summary>Writes a page, whole or not at all, with the folders that lead to it. A page that Graft wrote is replaced where that is asked for; nothing else is written over.</summary>
     /// <param name="option">By which the command is told where to write it.</param>
     /// <exception cref="GraftException">There is a file of that name, or the disk is full or fails.</exception>
     public static void Write(string path, string html, bool replacesOwn, string option = "--out")
@@ -89,6 +89,8 @@ internal static class Page
         {
             if (File.Exists(path) && !(replacesOwn && IsOwn(path)))
                 throw new GraftException($"There is a file {path} already, and nothing is written over. Name another one with {option}, or delete it first.");
+            if (Directory.Exists(path)) throw new GraftException($"{path} is a folder. Name a new file with {option}.");
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             File.WriteAllText(path + ".draft", html);
             File.Move(path + ".draft", path, overwrite: replacesOwn);
         }

@@ -1,0 +1,32 @@
+namespace Graft.Cli.Verbs;
+
+/// <summary>A file that an option names to be written: nothing that is there already is written over.</summary>
+internal static class NewFile
+{
+    /// <summary>Says before the work, not after it, that no file can be written there.</summary>
+    /// <exception cref="GraftException">There is something of that name already.</exception>
+    public static string Check(string path, string option)
+    {
+        if (Directory.Exists(path)) throw new GraftException($"{path} is a folder. Name a new file with {option}.");
+        return File.Exists(path)
+            ? throw new GraftException(
+                $"There is a file {path} already, and nothing is written over. Name another one with {option}, or delete it first.")
+            : path;
+    }
+
+    /// <summary>Writes it, with the folders that lead to it.</summary>
+    /// <exception cref="GraftException">The file has come to be there meanwhile, or the disk is full or fails.</exception>
+    public static void Write(string path, byte[] content, string option)
+    {
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            using var file = new FileStream(path, FileMode.CreateNew);
+            file.Write(content);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new GraftException($"{path} cannot be written: {problem.Message} Name another file with {option}.", problem);
+        }
+    }
+}
