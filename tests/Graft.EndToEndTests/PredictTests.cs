@@ -200,6 +200,19 @@ public sealed class PredictTests(PredictTests.TrainedModel trained) : IClassFixt
     }
 
     [Fact]
+    public void Classes_without_photos_are_said_as_they_lower_the_macro_averages()
+    {
+        foreach (var kind in (string[])["fish", "cup"])
+            File.Copy(Directory.GetFiles(Path.Combine(trained.Photos, "test", kind))[0], _folder.File($"two/{kind}/1.jpg"));
+
+        var result = Graft.Run("evaluate", trained.Run, "two");
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.Matches("note: There are no photos of [a-z, ]+: they count as 0 in the macro averages.\n", result.Messages);
+        Assert.DoesNotContain("There are no photos", Graft.Run("evaluate", trained.Run, trained.Photos).Messages, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Photo_in_place_of_a_model_is_told()
     {
         var photo = Directory.GetFiles(Path.Combine(trained.Photos, "test/fish"))[0];

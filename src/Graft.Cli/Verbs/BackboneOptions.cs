@@ -29,6 +29,17 @@ internal sealed class BackboneOptions
         ["none"] = FeaturePooling.None,
     };
 
+    /// <summary>The argument that names what <see cref="Open"/> opens.</summary>
+    public static Argument<string> Model() => new("MODEL") { Description = "A trained model, a run folder, or a network of the catalogue" };
+
+    /// <summary>The option that names what <see cref="LoadFeatures"/> loads.</summary>
+    public static Option<string> Name() => new("--backbone")
+    {
+        Description = "The pretrained network (`graft models` lists them), several as a+b, or an .onnx file",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => BackboneCatalog.Default,
+    };
+
     /// <summary>The poolings that give a vector, as a classifier needs it, and all of them.</summary>
     public static IReadOnlyList<string> VectorPoolings { get; } = ["avg", "max", "flatten"];
 

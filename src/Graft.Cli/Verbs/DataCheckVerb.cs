@@ -29,7 +29,7 @@ internal static class DataCheckVerb
 
     public static Command Create()
     {
-        var data = new Argument<string>("DIR") { Description = "Labelled photos: a folder per class; train/, val/ and test/ folders of such; or a CSV" };
+        var data = LabeledPhotos.Argument();
         var page = new Option<string?>("--html") { Description = "Write a page with thumbnails into a new file", HelpName = "FILE" };
         var quarantine = new Option<string?>("--quarantine")
         {
@@ -64,8 +64,7 @@ internal static class DataCheckVerb
         caching.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
-            var source = parsed.GetRequiredValue(data);
-            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var aside = parsed.GetValue(quarantine);
             if (parsed.GetValue(undo))
                 return Undo(source, aside ?? throw new UsageException("Expected --quarantine DIR with --undo: the folder that the photos were moved into."));

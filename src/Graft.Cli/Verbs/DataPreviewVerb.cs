@@ -8,7 +8,7 @@ internal static class DataPreviewVerb
 {
     public static Command Create()
     {
-        var data = new Argument<string>("DIR") { Description = "The photos, as for `graft train`" };
+        var data = LabeledPhotos.Argument();
         var augmentation = new AugmentationOptions();
         var output = new Option<string>("--out") { Description = "A new PNG file", HelpName = "FILE", DefaultValueFactory = _ => "preview.png" };
         var photosShown = new Option<int>("--photos") { Description = "Photos, a row each, taken from the classes in turn", HelpName = "COUNT", DefaultValueFactory = _ => 6 };
@@ -25,8 +25,7 @@ internal static class DataPreviewVerb
             var (rows, columns, pixels) = (parsed.GetValue(photosShown), parsed.GetValue(views), parsed.GetValue(size));
             if (rows is < 1 or > 100 || columns is < 1 or > 100) throw new UsageException("Expected --photos and --views from 1 to 100.");
             if (pixels is < 16 or > 1024) throw new UsageException("Expected --size from 16 to 1024 pixels.");
-            var source = parsed.GetRequiredValue(data);
-            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var path = NewFile.Check(parsed.GetRequiredValue(output), output.Name);
             var photos = LabeledImages.Load(source, new() { Seed = parsed.GetValue(seed) });
             var resize = Preprocessing.UnitRange(pixels);

@@ -11,7 +11,7 @@ internal static class DataSplitVerb
     public static Command Create()
     {
         var defaults = new DataSplitOptions();
-        var data = new Argument<string>("DIR") { Description = "Labelled photos: a folder per class, names such as cat.0.jpg, or a CSV" };
+        var data = LabeledPhotos.Argument();
         var into = new Option<string>("--into") { Description = "The new folder, or .csv file, to write", HelpName = "OUT", Required = true };
         var ratios = new Option<string?>("--ratios")
         {
@@ -40,8 +40,7 @@ internal static class DataSplitVerb
             { data, into, ratios, counts, how, group, apart, seed, json };
         command.SetWork((parsed, cancellation) =>
         {
-            var (source, target) = (parsed.GetRequiredValue(data), parsed.GetRequiredValue(into));
-            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var (source, target) = (LabeledPhotos.Existing(parsed.GetRequiredValue(data)), parsed.GetRequiredValue(into));
             if (parsed.GetValue(ratios) is not null && parsed.GetValue(counts) is not null) throw new UsageException("Expected --ratios or --counts, found both.");
             var options = defaults with
             {

@@ -11,8 +11,8 @@ internal static class EvaluateVerb
 {
     public static Command Create()
     {
-        var model = new Argument<string>("MODEL") { Description = "A trained model, a run folder, or a network of the catalogue" };
-        var data = new Argument<string>("DIR") { Description = "Labelled photos: a folder per class, with or without a test/ folder; or a CSV" };
+        var model = BackboneOptions.Model();
+        var data = LabeledPhotos.Argument();
         var output = new Option<string?>("--out") { Description = "A new folder for report.txt, predictions.csv and charts", HelpName = "FOLDER" };
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
@@ -24,8 +24,7 @@ internal static class EvaluateVerb
         command.SetWork((parsed, cancellation) =>
         {
             using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
-            var source = parsed.GetRequiredValue(data);
-            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var photos = LabeledImages.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes));
             foreach (var note in photos.Notes) Terminal.Note(note);
             var images = photos.Test.Count > 0 ? photos.Test : [.. photos.All];
@@ -39,6 +38,7 @@ internal static class EvaluateVerb
 
             var labels = images.ToLookup(image => image.Path, image => image.Class);
             var truth = predictions.Read.Select(prediction => labels[prediction.Path].First()).ToList();
+            if (Absent(classifier.Classes, truth) is { } absent) Terminal.Note(absent);
             var result = EvaluationResult.Of(classifier.Classes, truth, [.. predictions.Read.Select(prediction => prediction.Probabilities)])
                 .WithTemperature(classifier.Temperature);
             var text = new StringBuilder();
@@ -81,5 +81,16 @@ internal static class EvaluateVerb
             return Terminal.Done;
         });
         return command;
+    }
+
+    /// <summary>That the macro averages say nothing of some classes; null where there are photos of all, or of one alone.</summary>
+    private static string? Absent(IReadOnlyList<string> classes, IReadOnlyList<int> truth)
+    {
+        const int named = 10;
+        var present = truth.ToHashSet();
+        string[] absent = [.. classes.Where((_, index) => !present.Contains(index))];
+        return absent.Length == 0 || present.Count == 1 ? null
+            : $"There are no photos of {string.Join(", ", absent.Take(named))}{(absent.Length > named ? $" and {absent.Length - named:N0} more classes" : "")}: "
+                + "they count as 0 in the macro averages.";
     }
 }

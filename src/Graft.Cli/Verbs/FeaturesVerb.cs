@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json;
-using Graft.Backbones;
 using Graft.Data;
 using Graft.Features;
 using Graft.Features.Export;
@@ -13,13 +12,8 @@ internal static class FeaturesVerb
 {
     public static Command Create()
     {
-        var data = new Argument<string>("DIR") { Description = "A folder per class; or train/, val/ and test/ folders of such; or a CSV of path,label" };
-        var backbone = new Option<string>("--backbone")
-        {
-            Description = "The pretrained network (`graft models` lists them), or an .onnx file",
-            HelpName = "NAME",
-            DefaultValueFactory = _ => BackboneCatalog.Default,
-        };
+        var data = LabeledPhotos.Argument();
+        var backbone = BackboneOptions.Name();
         var output = new Option<string>("--out")
         {
             Description = "The file to write: .npz (numpy), .parquet (pandas, DuckDB) or .safetensors",
@@ -51,8 +45,7 @@ internal static class FeaturesVerb
             var clock = Stopwatch.StartNew();
             var file = parsed.GetRequiredValue(output);
             if (FeatureTable.ProblemWith(file) is { } problem) throw new UsageException(problem);
-            var source = parsed.GetRequiredValue(data);
-            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var photos = LabeledImages.Load(source, new() { Seed = parsed.GetValue(seed) });
             foreach (var note in photos.Notes) Terminal.Note(note);
 

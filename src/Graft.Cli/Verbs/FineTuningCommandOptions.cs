@@ -160,8 +160,7 @@ internal sealed class FineTuningCommandOptions
 
     private int Begin(BackboneOptions pretrained, CacheOptions caching, ParseResult parsed, CancellationToken cancellation)
     {
-        var source = parsed.GetValue<string>("DIR") ?? throw new UsageException("Name the photos: graft train DIR");
-        if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+        var source = LabeledPhotos.Existing(parsed.GetValue<string>("DIR") ?? throw new UsageException("Name the photos: graft train DIR"));
         _ = Options(parsed);
         var run = RunFolder.Create(
             parsed.GetValue<string>("--out"),

@@ -14,7 +14,7 @@ internal static class PredictVerb
 
     public static Command Create()
     {
-        var model = new Argument<string>("MODEL") { Description = "A trained model, a run folder, or a network of the catalogue" };
+        var model = BackboneOptions.Model();
         var paths = new Argument<string[]>("PATH")
         {
             Description = "Photos; folders, with those below them; quoted patterns such as \"trip/**/*.jpg\"; "

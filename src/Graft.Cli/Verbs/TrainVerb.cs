@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Graft.Backbones;
 using Graft.Data;
 using Graft.Features;
 using Graft.Networks;
@@ -13,13 +12,10 @@ internal static class TrainVerb
 {
     public static Command Create()
     {
-        var data = new Argument<string>("DIR") { Description = "A folder per class; or train/, val/ and test/ folders of such; or a CSV of path,label", Arity = ArgumentArity.ZeroOrOne };
-        var backbone = new Option<string>("--backbone")
-        {
-            Description = "The pretrained network (`graft models` lists them), or an .onnx file",
-            HelpName = "NAME",
-            DefaultValueFactory = _ => BackboneCatalog.Default,
-        };
+        var data = LabeledPhotos.Argument();
+        // A run that is gone on with knows its photos.
+        data.Arity = ArgumentArity.ZeroOrOne;
+        var backbone = BackboneOptions.Name();
         var pretrained = new BackboneOptions();
         var strategies = new FineTuningCommandOptions();
         var output = new Option<string?>("--out") { Description = "The run folder to create (default: runs/DATA-BACKBONE)", HelpName = "RUN" };
@@ -102,8 +98,7 @@ internal static class TrainVerb
                 Warn = Terminal.Warn,
             };
             if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
-            var source = parsed.GetRequiredValue(data);
-            if (!Path.Exists(source)) throw new UsageException($"There is no folder or file {source}.");
+            var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             TrainingRun.LoadAhead();
             var photos = LabeledImages.Load(source, new() { Seed = options.Training.Seed });
             foreach (var note in photos.Notes) Terminal.Note(note);

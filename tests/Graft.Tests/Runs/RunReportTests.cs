@@ -32,6 +32,32 @@ public partial class RunReportTests
     }
 
     [Fact]
+    public void Page_of_a_combination_names_its_networks()
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run");
+        var result = Path.Combine(folder, "result.json");
+        File.WriteAllText(result, File.ReadAllText(result).Replace("\"backbone\": \"tiny\"", "\"backbone\": \"tiny+small\"", StringComparison.Ordinal));
+
+        var page = RunReport.ToHtml(SavedRun.Open(folder));
+
+        Assert.Contains("went through the pretrained networks tiny and small, which stayed as they were.", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_part_of_the_page_is_reached_from_its_head()
+    {
+        using var scene = new RunScene();
+
+        var page = RunReport.ToHtml(SavedRun.Open(scene.Run("run")));
+
+        var links = Regex.Matches(page, "<a href=\"#([a-z]+)\">([^<]+)</a>").Select(match => (match.Groups[1].Value, match.Groups[2].Value));
+        var parts = Regex.Matches(page, "<section id=\"([a-z]+)\"><h2>([^<]+)</h2>").Select(match => (match.Groups[1].Value, match.Groups[2].Value)).ToList();
+        Assert.Equal(parts, links);
+        Assert.Equal(11, parts.Count);
+    }
+
+    [Fact]
     public void Page_asks_for_no_other_file_and_runs_no_script()
     {
         using var scene = new RunScene();

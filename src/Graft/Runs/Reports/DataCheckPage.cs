@@ -17,56 +17,52 @@ public static class DataCheckPage
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(report.Source)));
         var sections = Sections(report).ToList();
         var body = new Html().Add($"<h1>{name}: data check</h1>\n");
-        body.Add($"<p>{Count(report.Images.Count, "photo")} in {report.Classes.Count:N0} classes{(report.IsClean ? "; nothing worth a look was found" : "")}. They lie in <code>{report.Source}</code>.</p>\n<nav>");
-        foreach (var (section, index) in sections.Select((section, index) => (section, index))) body.Add($"<a href=\"#s{index}\">{section.Title}</a> ");
-        body.Add($"</nav>\n");
+        body.Add($"<p>{Count(report.Images.Count, "photo")} in {report.Classes.Count:N0} classes{(report.IsClean ? "; nothing worth a look was found" : "")}. They lie in <code>{report.Source}</code>.</p>\n");
+        body.Add(Page.Navigation(sections));
         foreach (var note in report.Notes) body.Add($"<p class=\"note\">{note}</p>\n");
         if (report.Imbalance is var (largest, most, smallest, fewest))
             body.Add($"<p class=\"note\">Unbalanced: {largest} has {most:N0} photos, {smallest} {fewest:N0}. Judge by macro F1 rather than accuracy.</p>\n");
-        foreach (var (section, index) in sections.Select((section, index) => (section, index)))
-            body.Add($"<section id=\"s{index}\"><h2{new Markup(section.IsLeak ? " class=\"leak\"" : "")}>{section.Title}</h2>\n{section.Content}</section>\n");
+        body.Add(Page.Sections(sections));
         body.Add($"<footer>Made by Graft, which changed none of these files. This page asks for nothing else: it can be kept, sent and opened anywhere.</footer>\n");
         return Page.ToHtml($"{name}: data check", body);
     }
 
-    private sealed record Section(string Title, Markup Content, bool IsLeak = false);
-
-    private static IEnumerable<Section> Sections(DataCheckReport report)
+    private static IEnumerable<PageSection> Sections(DataCheckReport report)
     {
-        yield return new("The photos", Photos(report));
+        yield return new("photos", "The photos", Photos(report));
         var (leaks, contradictions, copies) = (
             report.Duplicates.Where(group => group.IsLeak).ToList(),
             report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: true }).ToList(),
             report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: false }).ToList());
         if (leaks.Count > 0)
         {
-            yield return new(Titled("Leaks", leaks.Count), Groups(
+            yield return new("leaks", Titled("Leaks", leaks.Count), Groups(
                 Html.Of($"One photo in training and in evaluation: what is measured there is too good. Believe no figure until they are gone: <code class=\"keep\">graft data check --quarantine</code> moves the spare copies aside, <code class=\"keep\">graft data split</code> divides the photos anew."),
-                leaks), IsLeak: true);
+                leaks), IsAlarming: true);
         }
         if (contradictions.Count > 0)
         {
-            yield return new(Titled("One photo in several classes", contradictions.Count), Groups(
+            yield return new("contradictions", Titled("One photo in several classes", contradictions.Count), Groups(
                 Html.Of($"One of the labels is wrong. Which one, only a person can say."), contradictions));
         }
         if (copies.Count > 0)
         {
-            yield return new(Titled("More than once in a class", copies.Count), Groups(
+            yield return new("copies", Titled("More than once in a class", copies.Count), Groups(
                 Html.Of($"Copies count double in training. Of each group the first is the one to keep."), copies));
         }
-        if (report.Labels is { } labels) yield return new(Titled("Labels worth a look", labels.Suspects.Count), Labels(labels));
+        if (report.Labels is { } labels) yield return new("labels", Titled("Labels worth a look", labels.Suspects.Count), Labels(labels));
         foreach (var flaw in report.Flawed.GroupBy(flawed => flawed.Flaw).OrderBy(flaw => flaw.Key))
         {
-            yield return new(Titled(TitleOf(flaw.Key), flaw.Count()), Gallery(
+            yield return new($"{flaw.Key}".ToLowerInvariant(), Titled(TitleOf(flaw.Key), flaw.Count()), Gallery(
                 flaw.Count(), [.. flaw.Take(MostSingles).Select(flawed => (flawed.Image, Html.Of($"{flawed.Image.Class}, {flawed.Detail}")))]));
         }
-        (string Title, IReadOnlyList<(string File, string Reason)> Files)[] lists =
+        (string Id, string Title, IReadOnlyList<(string File, string Reason)> Files)[] lists =
         [
-            ("Cannot be read", [.. report.Unreadable.Select(file => (DataCheck.RelativePath(report.Source, file.Path), file.Reason))]),
-            ("Named as another format", [.. report.Misnamed.Select(file => (file.Image.File, $"{file.Extension} holds {file.Image.Format}"))]),
-            ("Other files", [.. report.Others.Select(file => (DataCheck.RelativePath(report.Source, file.Path), file.Reason))]),
+            ("unreadable", "Cannot be read", [.. report.Unreadable.Select(file => (DataCheck.RelativePath(report.Source, file.Path), file.Reason))]),
+            ("misnamed", "Named as another format", [.. report.Misnamed.Select(file => (file.Image.File, $"{file.Extension} holds {file.Image.Format}"))]),
+            ("others", "Left out", [.. report.Others.Select(file => (DataCheck.RelativePath(report.Source, file.Path), file.Reason))]),
         ];
-        foreach (var (title, files) in lists.Where(list => list.Files.Count > 0)) yield return new(Titled(title, files.Count), Files(files));
+        foreach (var (id, title, files) in lists.Where(list => list.Files.Count > 0)) yield return new(id, Titled(title, files.Count), Files(files));
     }
 
     private static string TitleOf(ImageFlaw flaw) => flaw == ImageFlaw.OddAspect ? "Oddly shaped" : $"{flaw}";

@@ -1,5 +1,12 @@
 namespace Graft.Runs.Reports;
 
+/// <summary>A part of a page.</summary>
+/// <param name="Id">By which a link leads to it.</param>
+/// <param name="Title">Its heading, and its name in the navigation.</param>
+/// <param name="Content">What it shows.</param>
+/// <param name="IsAlarming">Whether its heading is to be seen before all others.</param>
+internal sealed record PageSection(string Id, string Title, Markup Content, bool IsAlarming = false);
+
 /// <summary>
 /// What all pages have in common: one file that asks for nothing else, runs no script, and prints. A browser is told to load nothing but what
 /// is in the page.
@@ -79,6 +86,26 @@ internal static class Page
         {body}</body></html>
 
         """).ToString();
+
+    /// <summary>Links to sections.</summary>
+    public static Markup Navigation(IEnumerable<PageSection> sections)
+    {
+        var html = new Html().Add($"<nav>");
+        foreach (var section in sections) html.Add($"<a href=\"#{section.Id}\">{section.Title}</a> ");
+        return html.Add($"</nav>\n");
+    }
+
+    /// <summary>Sections, one below the other.</summary>
+    public static Markup Sections(IEnumerable<PageSection> sections)
+    {
+        var html = new Html();
+        foreach (var section in sections)
+        {
+            var look = new Markup(section.IsAlarming ? " class=\"leak\"" : "");
+            html.Add($"<section id=\"{section.Id}\"><h2{look}>{section.Title}</h2>\n{section.Content}</section>\n");
+        }
+        return html;
+    }
 
     /// <summary>Writes a page, whole or not at all, with the folders that lead to it. A page that Graft wrote is replaced where that is asked for; nothing else is written over.</summary>
     /// <param name="option">By which the command is told where to write it.</param>

@@ -63,26 +63,23 @@ public static class RunReport
         {
             body.Add($"<p class=\"note\">{(missing == images.Count ? "The" : Text($"{missing:N0} of {images.Count:N0}"))} {title} photos are no longer in <code>{result.Data}</code>, and are not shown. From where they lie now: <code>graft report {run.Folder} --photos DIR</code></p>\n");
         }
-        var sections = new List<(string Id, string Title, Markup Content)>
+        var sections = new List<PageSection>
         {
-            ("done", "What was done", Done(run)),
-            ("data", "The photos", Photos(run)),
+            new("done", "What was done", Done(run)),
+            new("data", "The photos", Photos(run)),
         };
-        if (run.Course is { } course) sections.Add(("curves", "Learning curves", Curves(course)));
-        sections.Add(("classes", $"Each class, on the {title} photos", new Html()
+        if (run.Course is { } course) sections.Add(new("curves", "Learning curves", Curves(course)));
+        sections.Add(new("classes", $"Each class, on the {title} photos", new Html()
             .Add($"<p class=\"how\">Precision: of the photos that were called so, the share that is. Recall: of the photos of the class, the share that was found. F1: their harmonic mean.</p>\n")
             .Add(ResultSections.ClassTable(main.Report))));
-        sections.Add(("confusion", "What is taken for what", ResultSections.Confusion(main.Confusion)));
-        sections.Add(("trust", "How far to trust it", ResultSections.Charts(main, isFlattering: run.Test is null)));
-        if (run.Test is not null) sections.Add(("validation", "On the validation photos", Validation(run)));
-        sections.Add(("wrong", "Named wrongly", Wrong(images, result, options)));
-        if (options.LeastCertain > 0) sections.Add(("unsure", "Least certain", Unsure(images, result, options)));
-        if (options.HeatMaps > 0 && missing < images.Count) sections.Add(("places", "Where it looked", PhotoSections.HeatMaps(run, images, options.HeatMaps)));
-        if (Map(run) is { } map) sections.Add(("map", "Map of the features", map));
-        body.Add($"<nav>");
-        foreach (var (id, name, _) in sections) body.Add($"<a href=\"#{id}\">{name}</a> ");
-        body.Add($"</nav>\n");
-        foreach (var (id, name, content) in sections) body.Add($"<section id=\"{id}\"><h2>{name}</h2>\n{content}</section>\n");
+        sections.Add(new("confusion", "What is taken for what", ResultSections.Confusion(main.Confusion)));
+        sections.Add(new("trust", "How far to trust it", ResultSections.Charts(main, isFlattering: run.Test is null)));
+        if (run.Test is not null) sections.Add(new("validation", "On the validation photos", Validation(run)));
+        sections.Add(new("wrong", "Named wrongly", Wrong(images, result, options)));
+        if (options.LeastCertain > 0) sections.Add(new("unsure", "Least certain", Unsure(images, result, options)));
+        if (options.HeatMaps > 0 && missing < images.Count) sections.Add(new("places", "Where it looked", PhotoSections.HeatMaps(run, images, options.HeatMaps)));
+        if (Map(run) is { } map) sections.Add(new("map", "Map of the features", map));
+        body.Add(Page.Navigation(sections)).Add(Page.Sections(sections));
         if (options.HeatMaps == 0)
             body.Add($"<p class=\"how\">More photos, and the places of photos that spoke for what they were named: <code>graft report {run.Folder}</code></p>\n");
         body.Add($"<footer>Made by Graft{(run.Description is { } made ? $" {Version(made)}" : "")} from the run {run.Name}. This page asks for nothing else: it can be kept, sent and opened anywhere.</footer>\n");
@@ -97,7 +94,10 @@ public static class RunReport
         html.Add($"<p>");
         html.Add(result.Strategy switch
         {
-            "features" => Html.Of($"{learnt} went through the pretrained network {network}, which stayed as it was. On the {result.Features ?? 0:N0} numbers that it makes of each photo, {Classifier(result)} was trained."),
+            "features" when network.Contains('+') => Html.Of(
+                $"{learnt} went through the pretrained networks {network.Replace("+", " and ", StringComparison.Ordinal)}, which stayed as they were. On the {result.Features ?? 0:N0} numbers that they make of each photo, {Classifier(result)} was trained."),
+            "features" => Html.Of(
+                $"{learnt} went through the pretrained network {network}, which stayed as it was. On the {result.Features ?? 0:N0} numbers that it makes of each photo, {Classifier(result)} was trained."),
             "head" => Html.Of($"A new head was put on the pretrained network {network} and trained on {learnt} and varied views of them; the network itself stayed as it was."),
             "finetune" => Html.Of($"A new head was put on the pretrained network {network} and trained on {learnt}; then layers of the network were trained further with it, at a small learning rate."),
             "partial" => Html.Of($"A new head was put on the pretrained network {network}. It and the upper layers were trained together on {learnt}; the lower ones stayed as they were."),
