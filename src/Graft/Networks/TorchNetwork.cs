@@ -14,7 +14,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 {
     private readonly Dictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
     private readonly int[] _lastUse;
-    private readonly bool[] _isOverwritable;
+    private readonly bool[] _isOverwritable, _isNormalised;
     private readonly Dictionary<string, int> _indices;
     private IReadOnlySet<string> _alwaysInInference = new HashSet<string>();
 
@@ -32,6 +32,11 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             foreach (var input in network.Layers[index].Inputs) _lastUse[_indices[input]] = index;
         // These do not need their output to run backward.
         _isOverwritable = [.. network.Layers.Select(layer => layer.Operation is BatchNorm or Add or Convolution { Activation: null })];
+
+        // Convolutions of which nothing but a batch norm uses the output.
+        _isNormalised = [.. network.Layers.Select((layer, index) =>
+            layer.Operation is Convolution { Activation: null } or SeparableConvolution
+            && network.Layers.Count(other => other.Inputs.Contains(layer.Name)) == 1 && network.Layers[_lastUse[index]].Operation is BatchNorm)];
 
         // Built inside a caller's scope or inference mode, it must outlive the one and be trainable in spite of the other.
         using var mode = inference_mode(false);
@@ -119,10 +124,13 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         using var relaid = input.dim() == 4 ? ChannelsLast(input) : null;
         for (var index = 1; index <= last; index++)
         {
+            if (outputs[index] is not null) continue;
             var layer = Network.Layers[index];
             var first = _indices[layer.Inputs[0]];
             var overwrites = _isOverwritable[first] && _lastUse[first] == index && !wanted.Contains(first);
-            outputs[index] = Apply(layer, [.. layer.Inputs.Select(name => Output(_indices[name]))], overwrites);
+            var norm = IsFolded(index) && !wanted.Contains(index) && _lastUse[index] <= last ? Network.Layers[_lastUse[index]] : null;
+            outputs[norm is null ? index : _lastUse[index]] =
+                Apply(layer, [.. layer.Inputs.Select(name => Output(_indices[name]))], overwrites, norm);
             foreach (var used in layer.Inputs.Select(name => _indices[name]).Where(used => _lastUse[used] == index))
                 if (used != 0 && !wanted.Contains(used) && !ReferenceEquals(outputs[used], outputs[index])) outputs[used].Dispose();
         }
@@ -130,6 +138,27 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 
         Tensor Output(int index) => index == 0 ? relaid ?? input : outputs[index];
     }
+
+    /// <summary>
+    /// Whether a convolution does its batch norm's work: by moving statistics that is one scale and shift for each channel, which its weights
+    /// can take. Where gradients are asked for, that saves keeping its output for them, and a pass over it.
+    /// </summary>
+    private bool IsFolded(int index) => _isNormalised[index] && is_grad_enabled() && !IsTraining(Network.Layers[_lastUse[index]]);
+
+    /// <summary>The weights and bias of a convolution and a batch norm in one; gradients reach those of both.</summary>
+    private (Tensor Weight, Tensor Bias) Fold(Tensor weight, Tensor? bias, Layer norm)
+    {
+        using var scope = NewDisposeScope();
+        var op = (BatchNorm)norm.Operation;
+        using Scalar epsilon = op.Epsilon;
+        var scale = _tensors[$"{norm.Name}.running_var"].add(epsilon).rsqrt_();
+        if (op.Scale) scale = scale * _tensors[$"{norm.Name}.weight"];
+        var mean = bias is null ? _tensors[$"{norm.Name}.running_mean"] : _tensors[$"{norm.Name}.running_mean"] - bias;
+        var shift = _tensors[$"{norm.Name}.bias"] - mean * scale;
+        return ((weight * scale.view(-1, 1, 1, 1)).MoveToOuterDisposeScope(), shift.MoveToOuterDisposeScope());
+    }
+
+    private bool IsTraining(Layer layer) => training && !_alwaysInInference.Contains(layer.Name);
 
     /// <summary>The same map [N, channels, height, width] with the channels of a position side by side in memory.</summary>
     private static Tensor ChannelsLast(Tensor map)
@@ -140,20 +169,25 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     }
 
     /// <param name="overwrites">Whether the first input is needed by nothing else, so that its memory may be the output's.</param>
-    private Tensor Apply(Layer layer, Tensor[] inputs, bool overwrites)
+    /// <param name="norm">The batch norm whose work a convolution does too; null for none.</param>
+    private Tensor Apply(Layer layer, Tensor[] inputs, bool overwrites, Layer? norm)
     {
         var input = inputs[0];
-        var training = this.training && !_alwaysInInference.Contains(layer.Name);
+        var training = IsTraining(layer);
         switch (layer.Operation)
         {
+            case Convolution op when norm is not null:
+                var (weight, shift) = Fold(Weight("weight"), op.Bias ? Weight("bias") : null, norm);
+                using (weight)
+                using (shift) return Convolve(input, op, weight, shift);
             case Convolution op:
-                var (padded, symmetric) = Pad(input, op.Padding, op.Kernel, op.Stride, 0);
-                var convolved = F.conv2d(
-                    padded, Weight("weight"), op.Bias ? Weight("bias") : null, [op.Stride.Height, op.Stride.Width], symmetric, groups: op.Groups);
-                if (!ReferenceEquals(padded, input)) padded.Dispose();
-                return Activated(convolved, op.Activation);
+                return Activated(Convolve(input, op, Weight("weight"), op.Bias ? Weight("bias") : null), op.Activation);
+            case SeparableConvolution op when norm is not null:
+                var (pointwise, bias) = Fold(Weight("pointwise.weight"), null, norm);
+                using (pointwise)
+                using (bias) return ConvolveSeparably(input, op, Weight("weight"), pointwise, bias);
             case SeparableConvolution op:
-                return ConvolveSeparably(input, op, Weight("weight"), Weight("pointwise.weight"));
+                return ConvolveSeparably(input, op, Weight("weight"), Weight("pointwise.weight"), bias: null);
             case BatchNorm op:
                 return F.batch_norm(
                     input, Weight("running_mean"), Weight("running_var"), op.Scale ? Weight("weight") : null, Weight("bias"),
@@ -235,12 +269,20 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         using (output) return Activate(output, function.Value);
     }
 
-    private static Tensor ConvolveSeparably(Tensor input, SeparableConvolution op, Tensor depthwise, Tensor pointwise)
+    private static Tensor Convolve(Tensor input, Convolution op, Tensor weight, Tensor? bias)
+    {
+        var (padded, symmetric) = Pad(input, op.Padding, op.Kernel, op.Stride, 0);
+        var convolved = F.conv2d(padded, weight, bias, [op.Stride.Height, op.Stride.Width], symmetric, groups: op.Groups);
+        if (!ReferenceEquals(padded, input)) padded.Dispose();
+        return convolved;
+    }
+
+    private static Tensor ConvolveSeparably(Tensor input, SeparableConvolution op, Tensor depthwise, Tensor pointwise, Tensor? bias)
     {
         var (padded, symmetric) = Pad(input, Padding.Same, op.Kernel, 1, 0);
         using var filtered = F.conv2d(padded, depthwise, null, [1, 1], symmetric, groups: input.shape[1]);
         if (!ReferenceEquals(padded, input)) padded.Dispose();
-        return F.conv2d(filtered, pointwise);
+        return F.conv2d(filtered, pointwise, bias);
     }
 
     /// <summary>Applies what works on the last axis to the channels, which a map [N, channels, height, width] has second.</summary>
