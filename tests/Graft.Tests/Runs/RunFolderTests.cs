@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Graft.Classifiers;
 using Graft.Data;
+using Graft.Evaluation;
 using Graft.Features;
 using Graft.Runs;
 using Graft.Testing;
@@ -159,7 +161,7 @@ public class RunFolderTests
         using var scene = new FeatureScene();
         using var folder = new TemporaryFolder();
         using var run = Train(scene);
-        var plain = (Report: RunFolder.Report(run), Result: RunFolder.Result(run));
+        var plain = (Report: RunFolder.Report(run), Result: RunFolder.Result(run), SixClasses());
         var before = CultureInfo.CurrentCulture;
         // Built by hand: with invariant globalisation no culture is known by name.
         var culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
@@ -172,12 +174,21 @@ public class RunFolderTests
             var saved = RunFolder.Create(Path.Combine(folder.FullName, "run"), "name");
             saved.Save(run);
 
-            Assert.Equal(plain, (RunFolder.Report(run), RunFolder.Result(run)));
+            Assert.Equal(plain, (RunFolder.Report(run), RunFolder.Result(run), SixClasses()));
             Assert.All(File.ReadLines(Path.Combine(saved.FullName, "history.csv")), line => Assert.Equal(7, line.Split(',').Length));
         }
         finally
         {
             CultureInfo.CurrentCulture = before;
+        }
+
+        // Of so many, the report has a figure more.
+        static string SixClasses()
+        {
+            var text = new StringBuilder();
+            RunFolder.Append(text, "Test", EvaluationResult.Of(
+                [.. "abcdef".Select(letter => $"{letter}")], [0, 1, 2, 3, 4, 5], [.. Enumerable.Repeat(new[] { 0.5f, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f }, 6)]));
+            return text.ToString();
         }
     }
 
