@@ -22,22 +22,25 @@ public sealed class ConfidentLearningTests
     [Fact]
     public void Label_that_is_the_most_probable_class_is_no_suspect()
     {
-        // Image 3 is labelled 1 and most probably 1, though less so than the others.
-        int[] labels = [0, 0, 1, 1, 1];
-        double[] probabilities = [0.9, 0.1, 0.2, 0.8, 0.05, 0.95, 0.45, 0.55, 0.1, 0.9];
-
-        Assert.Equal([1], ConfidentLearning.Suspects(labels, probabilities, classes: 2));
+        // Image 0 is most probably what it is labelled, though its label is less probable than that of image 1, which is not.
+        int[] labels = [0, 0, 0, 0, 1, 1, 2, 2];
+        double[] probabilities =
+        [
+            0.4, 0.3, 0.3, 0.45, 0.55, 0, 0.9, 0.1, 0, 0.9, 0.1, 0,
+            0.25, 0.5, 0.25, 0.25, 0.5, 0.25, 0.1, 0.1, 0.8, 0.1, 0.1, 0.8,
+        ];
+        Assert.Equal([1], ConfidentLearning.Suspects(labels, probabilities, classes: 3));
     }
 
     [Fact]
     public void Images_that_no_classifier_judged_do_not_count()
     {
-        int[] labels = [0, 0, 0, 1, 1, 1, 2];
+        int[] labels = [0, 0, 0, 1, 1, 1, 2, 2];
         double[] probabilities =
         [
-            0.8, 0.1, 0.1, 0.7, 0.2, 0.1, 0.1, 0.8, 0.1,
+            0.8, 0.1, 0.1, 0.7, 0.2, 0.1, 0.1, 0.1, 0.8,
             0.1, 0.8, 0.1, 0.2, 0.7, 0.1, 0.1, 0.8, 0.1,
-            double.NaN, double.NaN, double.NaN,
+            0.2, 0.1, 0.7, double.NaN, double.NaN, double.NaN,
         ];
         Assert.Equal([2], ConfidentLearning.Suspects(labels, probabilities, classes: 3));
     }

@@ -188,7 +188,8 @@ public sealed class DataSplitTests : IDisposable
         File.WriteAllText(Path.Combine(folder, "precious.txt"), "mine");
         File.WriteAllText(_pictures.Outside("split.csv"), "mine");
 
-        Assert.Throws<DataException>(() => SplitWriter.Write(split, folder, SplitMode.Copy, cancellation: TestContext.Current.CancellationToken));
+        var refusal = Assert.Throws<DataException>(() => SplitWriter.Write(split, folder, SplitMode.Copy, cancellation: TestContext.Current.CancellationToken));
+        Assert.Contains("is not empty", refusal.Message, StringComparison.Ordinal);
         Assert.Throws<DataException>(() => SplitWriter.Write(split, _pictures.Outside("split.csv"), SplitMode.Csv, cancellation: TestContext.Current.CancellationToken));
         Assert.Equal(["precious.txt"], Directory.GetFileSystemEntries(folder).Select(Path.GetFileName));
         Assert.Equal("mine", File.ReadAllText(_pictures.Outside("split.csv")));

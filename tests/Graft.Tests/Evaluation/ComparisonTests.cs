@@ -60,4 +60,16 @@ public class ComparisonTests
         Assert.Equal(0.4, boastful.BrierScore, 1e-6);
         Assert.Equal(100, Assert.Single(boastful.NonEmptyBins).Count);
     }
+
+    [Fact]
+    public void Too_sure_here_and_too_modest_there_do_not_cancel_out()
+    {
+        // 20 images said to be right with 70 %, of which 10 are, and 20 with 77 %, of which 19 are.
+        int[] labels = [.. Enumerable.Range(0, 40).Select(i => i < 10 || i is >= 20 and < 39 ? 0 : 1)];
+
+        var calibration = Calibration.Of(labels, [.. Enumerable.Range(0, 40).Select(i => i < 20 ? new[] { 0.7f, 0.3f } : [0.77f, 0.23f])]);
+
+        Assert.Equal([0.5, 0.95], calibration.NonEmptyBins.Select(bin => bin.Accuracy));
+        Assert.Equal((0.2 + 0.18) / 2, calibration.ExpectedCalibrationError, 1e-7);
+    }
 }

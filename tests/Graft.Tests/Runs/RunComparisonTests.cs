@@ -24,6 +24,54 @@ public class RunComparisonTests
         Assert.Equal(first.Test!.Accuracy, comparison.Results[0].Accuracy);
     }
 
+    [Theory]
+    [InlineData(6, "first is better, hardly by luck: of 9 images 6 are right with first only, 0 with second only (p = 0.0313).")]
+    [InlineData(5, "The difference between first and second may be luck: of 9 images 5 are right with first only, 0 with second only (p = 0.0625).")]
+    public void Difference_is_called_real_where_one_in_twenty_would_be_luck(int errors, string verdict)
+    {
+        using var scene = new RunScene();
+        var (first, second) = (scene.Run("first"), scene.Run("second"));
+        RunScene.Predict(first, "test", (_, label) => Sure(label));
+        RunScene.Predict(second, "test", (number, label) => Sure(number < errors ? (label + 1) % 3 : label));
+
+        Assert.Equal(verdict, Assert.Single(RunComparison.Of([SavedRun.Open(first), SavedRun.Open(second)]).Pairs).Verdict);
+
+        static float[] Sure(int label) => [.. Enumerable.Range(0, 3).Select(index => index == label ? 0.9f : 0.05f)];
+    }
+
+    [Fact]
+    public void Photos_that_are_there_twice_are_counted_twice_wherever_they_lie()
+    {
+        using var scene = new RunScene();
+        using var other = new RunScene();
+        var runs = new[] { scene, other }.Select(photos =>
+        {
+            var run = SavedRun.Open(photos.Run("run"));
+            File.Copy(run.Predictions.Of("test")[0].Path, run.Predictions.Of("test")[3].Path, overwrite: true);
+            return run;
+        }).ToList();
+
+        var pair = Assert.Single(RunComparison.Of(runs).Pairs);
+
+        Assert.Equal(9, pair.SharedImages);
+        Assert.NotNull(pair.Test);
+    }
+
+    [Fact]
+    public void Images_that_have_another_label_in_one_run_are_not_compared()
+    {
+        using var scene = new RunScene();
+        var (first, second) = (scene.Run("first"), SavedRun.Open(scene.Run("second")));
+        var images = second.Predictions.Images.ToList();
+        images[^1] = images[^1] with { Label = (images[^1].Label + 1) % 3 };
+        (second.Predictions with { Images = images }).Save(second.Folder);
+
+        var pair = Assert.Single(RunComparison.Of([SavedRun.Open(first), SavedRun.Open(second.Folder)]).Pairs);
+
+        Assert.Null(pair.Test);
+        Assert.Contains("but 1 of them had another label", pair.Verdict, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Copies_of_the_images_in_another_folder_are_the_same_images()
     {

@@ -63,6 +63,7 @@ public partial class RunReportTests
         using var scene = new RunScene();
         var page = RunReport.ToHtml(SavedRun.Open(scene.Run("run")));
 
+        Assert.Contains("content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\"", page, StringComparison.Ordinal);
         Assert.DoesNotContain("<script", page, StringComparison.OrdinalIgnoreCase);
         Assert.All(Link().Matches(page), link => Assert.Matches("^(data:|#)", link.Groups[1].Value));
         Assert.True(Link().Count(page) > 10);
@@ -179,6 +180,41 @@ public partial class RunReportTests
         // A heat map stands beside its photo.
         Assert.Equal(4 + 2 * 3, Regex.Count(RunReport.ToHtml(run, new() { Misclassified = 0, LeastCertain = 4, HeatMaps = 3 }), "<img "));
         Assert.Throws<GraftException>(() => RunReport.ToHtml(run, new() { Misclassified = -1 }));
+    }
+
+    [Fact]
+    public void Surest_errors_and_least_certain_photos_come_first()
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run");
+        // Those of an even number are named wrongly; of both kinds, later ones more surely.
+        RunScene.Predict(folder, "test", (number, label) =>
+        {
+            var probabilities = Enumerable.Repeat(0.5f * (0.5f - 0.05f * number), 3).ToArray();
+            probabilities[number % 2 == 0 ? (label + 1) % 3 : label] = 0.5f + 0.05f * number;
+            return probabilities;
+        });
+        var run = SavedRun.Open(folder);
+        var names = run.Predictions.Of("test").Select(image => Path.GetFileName(image.Path)).ToList();
+
+        var page = RunReport.ToHtml(run, new() { Misclassified = 3, LeastCertain = 2, HeatMaps = 4 });
+
+        Assert.Equal([names[8], names[6], names[4]], Pictures("wrong"));
+        Assert.Equal([names[0], names[1]], Pictures("unsure"));
+        // A photo and its heat map each; of those that are named rightly the surest of each class.
+        string[] explained = Pictures("places");
+        Assert.Equal([names[8], $"{names[8]}, heat map", names[6], $"{names[6]}, heat map"], explained[..4]);
+        Assert.Equal(
+            run.Predictions.Of("test").Where(image => image.IsRight).GroupBy(image => image.Label).OrderBy(ofClass => ofClass.Key)
+                .Select(ofClass => Path.GetFileName(ofClass.MaxBy(image => image.Confidence)!.Path)).Take(2),
+            [explained[4], explained[6]]);
+
+        string[] Pictures(string section)
+        {
+            var start = page.IndexOf($"<section id=\"{section}\">", StringComparison.Ordinal);
+            var content = page[start..page.IndexOf("</section>", start, StringComparison.Ordinal)];
+            return [.. Regex.Matches(content, "<img alt=\"([^\"]+)\"").Select(match => match.Groups[1].Value)];
+        }
     }
 
     [Fact]

@@ -32,6 +32,19 @@ internal sealed class RunScene : IDisposable
         return folder.FullName;
     }
 
+    /// <summary>Puts other probabilities into a run's <c>predictions.csv</c>.</summary>
+    /// <param name="split">Of which images.</param>
+    /// <param name="probabilities">Of an image by its number in the split and its label.</param>
+    public static void Predict(string folder, string split, Func<int, int, float[]> probabilities)
+    {
+        var (number, table) = (0, SavedRun.Open(folder).Predictions);
+        (table with
+        {
+            Images = [.. table.Images.Select(image => image.Split != split ? image
+                : new EvaluatedImage(image.Path, split, image.Label, probabilities(number++, image.Label), image.Place))],
+        }).Save(folder);
+    }
+
     public string File(string name) => _folder.File(name);
 
     public void Dispose()

@@ -6,7 +6,7 @@ namespace Graft.Runs.Reports;
 public static class DataCheckPage
 {
     /// <summary>So much of each kind is shown, so that the page stays under ten megabytes; the rest is counted.</summary>
-    private const int MostGroups = 100, MostInGroup = 8, MostPictures = 160, MostSingles = 100, MostFiles = 1000;
+    private const int MostInGroup = 8, MostPictures = 160, MostSingles = 100, MostFiles = 1000;
 
     /// <summary>Writes the page into a new file.</summary>
     /// <exception cref="GraftException">There is a file of that name already, which is left as it is; or the disk is full or fails.</exception>
@@ -93,7 +93,7 @@ public static class DataCheckPage
     {
         var html = new Html().Add($"<p class=\"how\">{what}</p>\n<div class=\"groups\">\n");
         var (shown, images) = (0, 0);
-        while (shown < Math.Min(MostGroups, groups.Count) && images < MostPictures) images += Math.Min(MostInGroup, groups[shown++].Images.Count);
+        while (shown < groups.Count && images < MostPictures) images += Math.Min(MostInGroup, groups[shown++].Images.Count);
         var pictures = new Queue<Markup>(PhotoSections.Thumbnails(
             [.. groups.Take(shown).SelectMany(group => group.Images.Take(MostInGroup)).Select(image => image.Path)]));
         foreach (var group in groups.Take(shown))
