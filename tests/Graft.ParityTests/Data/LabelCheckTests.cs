@@ -29,39 +29,55 @@ public sealed class LabelCheckTests : IDisposable
         using var backbone = Backbone.Load("mobilenet_v2", SharedFolder.Path(Weights));
         using var features = new FeatureBlocks(backbone.Features());
         using var cache = FeatureCache.Open(_folder.File("cache/x")[..^2]);
-        var (swappedAll, foundAll) = (0, 0);
-        for (var seed = 1; seed <= 2; seed++)
+        var data = Tamper(out var swapped, out var planted, out var broken);
+        var before = Snapshot(data);
+
+        var report = FeatureCheck.Run(
+            DataCheck.Run(LabeledImages.Load(data, AsItIs), cancellation: TestContext.Current.CancellationToken), features, cache,
+            cancellation: TestContext.Current.CancellationToken);
+
+        Assert.All(planted, pair => Assert.Contains(report.Duplicates, group =>
+            group.Images.Any(image => image.File == pair.Original) && group.Images.Any(image => image.File == pair.Copy)));
+        Assert.Equal(
+            broken.Order(StringComparer.Ordinal),
+            report.Unreadable.Select(file => DataCheck.RelativePath(data, file.Path)).Order(StringComparer.Ordinal));
+
+        Assert.DoesNotContain(Quarantine.SuspectsOf(report), suspect => suspect.Kind == SuspectKind.WrongLabel);
+        var aside = _folder.File("aside/x")[..^2];
+        Directory.Delete(aside);
+        var suspects = Quarantine.SuspectsOf(report, new HashSet<SuspectKind>(Enum.GetValues<SuspectKind>()));
+        var (moved, _) = Quarantine.Move(data, suspects, aside);
+        Assert.All(report.Labels!.Suspects, suspect => Assert.False(File.Exists(suspect.Image.Path)));
+        Assert.Equal(before.Count, Snapshot(data).Count + moved);
+        Assert.Equal((moved, 0), (Quarantine.Undo(data, aside) is var (restored, left) ? (restored, left.Count) : default));
+        Assert.Equal(before, Snapshot(data));
+
+        // Two more draws, for which the photos need not be read again: another label is all that is new.
+        var found = Found(report, [.. swapped.Select(pair => pair.File)]);
+        var total = swapped.Count;
+        for (var seed = 2; seed <= 3; seed++)
         {
-            var data = Tamper(seed, out var swapped, out var planted, out var broken);
-            var before = Snapshot(data);
-
-            var report = FeatureCheck.Run(
-                DataCheck.Run(LabeledImages.Load(data, AsItIs), cancellation: TestContext.Current.CancellationToken), features, cache,
-                cancellation: TestContext.Current.CancellationToken);
-
-            var top = report.Labels!.Suspects.Take(report.Images.Count / 10).Select(suspect => suspect.Image.File).ToHashSet();
-            var found = swapped.Where(pair => top.Contains(pair.File)).ToList();
-            (swappedAll, foundAll) = (swappedAll + swapped.Count, foundAll + found.Count);
-            TestContext.Current.TestOutputHelper!.WriteLine(
-                $"seed {seed}: {found.Count} of {swapped.Count} swapped labels among {top.Count} suspects of {report.Labels.Suspects.Count}, accuracy {report.Labels.Accuracy:P1}");
-            Assert.All(planted, pair => Assert.Contains(report.Duplicates, group =>
-                group.Images.Any(image => image.File == pair.Original) && group.Images.Any(image => image.File == pair.Copy)));
-            Assert.Equal(
-                broken.Order(StringComparer.Ordinal),
-                report.Unreadable.Select(file => DataCheck.RelativePath(data, file.Path)).Order(StringComparer.Ordinal));
-
-            Assert.DoesNotContain(Quarantine.SuspectsOf(report), suspect => suspect.Kind == SuspectKind.WrongLabel);
-            var aside = _folder.File($"aside{seed}/x")[..^2];
-            Directory.Delete(aside);
-            var suspects = Quarantine.SuspectsOf(report, new HashSet<SuspectKind>(Enum.GetValues<SuspectKind>()));
-            var (moved, _) = Quarantine.Move(data, suspects, aside);
-            Assert.All(report.Labels.Suspects, suspect => Assert.False(File.Exists(suspect.Image.Path)));
-            Assert.Equal(before.Count, Snapshot(data).Count + moved);
-            Assert.Equal((moved, 0), (Quarantine.Undo(data, aside) is var (restored, left) ? (restored, left.Count) : default));
-            Assert.Equal(before, Snapshot(data));
-            Directory.Delete(data, recursive: true);
+            var random = new Random(seed);
+            var truth = swapped.ToDictionary(pair => pair.File, pair => pair.Class);
+            var drawn = report.Images.OrderBy(_ => random.Next()).Take(swapped.Count).Select(image => image.File).ToHashSet();
+            var redrawn = report with
+            {
+                Images = [.. report.Images.Select(image => truth.GetValueOrDefault(image.File, image.Class) is var own && drawn.Contains(image.File)
+                    ? image with { Class = report.Classes.Where(name => name != own).ElementAt(random.Next(report.Classes.Count - 1)) }
+                    : image with { Class = own })],
+            };
+            found += Found(FeatureCheck.Run(redrawn, features, cache, cancellation: TestContext.Current.CancellationToken), drawn);
+            total += drawn.Count;
         }
-        Assert.True(foundAll >= 0.8 * swappedAll, $"{foundAll} of {swappedAll} swapped labels are in the top tenth");
+        Assert.True(found >= 0.8 * total, $"{found} of {total} swapped labels are in the top tenth");
+
+        static int Found(DataCheckReport report, HashSet<string> swapped)
+        {
+            var top = report.Labels!.Suspects.Take(report.Images.Count / 10).Select(suspect => suspect.Image.File).ToList();
+            TestContext.Current.TestOutputHelper!.WriteLine(
+                $"{top.Count(swapped.Contains)} of {swapped.Count} swapped labels among {top.Count} suspects of {report.Labels.Suspects.Count}, accuracy {report.Labels.Accuracy:P1}");
+            return top.Count(swapped.Contains);
+        }
     }
 
     [SharedFact(Weights)]
@@ -76,10 +92,16 @@ public sealed class LabelCheckTests : IDisposable
         var checkedClean = FeatureCheck.Run(clean, features, cache, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(Groups(clean), Groups(checkedClean));
 
-        var originals = clean.Images.Where((_, number) => number % 20 == 0).ToList();
+        // Photos of which nothing is expected are looked at above; here those with crops do.
+        var few = _folder.File("few/x")[..^2];
+        var originals = clean.Images.Where((_, number) => number % 20 == 0)
+            .Select(image => image with { Path = _folder.File(Path.Combine("few", image.File)) }).ToList();
         foreach (var image in originals)
+        {
+            File.Copy(Path.Combine(data, image.File), image.Path);
             File.WriteAllBytes(CopyOf(image), JpegEncoder.Encode(Cropped(ImageDecoder.Decode(image.Path), 0.03), quality: 85));
-        var plain = DataCheck.Run(LabeledImages.Load(data, AsItIs), cancellation: TestContext.Current.CancellationToken);
+        }
+        var plain = DataCheck.Run(LabeledImages.Load(few, AsItIs), cancellation: TestContext.Current.CancellationToken);
         var report = FeatureCheck.Run(plain, features, cache, cancellation: TestContext.Current.CancellationToken);
         var (before, after) = (originals.Count(image => Finds(plain, image)), originals.Count(image => Finds(report, image)));
         TestContext.Current.TestOutputHelper!.WriteLine($"{after} of {originals.Count} crops found with features, {before} without");
@@ -93,10 +115,10 @@ public sealed class LabelCheckTests : IDisposable
 
     /// <summary>A copy of the trash in which 5 % of the photos lie in another class's folder.</summary>
     private string Tamper(
-        int seed, out List<(string File, string Class)> swapped, out List<(string Original, string Copy)> planted, out List<string> broken)
+        out List<(string File, string Class)> swapped, out List<(string Original, string Copy)> planted, out List<string> broken)
     {
-        var random = new Random(seed);
-        var data = Copy($"trash{seed}");
+        var random = new Random(1);
+        var data = Copy("tampered");
         var photos = LabeledImages.Load(data, AsItIs);
         var files = photos.All.Select(image => (image.Path, Class: photos.Classes[image.Class])).OrderBy(_ => random.Next()).ToList();
         swapped = [];
