@@ -141,9 +141,9 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 
     /// <summary>
     /// Whether a convolution does its batch norm's work: by moving statistics that is one scale and shift for each channel, which its weights
-    /// can take. Where gradients are asked for, that saves keeping its output for them, and a pass over it.
+    /// can take. While the network trains, that saves keeping its output for the gradients, and a pass over it.
     /// </summary>
-    private bool IsFolded(int index) => _isNormalised[index] && is_grad_enabled() && !IsTraining(Network.Layers[_lastUse[index]]);
+    private bool IsFolded(int index) => training && _isNormalised[index] && !IsTraining(Network.Layers[_lastUse[index]]);
 
     /// <summary>The weights and bias of a convolution and a batch norm in one; gradients reach those of both.</summary>
     private (Tensor Weight, Tensor Bias) Fold(Tensor weight, Tensor? bias, Layer norm)
