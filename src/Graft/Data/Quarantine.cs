@@ -42,6 +42,9 @@ public static class Quarantine
 
     private const string Header = "file,moved_to,reason,moved_from";
 
+    /// <summary>Of lists that do not say which data set their files came out of.</summary>
+    private const string FirstHeader = "file,moved_to,reason";
+
     // Names may hold anything, line breaks too.
     private static readonly CsvReaderOptions Format = new() { AllowLineBreaksInQuotes = true, MaxRecordSize = 1 << 20 };
 
@@ -101,7 +104,9 @@ public static class Quarantine
         try
         {
             Directory.CreateDirectory(folder);
-            using var rows = new FileStream(Path.Combine(folder, ListName), FileMode.Append, FileAccess.Write);
+            var list = Path.Combine(folder, ListName);
+            if (File.Exists(list) && File.ReadLines(list).FirstOrDefault() == FirstHeader) WriteRows(list, ReadRows(list));
+            using var rows = new FileStream(list, FileMode.Append, FileAccess.Write);
             if (rows.Position == 0) Write(rows, Header);
             foreach (var suspect in suspects)
             {
@@ -177,8 +182,7 @@ public static class Quarantine
             if (kept.Count > 0)
             {
                 kept.Reverse();
-                File.WriteAllText($"{list}.new", string.Join('\n', [Header, .. kept.Select(row => row.ToText()), ""]));
-                File.Move($"{list}.new", list, overwrite: true);
+                WriteRows(list, kept);
             }
             else
             {
@@ -192,14 +196,14 @@ public static class Quarantine
         }
         return (restored, left);
 
-        bool IsForeign(Row row) => FullPath(row.MovedFrom) != here && Directory.Exists(row.MovedFrom);
+        bool IsForeign(Row row) => row.MovedFrom.Length > 0 && FullPath(row.MovedFrom) != here && Directory.Exists(row.MovedFrom);
     }
 
     /// <summary>A line of the list.</summary>
     /// <param name="File">The path inside the data set.</param>
     /// <param name="MovedTo">The path inside the quarantine.</param>
     /// <param name="Reason">Why it was moved.</param>
-    /// <param name="MovedFrom">The full path of the data set.</param>
+    /// <param name="MovedFrom">The full path of the data set; empty where it is not known.</param>
     private sealed record Row(string File, string MovedTo, string Reason, string MovedFrom)
     {
         public string ToText() => string.Join(',', ((string[])[File, MovedTo, Reason, MovedFrom]).Select(Quoted));
@@ -211,14 +215,22 @@ public static class Quarantine
         try
         {
             using var csv = CsvReader.FromFile(list, Format);
-            if (string.Join(',', csv.Headers) != Header) throw new DataException($"{list} is damaged: expected the columns {Header}.");
-            while (csv.Read()) rows.Add(new(csv.GetString(0), csv.GetString(1), csv.GetString(2), csv.GetString(3)));
+            var header = string.Join(',', csv.Headers);
+            if (header is not (Header or FirstHeader)) throw new DataException($"{list} is damaged: expected the columns {Header}.");
+            while (csv.Read()) rows.Add(new(csv.GetString(0), csv.GetString(1), csv.GetString(2), header == Header ? csv.GetString(3) : ""));
         }
         catch (CsvFormatException broken)
         {
             throw new DataException($"{list} is damaged: {broken.Message}");
         }
         return [.. rows];
+    }
+
+    /// <summary>Whole or not at all.</summary>
+    private static void WriteRows(string list, IEnumerable<Row> rows)
+    {
+        File.WriteAllText($"{list}.new", string.Join('\n', [Header, .. rows.Select(row => row.ToText()), ""]));
+        File.Move($"{list}.new", list, overwrite: true);
     }
 
     private static string FreePath(string folder, string file)

@@ -180,6 +180,26 @@ public sealed class DataCheckTests : IDisposable
         Assert.False(Directory.Exists(aside));
     }
 
+    /// <summary>Lists were written before that do not say which data set their files came out of.</summary>
+    [Fact]
+    public void List_without_the_data_sets_name_takes_more_and_is_undone()
+    {
+        for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
+        var before = Pictures.Snapshot(_pictures.FullName);
+        var aside = _pictures.Outside("aside");
+        Directory.CreateDirectory(Path.Combine(aside, "cat"));
+        File.Move(Path.Combine(_pictures.FullName, "cat", "0.jpg"), Path.Combine(aside, "cat", "0.jpg"));
+        File.WriteAllText(Path.Combine(aside, Quarantine.ListName), "file,moved_to,reason\n\"cat/0.jpg\",\"cat/0.jpg\",\"a, \"\"b\"\"\"\n");
+
+        var more = new Suspect("dog/2.jpg", Path.Combine(_pictures.FullName, "dog", "2.jpg"), SuspectKind.Blank, "");
+        Assert.Equal(1, Quarantine.Move(_pictures.FullName, [more], aside).Moved);
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside);
+
+        Assert.Equal((2, 0), (restored, left.Count));
+        Assert.Equal(before, Pictures.Snapshot(_pictures.FullName));
+        Assert.False(Directory.Exists(aside));
+    }
+
     [Fact]
     public void Undo_writes_nothing_over_and_keeps_what_it_cannot_bring_back()
     {
