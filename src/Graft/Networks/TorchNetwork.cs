@@ -17,6 +17,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     private readonly bool[] _isOverwritable, _isNormalised;
     private readonly Dictionary<string, int> _indices;
     private IReadOnlySet<string> _alwaysInInference = new HashSet<string>();
+    private IReadOnlySet<string>? _learning; // null: all
 
     static TorchNetwork() => LibtorchTuning.Apply();
 
@@ -75,6 +76,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     /// statistics, which then stay as they are, dropout not at all.</param>
     public void TrainOnly(IReadOnlySet<string> layers, IReadOnlySet<string> alwaysInInference)
     {
+        _learning = layers;
         _alwaysInInference = alwaysInInference;
         foreach (var parameter in Network.Parameters.Where(parameter => !parameter.IsStatistic))
         {
@@ -128,7 +130,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             var layer = Network.Layers[index];
             var first = _indices[layer.Inputs[0]];
             var overwrites = _isOverwritable[first] && _lastUse[first] == index && !wanted.Contains(first);
-            var norm = IsFolded(index) && !wanted.Contains(index) && _lastUse[index] <= last ? Network.Layers[_lastUse[index]] : null;
+            var norm = IsFolded(index, Output(first)) && !wanted.Contains(index) && _lastUse[index] <= last ? Network.Layers[_lastUse[index]] : null;
             outputs[norm is null ? index : _lastUse[index]] =
                 Apply(layer, [.. layer.Inputs.Select(name => Output(_indices[name]))], overwrites, norm);
             foreach (var used in layer.Inputs.Select(name => _indices[name]).Where(used => _lastUse[used] == index))
@@ -141,9 +143,14 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 
     /// <summary>
     /// Whether a convolution does its batch norm's work: by moving statistics that is one scale and shift for each channel, which its weights
-    /// can take. While the network trains, that saves keeping its output for the gradients, and a pass over it.
+    /// can take. Where gradients run, that saves keeping its output for them, and a pass over it. Elsewhere, frozen layers and inference give
+    /// the same to the last bit.
     /// </summary>
-    private bool IsFolded(int index) => training && _isNormalised[index] && !IsTraining(Network.Layers[_lastUse[index]]);
+    private bool IsFolded(int index, Tensor input) =>
+        training && _isNormalised[index] && Network.Layers[_lastUse[index]] is var norm && !IsTraining(norm)
+        && (input.requires_grad || Learns(Network.Layers[index]) || Learns(norm));
+
+    private bool Learns(Layer layer) => _learning?.Contains(layer.Name) != false;
 
     /// <summary>The weights and bias of a convolution and a batch norm in one; gradients reach those of both.</summary>
     private (Tensor Weight, Tensor Bias) Fold(Tensor weight, Tensor? bias, Layer norm)
