@@ -33,7 +33,7 @@ internal static class EpochBenchmark
         var size = new Option<int>("--size") { Description = "Width and height of the input", HelpName = "PIXELS", DefaultValueFactory = _ => 224 };
         var epochs = new Option<int>("--epochs")
         {
-            Description = "Epochs of each; the median of those after the first counts",
+            Description = "Epochs of each, at least 2; the median of those after the first counts",
             HelpName = "COUNT",
             DefaultValueFactory = _ => 3,
         };
@@ -61,7 +61,7 @@ internal static class EpochBenchmark
         {
             var options = FineTuningOptions.For(Strategy.Partial) with { UnfreezeFrom = layer };
             var stage = FineTuning.Stages(Model, options).Single();
-            var once = OnceComputed(options);
+            var once = SecondsOf(options);
             Print($"{layer} and above trained, the rest computed once", once, once);
             var opened = OpenedPhotos.Open([.. Photos.Train, .. Photos.Validation], Model.Backbone.Preprocessing, options.KeptBytes, cancellation: Cancellation);
             PhotoExamples Examples(int start, int count) => new(opened, [.. Enumerable.Range(start, count)], Augmentation.None, seed: 1);
@@ -81,12 +81,12 @@ internal static class EpochBenchmark
         public void HeadAlone()
         {
             var options = FineTuningOptions.For(Strategy.Head);
-            var once = OnceComputed(options);
+            var once = SecondsOf(options);
             Print($"head, {options.HeadStage!.Views} views computed once", once, once);
-            Print("head, live augmentation", OnceComputed(options with { HeadStage = options.HeadStage with { Views = 0 } }), once);
+            Print("head, live augmentation", SecondsOf(options with { HeadStage = options.HeadStage with { Views = 0 } }), once);
         }
 
-        private double OnceComputed(FineTuningOptions options)
+        private double SecondsOf(FineTuningOptions options)
         {
             using var cache = FeatureCache.Open();
             StageOptions? Short(StageOptions? stage) => stage is null ? null : stage with { Training = stage.Training with { Epochs = Epochs } };

@@ -59,15 +59,15 @@ internal static class WidenedProducts
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Dot(ReadOnlySpan<double> left, ReadOnlySpan<float> right)
     {
-        var (sum, high) = (Vector<double>.Zero, Vector<double>.Zero);
+        var (low, high) = (Vector<double>.Zero, Vector<double>.Zero);
         var place = 0;
         for (; place <= right.Length - Vector<float>.Count; place += Vector<float>.Count)
         {
             Vector.Widen(new Vector<float>(right[place..]), out var first, out var second);
-            sum += first * new Vector<double>(left[place..]);
+            low += first * new Vector<double>(left[place..]);
             high += second * new Vector<double>(left[(place + Vector<double>.Count)..]);
         }
-        var total = Vector.Sum(sum + high);
+        var total = Vector.Sum(low + high);
         for (; place < right.Length; place++) total += left[place] * right[place];
         return total;
     }

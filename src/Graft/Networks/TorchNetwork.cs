@@ -17,7 +17,6 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     private readonly bool[] _isOverwritable, _isNormalised;
     private readonly Dictionary<string, int> _indices;
     private IReadOnlySet<string> _alwaysInInference = new HashSet<string>();
-    private IReadOnlySet<string>? _learning; // null: all
 
     static TorchNetwork() => LibtorchTuning.Apply();
 
@@ -76,7 +75,6 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     /// statistics, which then stay as they are, dropout not at all.</param>
     public void TrainOnly(IReadOnlySet<string> layers, IReadOnlySet<string> alwaysInInference)
     {
-        _learning = layers;
         _alwaysInInference = alwaysInInference;
         foreach (var parameter in Network.Parameters.Where(parameter => !parameter.IsStatistic))
         {
@@ -148,9 +146,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     /// </summary>
     private bool IsFolded(int index, Tensor input) =>
         training && _isNormalised[index] && Network.Layers[_lastUse[index]] is var norm && !IsTraining(norm)
-        && (input.requires_grad || Learns(Network.Layers[index]) || Learns(norm));
-
-    private bool Learns(Layer layer) => _learning?.Contains(layer.Name) != false;
+        && (input.requires_grad || _tensors[$"{Network.Layers[index].Name}.weight"].requires_grad || _tensors[$"{norm.Name}.bias"].requires_grad);
 
     /// <summary>The weights and bias of a convolution and a batch norm in one; gradients reach those of both.</summary>
     private (Tensor Weight, Tensor Bias) Fold(Tensor weight, Tensor? bias, Layer norm)
