@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -12,15 +13,17 @@ internal abstract class LinearLoss
     /// Numbers for libtorch that are kept: one that is made for a call may be collected while the call still reads it, and a fit makes
     /// many thousand calls.
     /// </summary>
-    private protected static readonly TorchSharp.Scalar Zero = 0, One = 1, MinusOne = -1;
+    private protected static readonly TorchSharp.Scalar Zero = 0, One = 1;
 
     /// <summary>
     /// Of all images, float64: [1] or, where the classes' models do not know of each other, of each class by itself, [classes, 1].
     /// </summary>
     public abstract Tensor Values(Tensor outputs);
 
-    /// <summary>The gradient by the outputs, and the second derivative there.</summary>
-    public abstract (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs);
+    /// <summary>By the outputs.</summary>
+    public abstract Tensor Gradient(Tensor outputs);
+
+    public abstract Curvature Curvature(Tensor outputs);
 
     /// <summary>1 at each image's class, else 0: [classes, images], float64.</summary>
     private protected static Tensor OneHot(int[] labels, int classes)
@@ -34,8 +37,8 @@ internal abstract class LinearLoss
 /// <summary>A second derivative by the outputs of each image.</summary>
 internal abstract class Curvature
 {
-    /// <summary>Times a change of the outputs, float32 [classes, images].</summary>
-    public abstract Tensor Times(Tensor change);
+    /// <summary>Times a change of an image's outputs, [classes], in its place.</summary>
+    public abstract void Multiply(int image, Span<float> change);
 
     /// <summary>About how much each image counts in it, [images].</summary>
     public abstract Tensor Weights { get; }
@@ -58,25 +61,26 @@ internal sealed class CrossEntropy(int[] labels, int classes, double[] weights) 
         return (losses * _weights).sum().view(1).MoveToOuterDisposeScope();
     }
 
-    public override (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs)
-    {
-        var probabilities = outputs.softmax(0);
-        return (
-            (probabilities - _hot).mul_(_weights),
-            new Covariance(probabilities.to_type(ScalarType.Float32), _weights.to_type(ScalarType.Float32)));
-    }
+    public override Tensor Gradient(Tensor outputs) => outputs.softmax(0).sub_(_hot).mul_(_weights);
+
+    public override Curvature Curvature(Tensor outputs) =>
+        new Covariance(outputs.softmax(0).to_type(ScalarType.Float32), _weights.to_type(ScalarType.Float32));
 
     /// <summary>weight · (diag(p) − p·pᵀ).</summary>
     private sealed class Covariance(Tensor probabilities, Tensor weights) : Curvature
     {
+        private readonly float[] _probabilities = probabilities.t().ToFloats(), _weights = weights.ToFloats();
+
         public override Tensor Weights { get; } =
             (1 - (probabilities * probabilities).sum([0])).mul_(weights.squeeze(0)).div_(probabilities.shape[0] - 1);
 
-        public override Tensor Times(Tensor change)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public override void Multiply(int image, Span<float> change)
         {
-            using var scope = NewDisposeScope();
-            var weighted = probabilities * change;
-            return weighted.addcmul_(probabilities, weighted.sum(0, keepdim: true), MinusOne).mul_(weights).MoveToOuterDisposeScope();
+            var own = _probabilities.AsSpan(image * change.Length, change.Length);
+            var mean = 0f;
+            for (var label = 0; label < own.Length; label++) mean += own[label] * change[label];
+            for (var label = 0; label < own.Length; label++) change[label] = _weights[image] * own[label] * (change[label] - mean);
         }
     }
 }
@@ -106,21 +110,26 @@ internal sealed class SquaredHinge : LinearLoss
         return (Slack(outputs).square() * _weights).sum(1, keepdim: true).MoveToOuterDisposeScope();
     }
 
-    public override (Tensor Gradient, Curvature Curvature) Derivatives(Tensor outputs)
-    {
-        var slack = Slack(outputs);
-        var active = slack.gt(Zero).to_type(ScalarType.Float64).mul_(_curvatures).to_type(ScalarType.Float32);
-        return (slack.mul_(_slopes), new Active(active));
-    }
+    public override Tensor Gradient(Tensor outputs) => Slack(outputs).mul_(_slopes);
+
+    public override Curvature Curvature(Tensor outputs) =>
+        new Active(Slack(outputs).gt(Zero).to_type(ScalarType.Float64).mul_(_curvatures).to_type(ScalarType.Float32));
 
     private Tensor Slack(Tensor outputs) => (outputs * _signs).neg_().add_(One).clamp_min_(Zero);
 
     private sealed class Active(Tensor weights) : Curvature
     {
+        private readonly float[] _weights = weights.t().ToFloats();
+
         public override Tensor Weights { get; } = weights.mean([0]);
 
         public override Tensor ByClass => weights;
 
-        public override Tensor Times(Tensor change) => weights * change;
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public override void Multiply(int image, Span<float> change)
+        {
+            var own = _weights.AsSpan(image * change.Length, change.Length);
+            for (var label = 0; label < own.Length; label++) change[label] *= own[label];
+        }
     }
 }

@@ -19,10 +19,10 @@ internal sealed record LinearSolution(Tensor Coefficients, double Objective, dou
 /// </summary>
 internal sealed class LinearModel
 {
-    private const int MostSteps = 200, MostProductsPerStep = 250;
+    private const int MostSteps = 200;
 
     /// <summary>Products of one step beyond which another preconditioner is worth its price.</summary>
-    private const int ManyProducts = 12;
+    private const int ManyProducts = 18;
 
     /// <summary>Beyond this many features a Gram matrix costs more than it saves, and the diagonal must do.</summary>
     private const int MostFeaturesOfGram = 4096;
@@ -99,13 +99,13 @@ internal sealed class LinearModel
         {
             cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
-            var (byOutputs, curvature) = loss.Derivatives(outputs);
-            var gradient = SumOver(byOutputs).addcmul_(_ridge, w, 1);
+            var gradient = SumOver(loss.Gradient(outputs)).addcmul_(_ridge, w, 1);
             var largestByClass = gradient.abs().amax([1]);
             largest = largestByClass.max().ToDouble();
             if (largest <= tolerance) return Solution(step);
             if (!double.IsFinite(largest)) break;
 
+            var curvature = loss.Curvature(outputs);
             Tensor direction;
             if (curvature.ByClass is { } weights && IsSolvable(weights))
             {
@@ -121,11 +121,11 @@ internal sealed class LinearModel
                 // As exact as the last step's success deserves (Eisenstat and Walker 1996, choice 2), and not beyond what is asked in the end.
                 var accuracy = double.IsNaN(before) ? 0.5 : Math.Min(0.5, 0.9 * Math.Pow(largest / before, 1.6));
                 before = largest;
-                (direction, var used) = Solve(
-                    gradient.to_type(ScalarType.Float32), curvature, preconditioner!, Math.Max(accuracy, 0.3 * tolerance / largest));
+                var (solved, used) = new NewtonSystem(_single, _ridge32.ToFloats(), curvature, preconditioner!, classes)
+                    .Solve(gradient.ToFloats(), Math.Max(accuracy, 0.3 * tolerance / largest));
                 products += used;
                 needed = used > ManyProducts;
-                direction = direction.to_type(ScalarType.Float64);
+                direction = tensor(solved, [classes, Columns]).to_type(ScalarType.Float64);
             }
             var isByClass = values.dim() == 2;
             var slopes = direction * gradient;
@@ -189,7 +189,7 @@ internal sealed class LinearModel
         Tensor Slopes(Tensor lengths)
         {
             using var inner = NewDisposeScope();
-            var byOutputs = loss.Derivatives(outputs + change * lengths).Gradient;
+            var byOutputs = loss.Gradient(outputs + change * lengths);
             return ((byOutputs * change).sum(1, keepdim: true) + ((w + direction * lengths) * _ridge * direction).sum(1, keepdim: true))
                 .MoveToOuterDisposeScope();
         }
@@ -262,48 +262,6 @@ internal sealed class LinearModel
             }
         }
         return direction.MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Preconditioned conjugate gradients: −(Hessian)⁻¹·gradient to a residual of this share of the gradient.</summary>
-    private (Tensor Direction, int Products) Solve(Tensor gradient, Curvature curvature, Tensor preconditioner, double accuracy)
-    {
-        var direction = zeros_like(gradient);
-        var residual = -gradient;
-        var conditioned = Conditioned(residual);
-        var search = conditioned.clone();
-        var product = Dot(residual, conditioned);
-        var goal = accuracy * Math.Sqrt(Dot(residual, residual));
-        using TorchSharp.Scalar one = 1;
-        for (var count = 1; count <= MostProductsPerStep; count++)
-        {
-            using var scope = NewDisposeScope();
-            var curved = curvature.Times(search.mm(_single.t())).mm(_single).addcmul_(_ridge32, search, one);
-            var along = Dot(search, curved);
-            if (!(along > 0)) return (direction, count);
-            // Held until they are disposed of: see LinearLoss.
-            using TorchSharp.Scalar length = product / along, back = -product / along;
-            direction.add_(search, length);
-            residual.add_(curved, back);
-            if (Math.Sqrt(Dot(residual, residual)) <= goal) return (direction, count);
-            var next = Conditioned(residual);
-            var nextProduct = Dot(residual, next);
-            using TorchSharp.Scalar share = nextProduct / product;
-            search.mul_(share).add_(next);
-            product = nextProduct;
-        }
-        return (direction, MostProductsPerStep);
-
-        // Two triangular systems: half the time that cholesky_solve takes.
-        Tensor Conditioned(Tensor vector) => preconditioner.dim() == 1
-            ? vector / preconditioner
-            : linalg.solve_triangular(
-                preconditioner.t(), linalg.solve_triangular(preconditioner, vector.t(), upper: false), upper: true).t();
-    }
-
-    private static double Dot(Tensor a, Tensor b)
-    {
-        using var scope = NewDisposeScope();
-        return (a * b).sum().ToDouble();
     }
 
     /// <summary>The Cholesky factor of ridge + Σ weight · x·xᵀ, or that matrix's diagonal.</summary>

@@ -11,6 +11,8 @@ namespace Graft.Classifiers;
 /// </summary>
 internal static class WidenedProducts
 {
+    private const int RowsAtOnce = 4;
+
     /// <param name="few">[few, columns], float64.</param>
     /// <param name="matrix">[rows, columns], float32, contiguous.</param>
     /// <returns>few · matrixᵀ: [few, rows], float64.</returns>
@@ -21,10 +23,16 @@ internal static class WidenedProducts
         InParts(rows, (start, end) =>
         {
             var right = TorchNetwork.Values(matrix);
-            for (var row = start; row < end; row++)
+            for (var row = start; row < end; row += RowsAtOnce)
             {
+                var (second, third, fourth) = (Math.Min(row + 1, end - 1), Math.Min(row + 2, end - 1), Math.Min(row + 3, end - 1));
                 for (var i = 0; i < count; i++)
-                    products[i * rows + row] = Dot(left.AsSpan(i * columns, columns), right.Slice(row * columns, columns));
+                {
+                    var own = products.AsSpan(i * rows, rows);
+                    // Past the last row the last one again, and the same product.
+                    (own[row], own[second], own[third], own[fourth]) = Dots(ref left[i * columns], columns,
+                        ref right[row * columns], ref right[second * columns], ref right[third * columns], ref right[fourth * columns]);
+                }
             }
         });
         return tensor(products, [count, rows]);
@@ -40,10 +48,18 @@ internal static class WidenedProducts
         InParts(columns, (start, end) =>
         {
             var right = TorchNetwork.Values(matrix);
-            for (var row = 0; row < rows; row++)
+            for (var row = 0; row < rows; row += RowsAtOnce)
             {
+                var (second, third, fourth) = (Math.Min(row + 1, rows - 1), Math.Min(row + 2, rows - 1), Math.Min(row + 3, rows - 1));
                 for (var i = 0; i < count; i++)
-                    AddProduct(left[i * rows + row], right[(row * columns + start)..(row * columns + end)], products.AsSpan(i * columns + start));
+                {
+                    var own = left.AsSpan(i * rows, rows);
+                    // Past the last row the last one again, which then counts 0.
+                    AddProducts(ref products[i * columns + start], end - start,
+                        ref right[row * columns + start], ref right[second * columns + start],
+                        ref right[third * columns + start], ref right[fourth * columns + start],
+                        own[row], second > row ? own[second] : 0, third > second ? own[third] : 0, fourth > third ? own[fourth] : 0);
+                }
             }
         });
         return tensor(products, [count, columns]);
@@ -55,35 +71,67 @@ internal static class WidenedProducts
         Parallel.For(0, parts, part => work((int)((long)count * part / parts), (int)((long)count * (part + 1) / parts)));
     }
 
-    /// <summary>Compiled for speed at once: a fit is over before a method has been called often enough.</summary>
+    /// <summary>Products of one row with each of four. Compiled for speed at once: a fit is over before a method has been called often enough.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double Dot(ReadOnlySpan<double> left, ReadOnlySpan<float> right)
+    private static (double, double, double, double) Dots(
+        ref double left, int length, ref float first, ref float second, ref float third, ref float fourth)
     {
-        var (low, high) = (Vector<double>.Zero, Vector<double>.Zero);
+        var (one, two, three, four) = (Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero);
         var place = 0;
-        for (; place <= right.Length - Vector<float>.Count; place += Vector<float>.Count)
+        for (; place <= length - Vector<float>.Count; place += Vector<float>.Count)
         {
-            Vector.Widen(new Vector<float>(right[place..]), out var first, out var second);
-            low += first * new Vector<double>(left[place..]);
-            high += second * new Vector<double>(left[(place + Vector<double>.Count)..]);
+            var at = (nuint)place;
+            var (low, high) = (Vector.LoadUnsafe(ref left, at), Vector.LoadUnsafe(ref left, at + (nuint)Vector<double>.Count));
+            one = Sum(low, high, Vector.LoadUnsafe(ref first, at), one);
+            two = Sum(low, high, Vector.LoadUnsafe(ref second, at), two);
+            three = Sum(low, high, Vector.LoadUnsafe(ref third, at), three);
+            four = Sum(low, high, Vector.LoadUnsafe(ref fourth, at), four);
         }
-        var total = Vector.Sum(low + high);
-        for (; place < right.Length; place++) total += left[place] * right[place];
-        return total;
+        var (firstDot, secondDot, thirdDot, fourthDot) = (Vector.Sum(one), Vector.Sum(two), Vector.Sum(three), Vector.Sum(four));
+        for (; place < length; place++)
+        {
+            var value = Unsafe.Add(ref left, place);
+            firstDot += value * Unsafe.Add(ref first, place);
+            secondDot += value * Unsafe.Add(ref second, place);
+            thirdDot += value * Unsafe.Add(ref third, place);
+            fourthDot += value * Unsafe.Add(ref fourth, place);
+        }
+        return (firstDot, secondDot, thirdDot, fourthDot);
+
+        static Vector<double> Sum(Vector<double> low, Vector<double> high, Vector<float> narrow, Vector<double> sum) =>
+            Vector.FusedMultiplyAdd(high, Vector.WidenUpper(narrow), Vector.FusedMultiplyAdd(low, Vector.WidenLower(narrow), sum));
     }
 
+    /// <summary>sums += Σ factor · row, of four rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddProduct(double factor, ReadOnlySpan<float> right, Span<double> sums)
+    private static void AddProducts(
+        ref double sums, int length, ref float first, ref float second, ref float third, ref float fourth,
+        double firstFactor, double secondFactor, double thirdFactor, double fourthFactor)
     {
-        var (factors, place) = (new Vector<double>(factor), 0);
-        for (; place <= right.Length - Vector<float>.Count; place += Vector<float>.Count)
+        var (one, two, three, four) = (
+            new Vector<double>(firstFactor), new Vector<double>(secondFactor), new Vector<double>(thirdFactor), new Vector<double>(fourthFactor));
+        var place = 0;
+        for (; place <= length - Vector<float>.Count; place += Vector<float>.Count)
         {
-            Vector.Widen(new Vector<float>(right[place..]), out var first, out var second);
-            var low = sums[place..];
-            var high = sums[(place + Vector<double>.Count)..];
-            (new Vector<double>(low) + factors * first).CopyTo(low);
-            (new Vector<double>(high) + factors * second).CopyTo(high);
+            var (at, next) = ((nuint)place, (nuint)(place + Vector<double>.Count));
+            var (low, high) = (Vector.LoadUnsafe(ref sums, at), Vector.LoadUnsafe(ref sums, next));
+            Add(one, Vector.LoadUnsafe(ref first, at), ref low, ref high);
+            Add(two, Vector.LoadUnsafe(ref second, at), ref low, ref high);
+            Add(three, Vector.LoadUnsafe(ref third, at), ref low, ref high);
+            Add(four, Vector.LoadUnsafe(ref fourth, at), ref low, ref high);
+            low.StoreUnsafe(ref sums, at);
+            high.StoreUnsafe(ref sums, next);
         }
-        for (; place < right.Length; place++) sums[place] += factor * right[place];
+        for (; place < length; place++)
+        {
+            Unsafe.Add(ref sums, place) += firstFactor * Unsafe.Add(ref first, place) + secondFactor * Unsafe.Add(ref second, place)
+                + thirdFactor * Unsafe.Add(ref third, place) + fourthFactor * Unsafe.Add(ref fourth, place);
+        }
+
+        static void Add(Vector<double> factor, Vector<float> narrow, ref Vector<double> low, ref Vector<double> high)
+        {
+            low = Vector.FusedMultiplyAdd(factor, Vector.WidenLower(narrow), low);
+            high = Vector.FusedMultiplyAdd(factor, Vector.WidenUpper(narrow), high);
+        }
     }
 }
