@@ -197,7 +197,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
                     training, op.Momentum, op.Epsilon);
             case Activation op:
                 return overwrites && op.Function is ActivationFunction.Relu ? input.relu_()
-                    : overwrites && op.Function is ActivationFunction.Relu6 ? input.relu6_()
+                    : overwrites && op.Function is ActivationFunction.Relu6 && !input.requires_grad ? input.relu6_()
                     : Activate(input, op.Function);
             case LayerNorm op:
                 return OverChannels(input, x => F.layer_norm(x, [x.shape[^1]], Weight("weight"), Weight("bias"), op.Epsilon));
