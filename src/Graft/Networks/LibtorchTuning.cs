@@ -8,7 +8,7 @@ namespace Graft.Networks;
 /// </summary>
 internal static partial class LibtorchTuning
 {
-    private const int TrimThreshold = -1, TopPad = -2, MapThreshold = -3; // malloc.h
+    private const int TrimThreshold = -1, MapThreshold = -3; // malloc.h
     private const int DontNeed = 4; // mman.h
     private const string Library = "libtorch_cpu.so";
 
@@ -25,7 +25,6 @@ internal static partial class LibtorchTuning
             // Never to map would be a few per cent faster still, but the heap then grows from step to step of a training.
             _ = SetMallocOption(MapThreshold, 32 << 20);
             _ = SetMallocOption(TrimThreshold, 1 << 30);
-            _ = SetMallocOption(TopPad, 64 << 20);
         }
         catch (Exception problem) when (problem is DllNotFoundException or EntryPointNotFoundException)
         {
