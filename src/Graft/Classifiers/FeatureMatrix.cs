@@ -9,6 +9,9 @@ namespace Graft.Classifiers;
 /// <param name="Groups">Rows of one number are views of one image; null where each row is an image.</param>
 internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, int[]? Groups = null)
 {
+    /// <summary>What two gigabytes hold, the most that can be read in one piece.</summary>
+    private const int MostValues = int.MaxValue / sizeof(float);
+
     public int Count => Labels.Length;
 
     public int Length => (int)Values.shape[1];
@@ -32,6 +35,12 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
         if (length == 0) throw new GraftException("Expected at least 1 feature, found none.");
         if (rows.FirstOrDefault(row => row.Length != length) is { } other)
             throw new GraftException($"Expected {length} features of each image, found {other.Length}.");
+        if ((long)rows.Count * length > MostValues)
+        {
+            throw new GraftException(
+                $"{rows.Count:N0} images × {length:N0} features are more numbers than a classifier can be fitted on ({MostValues:N0}). "
+                + "Pool the features (--pool avg), or cut the network at a layer with fewer.");
+        }
 
         var values = empty_strided([rows.Count, length], [length, 1], ScalarType.Float32);
         var destination = TorchNetwork.Values(values);

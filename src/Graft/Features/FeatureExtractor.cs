@@ -72,7 +72,7 @@ public sealed class FeatureExtractor : IDisposable
         if (bank?.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var views = 1 + (bank?.Views ?? 0);
         var reasons = new string?[images.Count];
-        var hashes = TrainingDataCheck.Hashes(images, cancellation);
+        var hashes = Hashes(images, cancellation);
         var rows = new float[]?[views][];
         for (var view = 0; view < views; view++) rows[view] = UseCache(cache => cache.Read(Space(bank, view), hashes, Length)) ?? new float[]?[images.Count];
         var hits = rows.Sum(ofView => ofView.Count(row => row is not null));
@@ -114,6 +114,20 @@ public sealed class FeatureExtractor : IDisposable
             Hashes = [.. read.Select(index => hashes[index])],
             Views = [.. rows.Skip(1).Select(ofView => read.Select(index => ofView[index]!).ToArray())],
         };
+    }
+
+    /// <summary>Of each photo, and meanwhile what the cache knows their features under: one waits for the disk, the other computes.</summary>
+    private byte[]?[] Hashes(IReadOnlyList<LabeledImage> images, CancellationToken cancellation)
+    {
+        var space = _cache is null ? Task.CompletedTask : Task.Run(() => _space.Value, CancellationToken.None);
+        try
+        {
+            return TrainingDataCheck.Hashes(images, cancellation);
+        }
+        finally
+        {
+            Task.WaitAny([space], CancellationToken.None); // It reads the weights, which the caller may dispose of; what goes wrong is said where it is used.
+        }
     }
 
     public void Dispose()

@@ -142,6 +142,18 @@ public class FeatureClassifierTests
     }
 
     [Fact]
+    public void More_numbers_than_can_be_read_in_one_piece_are_refused_before_they_are_copied()
+    {
+        var row = new float[100_000];
+
+        var problem = Assert.Throws<GraftException>(() => Fit(
+            new LogisticRegression(), [.. Enumerable.Repeat(row, 6_000)], [.. Enumerable.Range(0, 6_000).Select(image => image % 2)]));
+
+        Assert.Contains("6,000 images × 100,000 features", problem.Message, StringComparison.Ordinal);
+        Assert.Contains("--pool avg", problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void More_neighbours_than_images_are_refused_with_the_number_there_is()
     {
         var (rows, labels) = Clouds([2, 2]);
