@@ -4,9 +4,9 @@ namespace Graft.Cli;
 
 /// <summary>
 /// Ctrl-C or a request to terminate: the work is asked to end at its next step. What does not end in time, or is interrupted again, is ended
-/// at once and without the C++ libraries' farewell, during which threads that still compute would crash; files are written whole or not at all.
+/// at once.
 /// </summary>
-internal sealed partial class Interruption : IDisposable
+internal sealed class Interruption : IDisposable
 {
     /// <summary>A step of a large network takes seconds.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -35,12 +35,5 @@ internal sealed partial class Interruption : IDisposable
         _source.Cancel();
     }
 
-    private static void Leave()
-    {
-        if (OperatingSystem.IsWindows()) Environment.Exit(Terminal.Interrupted);
-        Exit(Terminal.Interrupted);
-    }
-
-    [LibraryImport("libc", EntryPoint = "_exit")]
-    private static partial void Exit(int code);
+    private static void Leave() => Environment.Exit(ProcessExit.With(Terminal.Interrupted));
 }

@@ -25,8 +25,8 @@ root.Add(Terminal.Verbose);
 root.SetAction(_ => root.Parse("--help").Invoke());
 Verb.ShowExamplesInHelp(root);
 
-using var interruption = new Interruption();
 var parsed = root.Parse(args);
-return WrongUsage.Of(parsed) is { } problem
-    ? Terminal.Misuse(problem, parsed.CommandResult.Command)
-    : await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interruption.Token);
+if (WrongUsage.Of(parsed) is { } problem) return Terminal.Misuse(problem, parsed.CommandResult.Command);
+using var interruption = new Interruption();
+return ProcessExit.With(
+    await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interruption.Token));
