@@ -27,6 +27,16 @@ public class RunFolderTests
     }
 
     [Fact]
+    public void Photos_of_one_class_have_no_roc_curve_and_the_scores_say_null()
+    {
+        var scores = RunFolder.Scores(EvaluationResult.Of(["cat", "dog"], [0, 0], [[0.9f, 0.1f], [0.8f, 0.2f]]));
+
+        Assert.True(scores.TryGetPropertyValue("roc_auc", out var area));
+        Assert.Null(area);
+        Assert.Equal(1, (double)scores["accuracy"]!);
+    }
+
+    [Fact]
     public void Folder_that_holds_something_is_not_written_to()
     {
         using var folder = new TemporaryFolder();
