@@ -16,7 +16,10 @@ namespace Graft.Classifiers;
 /// <param name="preconditioner">The lower Cholesky factor of a matrix like the system's for each class, [columns, columns], or its diagonal, [columns].</param>
 internal sealed class NewtonSystem(Tensor features, float[] ridge, Curvature curvature, Tensor preconditioner, int classes)
 {
-    private const int MostProducts = 250, RowsAtOnce = 4, MostParts = 8;
+    private const int MostProducts = 250, RowsAtOnce = 4;
+
+    /// <summary>Of the images, each with sums of its own: so many cores work, and so many times the coefficients are held.</summary>
+    private const int MostParts = 8;
 
     private readonly int _images = (int)features.shape[0], _columns = ridge.Length;
     private readonly Tensor _preconditioner = (preconditioner.dim() == 1 ? preconditioner : preconditioner.t()).contiguous(); // The upper factor, or the diagonal

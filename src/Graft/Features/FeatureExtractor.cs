@@ -126,7 +126,8 @@ public sealed class FeatureExtractor : IDisposable
         }
         finally
         {
-            Task.WaitAny([space], CancellationToken.None); // It reads the weights, which the caller may dispose of; what goes wrong is said where it is used.
+            // It reads the weights, which the caller may dispose of. What goes wrong is said where it is used.
+            Task.WaitAny([space], CancellationToken.None);
         }
     }
 

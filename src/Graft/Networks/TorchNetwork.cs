@@ -196,6 +196,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
                     input, Weight("running_mean"), Weight("running_var"), op.Scale ? Weight("weight") : null, Weight("bias"),
                     training, op.Momentum, op.Epsilon);
             case Activation op:
+                // Of relu, gradients need its output alone; of relu6 its input, which libtorch would copy first.
                 return overwrites && op.Function is ActivationFunction.Relu ? input.relu_()
                     : overwrites && op.Function is ActivationFunction.Relu6 && !input.requires_grad ? input.relu6_()
                     : Activate(input, op.Function);
