@@ -163,9 +163,9 @@ internal sealed class NewtonSystem(Tensor features, float[] ridge, Curvature cur
         var (even, odd, place) = (Vector<float>.Zero, Vector<float>.Zero, 0);
         for (; place <= left.Length - 2 * Vector<float>.Count; place += 2 * Vector<float>.Count)
         {
-            even = Vector.FusedMultiplyAdd(Vector.LoadUnsafe(ref a, (nuint)place), Vector.LoadUnsafe(ref b, (nuint)place), even);
+            even = Vector.MultiplyAddEstimate(Vector.LoadUnsafe(ref a, (nuint)place), Vector.LoadUnsafe(ref b, (nuint)place), even);
             var next = (nuint)(place + Vector<float>.Count);
-            odd = Vector.FusedMultiplyAdd(Vector.LoadUnsafe(ref a, next), Vector.LoadUnsafe(ref b, next), odd);
+            odd = Vector.MultiplyAddEstimate(Vector.LoadUnsafe(ref a, next), Vector.LoadUnsafe(ref b, next), odd);
         }
         double total = Vector.Sum(even + odd);
         for (; place < left.Length; place++) total += left[place] * right[place];
@@ -181,7 +181,7 @@ internal sealed class NewtonSystem(Tensor features, float[] ridge, Curvature cur
         var (factors, place) = (new Vector<float>(factor), 0);
         for (; place <= values.Length - Vector<float>.Count; place += Vector<float>.Count)
         {
-            Vector.FusedMultiplyAdd(factors, Vector.LoadUnsafe(ref from, (nuint)place), Vector.LoadUnsafe(ref to, (nuint)place))
+            Vector.MultiplyAddEstimate(factors, Vector.LoadUnsafe(ref from, (nuint)place), Vector.LoadUnsafe(ref to, (nuint)place))
                 .StoreUnsafe(ref to, (nuint)place);
         }
         for (; place < values.Length; place++) sums[place] += factor * values[place];
@@ -198,10 +198,10 @@ internal sealed class NewtonSystem(Tensor features, float[] ridge, Curvature cur
         {
             var at = (nuint)place;
             var values = Vector.LoadUnsafe(ref vector, at);
-            one = Vector.FusedMultiplyAdd(values, Vector.LoadUnsafe(ref first, at), one);
-            two = Vector.FusedMultiplyAdd(values, Vector.LoadUnsafe(ref second, at), two);
-            three = Vector.FusedMultiplyAdd(values, Vector.LoadUnsafe(ref third, at), three);
-            four = Vector.FusedMultiplyAdd(values, Vector.LoadUnsafe(ref fourth, at), four);
+            one = Vector.MultiplyAddEstimate(values, Vector.LoadUnsafe(ref first, at), one);
+            two = Vector.MultiplyAddEstimate(values, Vector.LoadUnsafe(ref second, at), two);
+            three = Vector.MultiplyAddEstimate(values, Vector.LoadUnsafe(ref third, at), three);
+            four = Vector.MultiplyAddEstimate(values, Vector.LoadUnsafe(ref fourth, at), four);
         }
         var (firstDot, secondDot, thirdDot, fourthDot) = (Vector.Sum(one), Vector.Sum(two), Vector.Sum(three), Vector.Sum(four));
         for (; place < length; place++)
@@ -227,10 +227,10 @@ internal sealed class NewtonSystem(Tensor features, float[] ridge, Curvature cur
         for (; place <= length - Vector<float>.Count; place += Vector<float>.Count)
         {
             var at = (nuint)place;
-            var sum = Vector.FusedMultiplyAdd(one, Vector.LoadUnsafe(ref first, at), Vector.LoadUnsafe(ref sums, at));
-            sum = Vector.FusedMultiplyAdd(two, Vector.LoadUnsafe(ref second, at), sum);
-            sum = Vector.FusedMultiplyAdd(three, Vector.LoadUnsafe(ref third, at), sum);
-            Vector.FusedMultiplyAdd(four, Vector.LoadUnsafe(ref fourth, at), sum).StoreUnsafe(ref sums, at);
+            var sum = Vector.MultiplyAddEstimate(one, Vector.LoadUnsafe(ref first, at), Vector.LoadUnsafe(ref sums, at));
+            sum = Vector.MultiplyAddEstimate(two, Vector.LoadUnsafe(ref second, at), sum);
+            sum = Vector.MultiplyAddEstimate(three, Vector.LoadUnsafe(ref third, at), sum);
+            Vector.MultiplyAddEstimate(four, Vector.LoadUnsafe(ref fourth, at), sum).StoreUnsafe(ref sums, at);
         }
         for (; place < length; place++)
         {

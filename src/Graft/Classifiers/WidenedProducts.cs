@@ -99,7 +99,7 @@ internal static class WidenedProducts
         return (firstDot, secondDot, thirdDot, fourthDot);
 
         static Vector<double> Sum(Vector<double> low, Vector<double> high, Vector<float> narrow, Vector<double> sum) =>
-            Vector.FusedMultiplyAdd(high, Vector.WidenUpper(narrow), Vector.FusedMultiplyAdd(low, Vector.WidenLower(narrow), sum));
+            Vector.MultiplyAddEstimate(high, Vector.WidenUpper(narrow), Vector.MultiplyAddEstimate(low, Vector.WidenLower(narrow), sum));
     }
 
     /// <summary>sums += Σ factor · row, of four rows.</summary>
@@ -130,8 +130,8 @@ internal static class WidenedProducts
 
         static void Add(Vector<double> factor, Vector<float> narrow, ref Vector<double> low, ref Vector<double> high)
         {
-            low = Vector.FusedMultiplyAdd(factor, Vector.WidenLower(narrow), low);
-            high = Vector.FusedMultiplyAdd(factor, Vector.WidenUpper(narrow), high);
+            low = Vector.MultiplyAddEstimate(factor, Vector.WidenLower(narrow), low);
+            high = Vector.MultiplyAddEstimate(factor, Vector.WidenUpper(narrow), high);
         }
     }
 }
