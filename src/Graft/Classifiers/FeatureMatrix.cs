@@ -35,7 +35,7 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
         if (length == 0) throw new GraftException("Expected at least 1 feature, found none.");
         if (rows.FirstOrDefault(row => row.Length != length) is { } other)
             throw new GraftException($"Expected {length} features of each image, found {other.Length}.");
-        if ((long)rows.Count * length > MostValues)
+        if (rows.Count * (length + 1L) > MostValues) // With the column of the intercept.
         {
             throw new GraftException(
                 $"{rows.Count:N0} images × {length:N0} features are more numbers than a classifier can be fitted on ({MostValues:N0}). "
