@@ -28,12 +28,11 @@ internal static class TrainingBenchmark
             { networks, batch, threads, steps, inference };
         command.SetAction(parsed =>
         {
-            set_num_threads(parsed.GetValue(threads));
             Console.WriteLine($"# {Machine.Describe()}; {parsed.GetValue(threads)} threads");
             Console.WriteLine($"{"network",-26}{"batch",6}{"images/s",10}{"peak MiB",10}");
             foreach (var name in parsed.GetRequiredValue(networks))
             {
-                var figure = Measure(name, parsed.GetValue(batch), parsed.GetValue(steps), parsed.GetValue(inference));
+                var figure = Measure(name, parsed.GetValue(threads), parsed.GetValue(batch), parsed.GetValue(steps), parsed.GetValue(inference));
                 Console.WriteLine($"{name,-26}{parsed.GetValue(batch),6}{figure,10:N2}{PeakMebibytes(),10:N0}");
             }
             return 0;
@@ -41,10 +40,12 @@ internal static class TrainingBenchmark
         return command;
     }
 
-    private static double Measure(string name, int batch, int steps, bool inference)
+    private static double Measure(string name, int threads, int batch, int steps, bool inference)
     {
         using var backbone = Backbone.Untrained(name, seed: 1);
         using var network = new TorchNetwork(backbone.Network, inference ? new SmallScales(backbone.Weights) : backbone.Weights);
+        // Not before: Graft's settings of libtorch's threads must be made before libtorch is loaded.
+        set_num_threads(threads);
         FreezePlan.None(backbone.Network, inference ? BatchNormMode.Inference : BatchNormMode.Training).ApplyTo(network);
         var random = new Random(1);
         float[] image = [.. Enumerable.Range(0, network.Network.InputShape.ElementCount).Select(_ => random.NextSingle() - 0.5f)];

@@ -142,7 +142,8 @@ public sealed class Network
         }
     }
 
-    private int IndexOf(string layer) => _indices.TryGetValue(layer, out var index) ? index : throw NoLayer(layer);
+    /// <summary>The position of the layer with exactly this name.</summary>
+    internal int IndexOf(string layer) => _indices.TryGetValue(layer, out var index) ? index : throw NoLayer(layer);
 
     private static bool InBlock(Layer layer, string block) =>
         layer.Name.Length > block.Length

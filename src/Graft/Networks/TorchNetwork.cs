@@ -13,9 +13,9 @@ namespace Graft.Networks;
 public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 {
     private readonly Dictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
-    private readonly int[] _lastUse;
-    private readonly bool[] _isOverwritable, _isNormalised;
-    private readonly Dictionary<string, int> _indices;
+    private readonly LayerUses _uses;
+    private readonly bool[] _isNormalised;
+    private readonly FusedLayers?[] _fused;
     private IReadOnlySet<string> _alwaysInInference = new HashSet<string>();
 
     static TorchNetwork() => LibtorchTuning.Apply();
@@ -25,18 +25,12 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     public TorchNetwork(Network network, IWeights weights, DeviceType device = DeviceType.CPU) : base(network.Name)
     {
         (Network, Device) = (network, device);
-        _indices = network.Layers.Select((layer, index) => (layer.Name, index))
-            .ToDictionary(pair => pair.Name, pair => pair.index, StringComparer.Ordinal);
-        _lastUse = new int[network.Layers.Count];
-        for (var index = 0; index < network.Layers.Count; index++)
-            foreach (var input in network.Layers[index].Inputs) _lastUse[_indices[input]] = index;
-        // These do not need their output to run backward.
-        _isOverwritable = [.. network.Layers.Select(layer => layer.Operation is BatchNorm or Add or Convolution { Activation: null })];
-
+        _uses = new(network);
         // Convolutions of which nothing but a batch norm uses the output.
         _isNormalised = [.. network.Layers.Select((layer, index) =>
             layer.Operation is Convolution { Activation: null } or SeparableConvolution
-            && network.Layers.Count(other => other.Inputs.Contains(layer.Name)) == 1 && network.Layers[_lastUse[index]].Operation is BatchNorm)];
+            && _uses.OnlyUser(index) is { } user && network.Layers[user].Operation is BatchNorm)];
+        _fused = [.. network.Layers.Select((_, index) => FusedLayers.From(network, _uses, index))];
 
         // Built inside a caller's scope or inference mode, it must outlive the one and be trainable in spite of the other.
         using var mode = inference_mode(false);
@@ -90,6 +84,16 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     /// <inheritdoc/>
     public override Tensor forward(Tensor input) => Run(input, [Network.Layers.Count - 1])[0];
 
+    /// <summary>
+    /// The same for a step of training, whose gradients the tape is to find (<see cref="GradientTape.Backward"/>): faster, and with fewer
+    /// activations kept.
+    /// </summary>
+    internal Tensor Forward(Tensor input, GradientTape tape)
+    {
+        var isFused = training && Device == DeviceType.CPU && _fused.Any(fused => fused is not null);
+        return Run(input, [Network.Layers.Count - 1], isFused ? tape : null)[0];
+    }
+
     /// <summary>The output of a layer (or a block's last layer), for images [N, channels, height, width].</summary>
     public Tensor Activation(Tensor input, string layerOrBlock) => Activations(input, [layerOrBlock])[0];
 
@@ -97,7 +101,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     public IReadOnlyList<Tensor> Activations(Tensor input, IReadOnlyList<string> layersOrBlocks)
     {
         using var scope = NewDisposeScope();
-        var outputs = Run(input, [.. layersOrBlocks.Select(name => _indices[Network.Find(name).Name])]);
+        var outputs = Run(input, [.. layersOrBlocks.Select(name => Network.IndexOf(Network.Find(name).Name))]);
         foreach (var output in outputs.Where(output => !ReferenceEquals(output, input))) output.MoveToOuterDisposeScope();
         return outputs;
     }
@@ -114,29 +118,65 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
     /// <summary>Runs the layers up to the last of those wanted, by number, and returns the wanted outputs.</summary>
-    private Tensor[] Run(Tensor input, int[] wanted)
+    /// <param name="tape">What finds the gradients, of the last layer's output only; null: libtorch, where they are to be found.</param>
+    private Tensor[] Run(Tensor input, int[] wanted, GradientTape? tape = null)
     {
         var last = wanted.Max();
-        var outputs = new Tensor[last + 1];
-        // An activation is let go after its last use; in training autograd keeps what it needs.
-        outputs[0] = input;
+        var outputs = new Tensor?[last + 1];
+        var isDone = new bool[last + 1];
         // libtorch computes in the layout that maps come in, and is fastest with the channels last.
         using var relaid = input.dim() == 4 ? ChannelsLast(input) : null;
+        outputs[0] = relaid ?? input;
         for (var index = 1; index <= last; index++)
         {
-            if (outputs[index] is not null) continue;
-            var layer = Network.Layers[index];
-            var first = _indices[layer.Inputs[0]];
-            var overwrites = _isOverwritable[first] && _lastUse[first] == index && !wanted.Contains(first);
-            var norm = IsFolded(index, Output(first)) && !wanted.Contains(index) && _lastUse[index] <= last ? Network.Layers[_lastUse[index]] : null;
-            outputs[norm is null ? index : _lastUse[index]] =
-                Apply(layer, [.. layer.Inputs.Select(name => Output(_indices[name]))], overwrites, norm);
-            foreach (var used in layer.Inputs.Select(name => _indices[name]).Where(used => _lastUse[used] == index))
-                if (used != 0 && !wanted.Contains(used) && !ReferenceEquals(outputs[used], outputs[index])) outputs[used].Dispose();
+            if (isDone[index]) continue;
+            var (output, steps) = Step(index);
+            outputs[steps[^1]] = output;
+            foreach (var step in steps)
+            {
+                isDone[step] = true;
+                // An activation is let go after its last use; in training autograd, or the tape, keeps what it needs.
+                foreach (var used in _uses.Inputs(step).Where(used => used != 0 && _uses.Last(used) == step && !wanted.Contains(used)))
+                    if (outputs[used] is { } spent && !ReferenceEquals(spent, output) && tape?.Holds(spent) != true) spent.Dispose();
+            }
         }
-        return [.. wanted.Select(index => outputs[index])];
+        outputs[0] = input;
+        return [.. wanted.Select(index => outputs[index]!)];
 
-        Tensor Output(int index) => index == 0 ? relaid ?? input : outputs[index];
+        (Tensor Output, IReadOnlyList<int> Steps) Step(int index)
+        {
+            if (tape is not null && _fused[index] is { } fused && outputs[fused.Value] is { } value && Fuse(fused, value) is { } result) return (result, fused.Steps);
+            Tensor[] inputs = [.. _uses.Inputs(index).Select(used => outputs[used]!)];
+            var first = _uses.Inputs(index)[0];
+            var overwrites = _uses.IsFree(first) && _uses.Last(first) == index && !wanted.Contains(first) && tape?.Holds(inputs[0]) != true;
+            var folded = IsFolded(index, inputs[0]) && !wanted.Contains(index) && _uses.Last(index) <= last;
+            IReadOnlyList<int> steps = folded ? [index, _uses.Last(index)] : [index];
+            var output = Apply(Network.Layers[index], inputs, overwrites, folded ? Network.Layers[steps[^1]] : null);
+            var isShared = tape is not null && _uses.Count(steps[^1]) > 1 && output.requires_grad;
+            return (isShared ? tape!.Cut(output) : output, steps);
+        }
+
+        // Null where gradients do not run, or the numbers do not lie as the tape's kernels want them.
+        Tensor? Fuse(FusedLayers fused, Tensor value)
+        {
+            if (tape!.Holds(value) || !Rows.TryOf(value, out var rows)) return null;
+            var addend = fused.Addend is { } other ? outputs[other] : null;
+            BatchStatistics? statistics = null;
+            if (fused.Norm is { } norm)
+            {
+                var layer = Network.Layers[norm];
+                if (!IsTraining(layer) || rows.Count == 1 || !(value.requires_grad || _tensors[$"{layer.Name}.bias"].requires_grad)) return null;
+                var op = (BatchNorm)layer.Operation;
+                statistics = new(
+                    rows, op, op.Scale ? _tensors[$"{layer.Name}.weight"] : null, _tensors[$"{layer.Name}.bias"],
+                    _tensors[$"{layer.Name}.running_mean"], _tensors[$"{layer.Name}.running_var"]);
+            }
+            else if (!value.requires_grad)
+            {
+                return null;
+            }
+            return tape.Apply(value, statistics, addend, fused.Addend is { } sum && _uses.IsFreeForItsOnlyUser(sum), fused.Activation);
+        }
     }
 
     /// <summary>
@@ -145,7 +185,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     /// the same to the last bit.
     /// </summary>
     private bool IsFolded(int index, Tensor input) =>
-        training && _isNormalised[index] && Network.Layers[_lastUse[index]] is var norm && !IsTraining(norm)
+        training && _isNormalised[index] && Network.Layers[_uses.Last(index)] is var norm && !IsTraining(norm)
         && (input.requires_grad || _tensors[$"{Network.Layers[index].Name}.weight"].requires_grad || _tensors[$"{norm.Name}.bias"].requires_grad);
 
     /// <summary>The weights and bias of a convolution and a batch norm in one; gradients reach those of both.</summary>

@@ -119,11 +119,12 @@ internal sealed class TrainingLoop : IDisposable
             var labels = Labels(_training, batches[step]);
             var inputs = reader.Next();
             var mixed = Mix(ref inputs, epoch, step);
-            var logits = Logits(inputs);
+            var tape = new GradientTape();
+            var logits = Logits(_network.Forward(inputs, tape));
             var batchLoss = mixed == 0
                 ? Loss(logits, labels)
                 : Loss(logits, labels) * (1 - mixed) + Loss(logits, labels.flip(0)) * mixed;
-            batchLoss.backward();
+            tape.Backward(batchLoss);
             if (_options.GradientClip > 0) _optimizer.ClipGradients(_options.GradientClip);
             _optimizer.Step();
             _average?.Update();
@@ -150,7 +151,7 @@ internal sealed class TrainingLoop : IDisposable
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var labels = Labels(_validation, batch);
-            var logits = Logits(reader.Next());
+            var logits = Logits(_network.call(reader.Next()));
             loss += nn.functional.cross_entropy(logits, labels).ToDouble() * batch.Length;
             right += Right(logits, labels);
         }
@@ -158,11 +159,7 @@ internal sealed class TrainingLoop : IDisposable
     }
 
     /// <summary>A logit for each class; one alone stands for the second class, against 0 for the first.</summary>
-    private Tensor Logits(Tensor inputs)
-    {
-        var outputs = _network.call(inputs);
-        return outputs.shape[1] == 1 ? cat([zeros_like(outputs), outputs], 1) : outputs;
-    }
+    private static Tensor Logits(Tensor outputs) => outputs.shape[1] == 1 ? cat([zeros_like(outputs), outputs], 1) : outputs;
 
     private Tensor Loss(Tensor logits, Tensor labels) =>
         nn.functional.cross_entropy(logits, labels, _classWeights, label_smoothing: _options.LabelSmoothing);
