@@ -88,7 +88,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     /// The same for a step of training, whose gradients the tape is to find (<see cref="GradientTape.Backward"/>): faster, and with fewer
     /// activations kept.
     /// </summary>
-    internal Tensor Forward(Tensor input, GradientTape tape)
+    internal Tensor Record(Tensor input, GradientTape tape)
     {
         var isFused = training && Device == DeviceType.CPU && _fused.Any(fused => fused is not null);
         return Run(input, [Network.Layers.Count - 1], isFused ? tape : null)[0];
@@ -148,7 +148,9 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             if (tape is not null && _fused[index] is { } fused && outputs[fused.Value] is { } value && Fuse(fused, value) is { } result) return (result, fused.Steps);
             Tensor[] inputs = [.. _uses.Inputs(index).Select(used => outputs[used]!)];
             var first = _uses.Inputs(index)[0];
-            var overwrites = _uses.IsFree(first) && _uses.Last(first) == index && !wanted.Contains(first) && tape?.Holds(inputs[0]) != true;
+            // What another layer used before, that layer's gradient may need.
+            var overwrites = _uses.IsFree(first) && _uses.Last(first) == index && (_uses.Count(first) == 1 || !is_grad_enabled())
+                && !wanted.Contains(first) && tape?.Holds(inputs[0]) != true;
             var folded = IsFolded(index, inputs[0]) && !wanted.Contains(index) && _uses.Last(index) <= last;
             IReadOnlyList<int> steps = folded ? [index, _uses.Last(index)] : [index];
             var output = Apply(Network.Layers[index], inputs, overwrites, folded ? Network.Layers[steps[^1]] : null);
@@ -159,13 +161,13 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         // Null where gradients do not run, or the numbers do not lie as the tape's kernels want them.
         Tensor? Fuse(FusedLayers fused, Tensor value)
         {
-            if (tape!.Holds(value) || !Rows.TryOf(value, out var rows)) return null;
+            if (!Rows.TryOf(value, out var rows)) return null;
             var addend = fused.Addend is { } other ? outputs[other] : null;
             BatchStatistics? statistics = null;
             if (fused.Norm is { } norm)
             {
                 var layer = Network.Layers[norm];
-                if (!IsTraining(layer) || rows.Count == 1 || !(value.requires_grad || _tensors[$"{layer.Name}.bias"].requires_grad)) return null;
+                if (!IsTraining(layer)) return null;
                 var op = (BatchNorm)layer.Operation;
                 statistics = new(
                     rows, op, op.Scale ? _tensors[$"{layer.Name}.weight"] : null, _tensors[$"{layer.Name}.bias"],
@@ -175,7 +177,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             {
                 return null;
             }
-            return tape.Apply(value, statistics, addend, fused.Addend is { } sum && _uses.IsFreeForItsOnlyUser(sum), fused.Activation);
+            return tape!.Apply(value, statistics, addend, fused.Addend is { } sum && _uses.IsFreeForItsOnlyUser(sum), fused.Activation);
         }
     }
 

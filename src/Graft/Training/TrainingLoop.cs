@@ -120,7 +120,7 @@ internal sealed class TrainingLoop : IDisposable
             var inputs = reader.Next();
             var mixed = Mix(ref inputs, epoch, step);
             var tape = new GradientTape();
-            var logits = Logits(_network.Forward(inputs, tape));
+            var logits = Logits(_network.Record(inputs, tape));
             var batchLoss = mixed == 0
                 ? Loss(logits, labels)
                 : Loss(logits, labels) * (1 - mixed) + Loss(logits, labels.flip(0)) * mixed;

@@ -32,6 +32,8 @@ public class GradientTapeTests
         "residual, relu6" => Residual(x, ActivationFunction.Relu6, shortcutFirst: false),
         "residual, no relu" => Residual(x, ActivationFunction.HardSwish, shortcutFirst: false),
         "linear bottleneck" => Bottleneck(x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Relu6("stem.act")).GlobalPool("pool"),
+        "linear bottleneck, shortcut first in the sum" => Bottleneck(x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3), isFirst: true).GlobalPool("pool"),
+        "sum of three" => SumOfThree(x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Relu("stem.act")).GlobalPool("pool"),
         "dense block" => DenseBlock(x.Convolution("stem", 8, 3, padding: Padding.Same)).GlobalPool("pool"),
         "squeeze and excitation" => Squeeze(x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Activation("stem.act", ActivationFunction.Silu)),
         "separable" => x.SeparableConvolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Relu("stem.act").MaxPool("max", 2, 2).Flatten("flat"),
@@ -40,11 +42,18 @@ public class GradientTapeTests
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 
-    private static Node Bottleneck(Node x)
+    private static Node Bottleneck(Node x, bool isFirst = false)
     {
         x = x.Convolution("narrow", 16, 1, bias: false).BatchNorm("narrow.norm", 1e-3);
         var y = x.Convolution("wide", 24, 1, bias: false).BatchNorm("wide.norm", 1e-3).Relu6("wide.act");
-        return y.Convolution("back", 16, 1, bias: false).BatchNorm("back.norm", 1e-3).Add("sum", x);
+        y = y.Convolution("back", 16, 1, bias: false).BatchNorm("back.norm", 1e-3);
+        return isFirst ? x.Add("sum", y) : y.Add("sum", x);
+    }
+
+    private static Node SumOfThree(Node x)
+    {
+        Node Branch(string name) => x.Convolution(name, 16, 1, bias: false).BatchNorm($"{name}.norm", 1e-3);
+        return x.Builder.Add("sum", new Add(), Branch("one"), Branch("two"), Branch("three")).Relu("act");
     }
 
     /// <summary>Each layer takes all before it, normalises them and adds a few channels.</summary>
@@ -71,6 +80,7 @@ public class GradientTapeTests
         {
             var data = new TheoryData<string, BatchNormMode, string>();
             foreach (var kind in (string[])["residual, relu", "residual, relu, shortcut first", "residual, relu6", "residual, no relu", "linear bottleneck",
+                "linear bottleneck, shortcut first in the sum", "sum of three",
                 "dense block", "squeeze and excitation", "separable", "no batch norm", "channels of no whole vectors"])
             {
                 data.Add(kind, BatchNormMode.Training, "*");
@@ -141,7 +151,7 @@ public class GradientTapeTests
             for (var step = 0; step < 2; step++)
             {
                 var tape = new GradientTape();
-                var loss = ((taped ? module.Forward(images, tape) : module.call(images)) * factors).sum();
+                var loss = ((taped ? module.Record(images, tape) : module.call(images)) * factors).sum();
                 if (taped) tape.Backward(loss);
                 else loss.backward();
             }

@@ -39,12 +39,12 @@ public class MapKernelsTests
         using var scope = NewDisposeScope();
         var (map, gradient) = (Map(5, 24, 37), Map(5, 24, 37).sin_());
         var ones = Enumerable.Repeat(1f, 24).ToArray();
-        (double[], double[], double[], double[]) Compute(int threads)
+        double[] Compute(int threads)
         {
             using var limit = new TorchThreads(threads);
             var (mean, variance) = MapKernels.Statistics(Rows.Of(map));
             var (sum, product) = MapKernels.GradientSums<ReluActivation>(Rows.Of(map), null, Rows.Of(gradient), ones, ones, ones);
-            return (mean, variance, sum, product);
+            return [.. mean, .. variance, .. sum, .. product];
         }
 
         Assert.Equal(Compute(1), Compute(3));
