@@ -14,14 +14,16 @@ internal sealed record FusedLayers(int Value, int? Norm, int? Addend, Activation
     /// <summary>As many layers as can be fused from this one on; null for none.</summary>
     public static FusedLayers? From(Network network, LayerUses uses, int start)
     {
+        var operation = network.Layers[start].Operation;
+        if (operation is not (BatchNorm or Add) && ActivationOf(start) is null) return null;
         var value = uses.Inputs(start).FirstOrDefault(uses.IsFreeForItsOnlyUser, -1);
         if (value < 0) return null;
         List<int> steps = [start];
-        var isNorm = network.Layers[start].Operation is BatchNorm;
+        var isNorm = operation is BatchNorm;
         if (isNorm && Next() is { } sum && AddendOf(sum, start) is not null) steps.Add(sum);
         var addend = AddendOf(steps[^1], isNorm ? start : value);
         // A sum by itself libtorch does as well.
-        if (network.Layers[start].Operation is Add && addend is null) return null;
+        if (operation is Add && addend is null) return null;
         var activation = ActivationOf(start);
         if (activation is null && Next() is { } next && ActivationOf(next) is { } behind)
         {
@@ -38,8 +40,8 @@ internal sealed record FusedLayers(int Value, int? Norm, int? Addend, Activation
             && (left == one ? right : left) is var other && other < start ? other : null;
 
         ActivationFunction? ActivationOf(int layer) =>
-            network.Layers[layer].Operation is Activation { Function: ActivationFunction.Relu or ActivationFunction.Relu6 } operation
-                ? operation.Function : null;
+            network.Layers[layer].Operation is Activation { Function: ActivationFunction.Relu or ActivationFunction.Relu6 } activation
+                ? activation.Function : null;
     }
 }
 

@@ -161,8 +161,8 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         // Null where gradients do not run, or the numbers do not lie as the tape's kernels want them.
         Tensor? Fuse(FusedLayers fused, Tensor value)
         {
-            if (!Rows.TryOf(value, out var rows)) return null;
             var addend = fused.Addend is { } other ? outputs[other] : null;
+            if (!Rows.TryOf(value, out var rows) || (addend is not null && !Rows.TryOf(addend, out _))) return null;
             BatchStatistics? statistics = null;
             if (fused.Norm is { } norm)
             {

@@ -34,6 +34,8 @@ public class GradientTapeTests
         "linear bottleneck" => Bottleneck(x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Relu6("stem.act")).GlobalPool("pool"),
         "linear bottleneck, shortcut first in the sum" => Bottleneck(x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3), isFirst: true).GlobalPool("pool"),
         "sum of three" => SumOfThree(x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Relu("stem.act")).GlobalPool("pool"),
+        "sum with channels first" => SumWithChannelsFirst(x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Relu("stem.act")).GlobalPool("pool"),
+        "convolution without batch norm" => x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Convolution("one", 8, 3).Relu("one.act").GlobalPool("pool"),
         "dense block" => DenseBlock(x.Convolution("stem", 8, 3, padding: Padding.Same)).GlobalPool("pool"),
         "squeeze and excitation" => Squeeze(x.Convolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Activation("stem.act", ActivationFunction.Silu)),
         "separable" => x.SeparableConvolution("stem", 8, 3).BatchNorm("stem.norm", 1e-3).Relu("stem.act").MaxPool("max", 2, 2).Flatten("flat"),
@@ -54,6 +56,12 @@ public class GradientTapeTests
     {
         Node Branch(string name) => x.Convolution(name, 16, 1, bias: false).BatchNorm($"{name}.norm", 1e-3);
         return x.Builder.Add("sum", new Add(), Branch("one"), Branch("two"), Branch("three")).Relu("act");
+    }
+
+    private static Node SumWithChannelsFirst(Node x)
+    {
+        var map = x.GlobalPool("global").Dense("dense", 8 * 25).Reshape("map", 8, 5, 5);
+        return x.Convolution("one", 8, 3).BatchNorm("one.norm", 1e-3).Add("sum", map).Relu("act");
     }
 
     /// <summary>Each layer takes all before it, normalises them and adds a few channels.</summary>
@@ -80,7 +88,7 @@ public class GradientTapeTests
         {
             var data = new TheoryData<string, BatchNormMode, string>();
             foreach (var kind in (string[])["residual, relu", "residual, relu, shortcut first", "residual, relu6", "residual, no relu", "linear bottleneck",
-                "linear bottleneck, shortcut first in the sum", "sum of three",
+                "linear bottleneck, shortcut first in the sum", "sum of three", "sum with channels first", "convolution without batch norm",
                 "dense block", "squeeze and excitation", "separable", "no batch norm", "channels of no whole vectors"])
             {
                 data.Add(kind, BatchNormMode.Training, "*");
