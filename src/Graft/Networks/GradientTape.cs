@@ -24,10 +24,13 @@ internal sealed class GradientTape
     /// <param name="overwritesAddend">Whether nothing needs the addend's numbers any more.</param>
     public Tensor Apply(Tensor value, BatchStatistics? norm, Tensor? addend, bool overwritesAddend, ActivationFunction? activation)
     {
-        using var source = value.detach();
-        var place = new Place(value, norm is null ? value.detach() : overwritesAddend ? addend!.detach() : empty_like(source))
+        var output = norm is null ? value.detach() : overwritesAddend ? addend!.detach() : empty_like(value);
+        var place = new Place(value, output)
         {
-            Norm = norm, IsSum = addend is not null, Addend = addend is { requires_grad: true } ? addend : null, Activation = activation,
+            Norm = norm,
+            IsSum = addend is not null,
+            Addend = addend is { requires_grad: true } ? addend : null,
+            Activation = activation,
         };
         if (place.Addend is not null) _held.Add(place.Addend);
         place.Forward(addend);
