@@ -59,14 +59,14 @@ internal readonly unsafe struct Rows
     /// <summary>Does work for every part, on as many threads as libtorch computes with.</summary>
     public void InChunks(Action<int> work)
     {
-        var (chunks, threads) = (Chunks, Math.Min(get_num_threads(), Chunks));
-        if (threads == 1) Work(0);
-        else Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, Work);
+        var (chunks, taken) = (Chunks, 0);
+        var threads = Math.Min(get_num_threads(), chunks);
+        if (threads == 1) Work();
+        else TorchThreads.Run(threads, Work);
 
-        void Work(int thread)
+        void Work()
         {
-            var end = (int)((long)chunks * (thread + 1) / threads);
-            for (var chunk = (int)((long)chunks * thread / threads); chunk < end; chunk++) work(chunk);
+            for (var chunk = Interlocked.Increment(ref taken) - 1; chunk < chunks; chunk = Interlocked.Increment(ref taken) - 1) work(chunk);
         }
     }
 }
