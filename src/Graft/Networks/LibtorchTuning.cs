@@ -19,7 +19,7 @@ internal static partial class LibtorchTuning
         if (!OperatingSystem.IsLinux()) return;
         try
         {
-            // Threads of OpenMP that wait would otherwise spin for milliseconds, and take the cores from the decoder and from Graft's own kernels.
+            // Threads of OpenMP that wait would otherwise spin for milliseconds, and take the cores from the decoder.
             // A tenth of a millisecond is what the next operation of a network takes to come; to be woken up for each costs a training a tenth.
             if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null) _ = SetEnvironment("GOMP_SPINCOUNT", "10000", overwrite: 0);
             // Activations of a batch take tens of megabytes; mapping and clearing fresh pages for each costs more than many a layer.
