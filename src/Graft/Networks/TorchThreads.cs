@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Graft.Networks;
 
-/// <summary>Sets how many threads libtorch computes an operation with, until disposed.</summary>
+/// <summary>libtorch's threads: how many it computes an operation with, until disposed; and Graft's own work on them.</summary>
 internal sealed unsafe class TorchThreads : IDisposable
 {
     private static readonly delegate* unmanaged<delegate* unmanaged<nint, void>, nint, uint, uint, void> Parallelize = FindParallelize();
