@@ -33,13 +33,14 @@ internal static class ForwardBenchmark
             { networks, batches, threads, seconds };
         command.SetAction(parsed =>
         {
-            set_num_threads(parsed.GetValue(threads));
             Console.WriteLine($"# {Machine.Describe()}; {parsed.GetValue(threads)} threads");
             Console.WriteLine($"{"network",-26}{"batch",6}  {"lane",-16}{"images/s",9}");
             foreach (var name in parsed.GetRequiredValue(networks))
             {
                 using var backbone = Backbone.Untrained(name, seed: 1);
                 using var network = new TorchNetwork(backbone.Network, backbone.Weights);
+                // Not before: Graft's settings of libtorch's threads must be made before libtorch is loaded.
+                set_num_threads(parsed.GetValue(threads));
                 foreach (var batch in parsed.GetRequiredValue(batches)) Print(backbone.Name, batch, "libtorch", Torch(network, batch));
                 Print(backbone.Name, 1, "onnx", Onnx(backbone));
             }

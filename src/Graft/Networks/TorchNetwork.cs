@@ -151,7 +151,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             // What another layer used before, that layer's gradient may need.
             var overwrites = _uses.IsFree(first) && _uses.Last(first) == index && (_uses.Count(first) == 1 || !is_grad_enabled())
                 && !wanted.Contains(first) && tape?.Holds(inputs[0]) != true;
-            var folded = IsFolded(index, inputs[0]) && !wanted.Contains(index) && _uses.Last(index) <= last;
+            var folded = IsFolded(index) && !wanted.Contains(index) && _uses.Last(index) <= last;
             IReadOnlyList<int> steps = folded ? [index, _uses.Last(index)] : [index];
             var output = Apply(Network.Layers[index], inputs, overwrites, folded ? Network.Layers[steps[^1]] : null);
             var isShared = tape is not null && _uses.Count(steps[^1]) > 1 && output.requires_grad;
@@ -183,12 +183,9 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 
     /// <summary>
     /// Whether a convolution does its batch norm's work: by moving statistics that is one scale and shift for each channel, which its weights
-    /// can take. Where gradients run, that saves keeping its output for them, and a pass over it. Elsewhere, frozen layers and inference give
-    /// the same to the last bit.
+    /// can take. It saves a pass over its output, and where gradients run, keeping that for them.
     /// </summary>
-    private bool IsFolded(int index, Tensor input) =>
-        training && _isNormalised[index] && Network.Layers[_uses.Last(index)] is var norm && !IsTraining(norm)
-        && (input.requires_grad || _tensors[$"{Network.Layers[index].Name}.weight"].requires_grad || _tensors[$"{norm.Name}.bias"].requires_grad);
+    private bool IsFolded(int index) => _isNormalised[index] && !IsTraining(Network.Layers[_uses.Last(index)]);
 
     /// <summary>The weights and bias of a convolution and a batch norm in one; gradients reach those of both.</summary>
     private (Tensor Weight, Tensor Bias) Fold(Tensor weight, Tensor? bias, Layer norm)
