@@ -41,6 +41,9 @@ public class FoldedBatchNormTests
 
         Assert.True(folded.allclose(plain, rtol: 1e-5, atol: 1e-6), $"{folded - plain}");
         Assert.Equal(network.Parameters.Count(module.Learns), foldedGradients.Count);
+        module.eval();
+        var validated = module.call(images);
+        Assert.True(validated.allclose(plain, rtol: 1e-5, atol: 1e-6), $"{validated - plain}");
         foreach (var (name, gradient) in plainGradients)
         {
             Assert.True(gradient.abs().max().ToSingle() > 1e-4, $"{name} has no gradient worth the name.");
