@@ -199,7 +199,10 @@ internal sealed class BatchStatistics
 
     private static void AddGradient(Tensor weight, Func<int, double> gradientOf)
     {
-        using var gradient = tensor([.. Enumerable.Range(0, (int)weight.numel()).Select(c => (float)gradientOf(c))], ScalarType.Float32);
-        GradientTape.AddGradient(weight, gradient);
+        using var present = weight.grad;
+        using var gradient = present is null ? zeros_like(weight) : null;
+        var values = TorchNetwork.Values(present ?? gradient!);
+        for (var c = 0; c < values.Length; c++) values[c] += (float)gradientOf(c);
+        if (gradient is not null) weight.grad = gradient;
     }
 }

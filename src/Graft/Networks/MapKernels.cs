@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -71,6 +72,31 @@ internal readonly unsafe struct Rows
     }
 }
 
+/// <summary>
+/// Two numbers a channel for each part of some rows, all 0 when made; each part's on cache lines of its own, since threads that add to the same
+/// line would wait for each other at every row.
+/// </summary>
+internal readonly struct ChunkSums : IDisposable
+{
+    private const int Apart = 32; // 128 bytes: processors fetch lines of 64 in pairs.
+
+    private readonly float[] _sums;
+    private readonly int _length, _stride;
+
+    // Not of the C runtime: small pieces that it keeps for itself would lie in the holes that a step's tensors leave for the next one's.
+    public ChunkSums(Rows rows)
+    {
+        (_length, _stride) = (2 * rows.Channels, 2 * rows.Channels + Apart);
+        _sums = ArrayPool<float>.Shared.Rent(rows.Chunks * _stride);
+        _sums.AsSpan(0, rows.Chunks * _stride).Clear();
+    }
+
+    /// <summary>Those of a part: of each channel the one, then of each the other.</summary>
+    public Span<float> this[int chunk] => _sums.AsSpan(chunk * _stride, _length);
+
+    public void Dispose() => ArrayPool<float>.Shared.Return(_sums);
+}
+
 /// <summary>An activation that a kernel applies as it writes, and through which gradients pass or do not.</summary>
 internal interface IKernelActivation
 {
@@ -120,24 +146,25 @@ internal static unsafe class MapKernels
     /// <summary>Mean and biased variance of each channel.</summary>
     public static (double[] Mean, double[] Variance) Statistics(Rows rows)
     {
-        var (channels, chunks) = (rows.Channels, rows.Chunks);
-        var partial = new float[(long)chunks * 2 * channels];
+        var channels = rows.Channels;
+        using var sums = new ChunkSums(rows);
         rows.InChunks(chunk =>
         {
             var (offset, length) = rows.Chunk(chunk);
-            fixed (float* sums = &partial[(long)chunk * 2 * channels]) ChunkMoments(rows.Start + offset, length, channels, sums, sums + channels);
+            fixed (float* own = sums[chunk]) ChunkMoments(rows.Start + offset, length, channels, own, own + channels);
         });
         var (mean, squares, seen) = (new double[channels], new double[channels], 0L);
-        for (var chunk = 0; chunk < chunks; chunk++)
+        for (var chunk = 0; chunk < rows.Chunks; chunk++)
         {
             // Chan, Golub and LeVeque 1979: sums of squares about the means of two parts give that about the mean of both.
             var count = rows.Chunk(chunk).Length / channels;
-            var own = partial.AsSpan(chunk * 2 * channels, 2 * channels);
+            var share = (double)count / (seen + count);
+            var own = sums[chunk];
             for (var c = 0; c < channels; c++)
             {
                 var apart = own[c] - mean[c];
-                mean[c] += apart * count / (seen + count);
-                squares[c] += own[channels + c] + apart * apart * seen * count / (seen + count);
+                mean[c] += apart * share;
+                squares[c] += own[channels + c] + apart * apart * (seen * share);
             }
             seen += count;
         }
@@ -166,20 +193,20 @@ internal static unsafe class MapKernels
         Rows input, Rows? output, Rows gradient, float[] mean, float[] scale, float[] shift)
         where TActivation : struct, IKernelActivation
     {
-        var (channels, chunks) = (input.Channels, input.Chunks);
-        var partial = new float[(long)chunks * 2 * channels];
+        var channels = input.Channels;
+        using var sums = new ChunkSums(input);
         input.InChunks(chunk =>
         {
             var (offset, length) = input.Chunk(chunk);
-            fixed (float* sums = &partial[(long)chunk * 2 * channels], center = mean, factor = scale, summand = shift)
+            fixed (float* own = sums[chunk], center = mean, factor = scale, summand = shift)
                 SumsChunk<TActivation>(
                     input.Start + offset, output is { } known ? known.Start + offset : null, gradient.Start + offset, center, factor, summand,
-                    sums, sums + channels, length, channels);
+                    own, own + channels, length, channels);
         });
         var (sum, product) = (new double[channels], new double[channels]);
-        for (var chunk = 0; chunk < chunks; chunk++)
+        for (var chunk = 0; chunk < input.Chunks; chunk++)
         {
-            var own = partial.AsSpan(chunk * 2 * channels, 2 * channels);
+            var own = sums[chunk];
             for (var c = 0; c < channels; c++)
             {
                 sum[c] += own[c];

@@ -25,6 +25,7 @@ internal sealed class TrainingLoop : IDisposable
     private readonly TrainingProgress _progress;
     private readonly int _classes;
     private TrainingState _state = TrainingState.Start;
+    private long _collected = Stopwatch.GetTimestamp();
 
     public TrainingLoop(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options, IReadOnlyList<ITrainingCallback> callbacks,
@@ -135,8 +136,22 @@ internal sealed class TrainingLoop : IDisposable
             seen += batches[step].Length;
             var result = new StepResult(epoch, step + 1, value, (double)hits / batches[step].Length, batches[step].Length, rate);
             Tell(callback => callback.OnStep(_progress, result));
+            CollectHandles();
         }
         return (loss / seen, (double)right / seen, rate);
+    }
+
+    /// <summary>
+    /// Collects what the steps have let go of. Each of TorchSharp's <see cref="Scalar"/>, of which an optimiser makes several a weight, holds a
+    /// few bytes of libtorch's memory until then. .NET does not know of it and would let many steps pass, while they lie in the holes that one
+    /// step's tensors leave for the next one's: a ResNet50 took up to 1 GB more, and a tenth longer.
+    /// </summary>
+    private void CollectHandles()
+    {
+        // It takes a millisecond, as long as a step of a head alone.
+        if (Stopwatch.GetElapsedTime(_collected) < TimeSpan.FromMilliseconds(100)) return;
+        GC.Collect(0);
+        _collected = Stopwatch.GetTimestamp();
     }
 
     private (double Loss, double Accuracy) Evaluate(CancellationToken cancellation)
