@@ -11,6 +11,7 @@ namespace Graft.Networks;
 internal sealed class GradientTape
 {
     private readonly List<Place> _places = [];
+    private readonly Dictionary<Tensor, Place> _ofOutput = new(ReferenceEqualityComparer.Instance);
     private readonly HashSet<Tensor> _held = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>Whether backward needs this tensor, so that it must be neither disposed nor overwritten before.</summary>
@@ -30,6 +31,7 @@ internal sealed class GradientTape
             Norm = norm,
             IsSum = addend is not null,
             Addend = addend is { requires_grad: true } ? addend : null,
+            AddendPlace = addend is null ? null : _ofOutput.GetValueOrDefault(addend),
             Activation = activation,
         };
         if (place.Addend is not null) _held.Add(place.Addend);
@@ -46,6 +48,7 @@ internal sealed class GradientTape
             _places[index].Backward();
             _places.RemoveAt(index);
         }
+        _ofOutput.Clear();
         _held.Clear();
     }
 
@@ -53,6 +56,7 @@ internal sealed class GradientTape
     {
         place.Output.requires_grad = true;
         _places.Add(place);
+        _ofOutput.Add(place.Output, place);
         _held.Add(place.Value);
         _held.Add(place.Output);
         return place.Output;
@@ -69,7 +73,16 @@ internal sealed class GradientTape
         /// <summary>What was added; null where nothing was, or what no gradient goes on to.</summary>
         public Tensor? Addend { get; init; }
 
+        /// <summary>The place whose output the addend is; null for none.</summary>
+        public Place? AddendPlace { get; init; }
+
         public ActivationFunction? Activation { get; init; }
+
+        /// <summary>
+        /// The output's gradient by way of a sum that it was added in; by way of the layers that it went through, the leaf has it. The two are
+        /// added where they are first read.
+        /// </summary>
+        private Tensor? Bypass { get; set; }
 
         public void Forward(Tensor? addend)
         {
@@ -88,40 +101,50 @@ internal sealed class GradientTape
         {
             using var output = Output;
             using var value = Value;
-            // Null: nothing that the loss depends on uses it.
-            using var gradient = output.grad;
-            if (gradient is null) return;
-            output.grad = null;
+            using var bypass = Bypass;
+            using var direct = output.grad;
+            if (direct is not null) output.grad = null;
+            // None: nothing that the loss depends on uses it.
+            if ((direct ?? bypass) is not { } gradient) return;
+            var second = ReferenceEquals(gradient, bypass) ? null : bypass;
             switch (Activation)
             {
-                case null: Backward<NoActivation>(gradient); break;
-                case ActivationFunction.Relu: Backward<ReluActivation>(gradient); break;
-                case ActivationFunction.Relu6: Backward<Relu6Activation>(gradient); break;
+                case null: Backward<NoActivation>(gradient, second); break;
+                case ActivationFunction.Relu: Backward<ReluActivation>(gradient, second); break;
+                case ActivationFunction.Relu6: Backward<Relu6Activation>(gradient, second); break;
             }
         }
 
         /// <param name="gradient">Of the output; nothing else holds it, and it is overwritten.</param>
-        private void Backward<TActivation>(Tensor gradient)
+        /// <param name="second">What is to be added to it; null for nothing.</param>
+        private void Backward<TActivation>(Tensor gradient, Tensor? second)
             where TActivation : struct, IKernelActivation
         {
+            Rows? more = second is null ? null : Rows.Of(second);
             if (Norm is null)
             {
-                if (Activation is not null) MapKernels.Mask<TActivation>(Rows.Of(Output), Rows.Of(gradient));
-                Output.Dispose();
+                if (Activation is not null) MapKernels.Mask<TActivation>(Rows.Of(Output), Rows.Of(gradient), more);
+                else if (second is not null) gradient.add_(second);
+                Release(Output, second);
                 autograd.backward([Value], [gradient]);
             }
             else
             {
                 // Behind a sum, only the output tells where the activation let gradients through.
-                Rows? output = IsSum ? Rows.Of(Output) : null;
-                Norm.Backward<TActivation>(Rows.Of(Value), output, Rows.Of(gradient), Value.requires_grad, writesGradient: Addend is not null);
-                Output.Dispose();
-                if (Addend is null) gradient.Dispose();
+                Norm.Backward<TActivation>(Rows.Of(Value), IsSum ? Rows.Of(Output) : null, Rows.Of(gradient), more, Value.requires_grad);
+                Release(Output, second, Addend is null ? gradient : null);
                 using var own = Value.detach();
                 if (Value.requires_grad) autograd.backward([Value], [own]);
             }
             Value.Dispose();
-            if (Addend is not null) AddGradient(Addend, gradient);
+            if (Addend is null) return;
+            if (AddendPlace is { Bypass: null } place) place.Bypass = gradient.alias();
+            else AddGradient(Addend, gradient);
+        }
+
+        private static void Release(params ReadOnlySpan<Tensor?> tensors)
+        {
+            foreach (var tensor in tensors) tensor?.Dispose();
         }
     }
 
@@ -181,28 +204,32 @@ internal sealed class BatchStatistics
     /// Adds to the gradients of gamma and beta, and writes that of the value over it where asked (Ioffe and Szegedy 2015, arXiv:1502.03167,
     /// section 3).
     /// </summary>
-    public void Backward<TActivation>(Rows value, Rows? output, Rows gradient, bool writesValue, bool writesGradient)
+    /// <param name="output">Behind a sum: the activation's output. The gradient behind the activation, which is the addend's too, is then
+    /// written over the gradient.</param>
+    /// <param name="more">What is to be added to the gradient; null for nothing.</param>
+    public void Backward<TActivation>(Rows value, Rows? output, Rows gradient, Rows? more, bool writesValue)
         where TActivation : struct, IKernelActivation
     {
-        var (sum, product) = MapKernels.GradientSums<TActivation>(value, output, gradient, _center, Scale, Shift);
+        var isRead = output is null && more is null;
+        var (sum, product) = MapKernels.GradientSums<TActivation>(value, output, gradient, more, writesGradient: !isRead, _center, Scale, Shift);
         if (_gamma is { requires_grad: true }) AddGradient(_gamma, c => product[c] / _deviation[c]);
         if (_beta.requires_grad) AddGradient(_beta, c => sum[c]);
-        if (!writesValue && !writesGradient) return;
+        if (!writesValue) return;
         var (slope, level) = (new float[value.Channels], new float[value.Channels]);
         for (var c = 0; c < value.Channels; c++)
         {
             slope[c] = (float)(-Scale[c] * product[c] / (_deviation[c] * _deviation[c] * _count));
             level[c] = (float)(-Scale[c] * sum[c] / _count);
         }
-        MapKernels.Backward<TActivation>(value, output, gradient, writesGradient, _center, Scale, Shift, slope, level);
+        if (isRead) MapKernels.Backward<TActivation>(value, gradient, _center, Scale, Shift, slope, level);
+        else MapKernels.Backward<NoActivation>(value, gradient, _center, Scale, Shift, slope, level);
     }
 
     private static void AddGradient(Tensor weight, Func<int, double> gradientOf)
     {
-        using var present = weight.grad;
-        using var gradient = present is null ? zeros_like(weight) : null;
-        var values = TorchNetwork.Values(present ?? gradient!);
+        using var gradient = weight.grad ?? zeros_like(weight);
+        var values = TorchNetwork.Values(gradient);
         for (var c = 0; c < values.Length; c++) values[c] += (float)gradientOf(c);
-        if (gradient is not null) weight.grad = gradient;
+        weight.grad = gradient;
     }
 }

@@ -189,8 +189,10 @@ internal static unsafe class MapKernels
     /// the mean.
     /// </summary>
     /// <param name="output">The activation's output; null where it is found again from the input.</param>
+    /// <param name="more">What is added to the gradient; null for nothing.</param>
+    /// <param name="writesGradient">Whether the gradient behind the activation is written over the gradient.</param>
     public static (double[] Sum, double[] Product) GradientSums<TActivation>(
-        Rows input, Rows? output, Rows gradient, float[] mean, float[] scale, float[] shift)
+        Rows input, Rows? output, Rows gradient, Rows? more, bool writesGradient, float[] mean, float[] scale, float[] shift)
         where TActivation : struct, IKernelActivation
     {
         var channels = input.Channels;
@@ -200,8 +202,8 @@ internal static unsafe class MapKernels
             var (offset, length) = input.Chunk(chunk);
             fixed (float* own = sums[chunk], center = mean, factor = scale, summand = shift)
                 SumsChunk<TActivation>(
-                    input.Start + offset, output is { } known ? known.Start + offset : null, gradient.Start + offset, center, factor, summand,
-                    own, own + channels, length, channels);
+                    input.Start + offset, output is { } known ? known.Start + offset : null, gradient.Start + offset,
+                    more is { } other ? other.Start + offset : null, writesGradient, center, factor, summand, own, own + channels, length, channels);
         });
         var (sum, product) = (new double[channels], new double[channels]);
         for (var chunk = 0; chunk < input.Chunks; chunk++)
@@ -217,28 +219,27 @@ internal static unsafe class MapKernels
     }
 
     /// <summary>
-    /// The gradient of the input, written over it: scale · gradient + slope · (input − mean) + offset, of the gradient behind the activation;
-    /// and that one, which is the addend's too, over the gradient where asked.
+    /// The gradient of the input, written over it: scale · gradient + slope · (input − mean) + offset, of the gradient behind the activation,
+    /// whose output is found again from the input.
     /// </summary>
-    public static void Backward<TActivation>(
-        Rows input, Rows? output, Rows gradient, bool writesGradient, float[] mean, float[] scale, float[] shift, float[] slope, float[] level)
+    public static void Backward<TActivation>(Rows input, Rows gradient, float[] mean, float[] scale, float[] shift, float[] slope, float[] level)
         where TActivation : struct, IKernelActivation =>
         input.InChunks(chunk =>
         {
             var (offset, length) = input.Chunk(chunk);
             fixed (float* center = mean, factor = scale, summand = shift, incline = slope, constant = level)
                 BackwardChunk<TActivation>(
-                    input.Start + offset, output is { } known ? known.Start + offset : null, gradient.Start + offset, writesGradient,
-                    center, factor, summand, incline, constant, length, input.Channels);
+                    input.Start + offset, gradient.Start + offset, center, factor, summand, incline, constant, length, input.Channels);
         });
 
     /// <summary>The gradient behind an activation, of which the output is known, written over the one before it.</summary>
-    public static void Mask<TActivation>(Rows output, Rows gradient)
+    /// <param name="more">What is added to the one before; null for nothing.</param>
+    public static void Mask<TActivation>(Rows output, Rows gradient, Rows? more)
         where TActivation : struct, IKernelActivation =>
         output.InChunks(chunk =>
         {
             var (offset, length) = output.Chunk(chunk);
-            MaskChunk<TActivation>(output.Start + offset, gradient.Start + offset, length);
+            MaskChunk<TActivation>(output.Start + offset, gradient.Start + offset, more is { } other ? other.Start + offset : null, length);
         });
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -277,7 +278,8 @@ internal static unsafe class MapKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SumsChunk<TActivation>(
-        float* input, float* output, float* gradient, float* mean, float* scale, float* shift, float* sum, float* product, long length, int channels)
+        float* input, float* output, float* gradient, float* more, bool writesGradient, float* mean, float* scale, float* shift,
+        float* sum, float* product, long length, int channels)
         where TActivation : struct, IKernelActivation
     {
         for (var row = 0L; row < length; row += channels)
@@ -288,7 +290,10 @@ internal static unsafe class MapKernels
                 var activated = output != null
                     ? Vector.Load(output + row + c)
                     : Vector.MultiplyAddEstimate(value, Vector.Load(scale + c), Vector.Load(shift + c));
-                var behind = TActivation.Gradient(activated, Vector.Load(gradient + row + c));
+                var before = Vector.Load(gradient + row + c);
+                if (more != null) before += Vector.Load(more + row + c);
+                var behind = TActivation.Gradient(activated, before);
+                if (writesGradient) behind.Store(gradient + row + c);
                 (Vector.Load(sum + c) + behind).Store(sum + c);
                 Vector.MultiplyAddEstimate(behind, value - Vector.Load(mean + c), Vector.Load(product + c)).Store(product + c);
             }
@@ -297,8 +302,7 @@ internal static unsafe class MapKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BackwardChunk<TActivation>(
-        float* input, float* output, float* gradient, bool writesGradient, float* mean, float* scale, float* shift, float* slope, float* level,
-        long length, int channels)
+        float* input, float* gradient, float* mean, float* scale, float* shift, float* slope, float* level, long length, int channels)
         where TActivation : struct, IKernelActivation
     {
         for (var row = 0L; row < length; row += channels)
@@ -307,9 +311,8 @@ internal static unsafe class MapKernels
             {
                 var value = Vector.Load(input + row + c);
                 var factor = Vector.Load(scale + c);
-                var activated = output != null ? Vector.Load(output + row + c) : Vector.MultiplyAddEstimate(value, factor, Vector.Load(shift + c));
+                var activated = Vector.MultiplyAddEstimate(value, factor, Vector.Load(shift + c));
                 var behind = TActivation.Gradient(activated, Vector.Load(gradient + row + c));
-                if (writesGradient) behind.Store(gradient + row + c);
                 var own = Vector.MultiplyAddEstimate(value - Vector.Load(mean + c), Vector.Load(slope + c), Vector.Load(level + c));
                 Vector.MultiplyAddEstimate(behind, factor, own).Store(input + row + c);
             }
@@ -317,10 +320,14 @@ internal static unsafe class MapKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MaskChunk<TActivation>(float* output, float* gradient, long length)
+    private static void MaskChunk<TActivation>(float* output, float* gradient, float* more, long length)
         where TActivation : struct, IKernelActivation
     {
         for (var i = 0L; i < length; i += Vector<float>.Count)
-            TActivation.Gradient(Vector.Load(output + i), Vector.Load(gradient + i)).Store(gradient + i);
+        {
+            var before = Vector.Load(gradient + i);
+            if (more != null) before += Vector.Load(more + i);
+            TActivation.Gradient(Vector.Load(output + i), before).Store(gradient + i);
+        }
     }
 }

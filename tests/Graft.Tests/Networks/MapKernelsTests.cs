@@ -43,7 +43,7 @@ public class MapKernelsTests
         {
             using var limit = new TorchThreads(threads);
             var (mean, variance) = MapKernels.Statistics(Rows.Of(map));
-            var (sum, product) = MapKernels.GradientSums<ReluActivation>(Rows.Of(map), null, Rows.Of(gradient), ones, ones, ones);
+            var (sum, product) = MapKernels.GradientSums<ReluActivation>(Rows.Of(map), null, Rows.Of(gradient), null, false, ones, ones, ones);
             return [.. mean, .. variance, .. sum, .. product];
         }
 
