@@ -39,7 +39,7 @@ internal static class EpochBenchmark
         };
         var command = new Command("epochs", "Seconds of an epoch with frozen layers computed once, against computed each time")
             { folder, network, weights, last, size, epochs };
-        command.SetAction((parsed, cancellation) => Task.Run(() =>
+        command.SetAction(parsed =>
         {
             var photos = LabeledImages.Load(parsed.GetRequiredValue(folder));
             using var whole = Backbone.Load(parsed.GetRequiredValue(network), parsed.GetValue(weights));
@@ -48,14 +48,14 @@ internal static class EpochBenchmark
             Console.WriteLine(
                 $"# {Machine.Describe()}; {whole.Name}, {pixels}×{pixels}, {photos.Train.Count} photos to train on, {photos.Validation.Count} to validate");
             Console.WriteLine($"{"",-66}{"s/epoch",9}{"ratio",8}");
-            var measurement = new Measurement(photos, model, parsed.GetValue(epochs), cancellation);
+            var measurement = new Measurement(photos, model, parsed.GetValue(epochs));
             measurement.LastBlock(parsed.GetRequiredValue(last));
             measurement.HeadAlone();
-        }, cancellation));
+        });
         return command;
     }
 
-    private sealed record Measurement(LabeledImages Photos, GraftedNetwork Model, int Epochs, CancellationToken Cancellation)
+    private sealed record Measurement(LabeledImages Photos, GraftedNetwork Model, int Epochs)
     {
         public void LastBlock(string layer)
         {
@@ -63,7 +63,7 @@ internal static class EpochBenchmark
             var stage = FineTuning.Stages(Model, options).Single();
             var once = SecondsOf(options);
             Print($"{layer} and above trained, the rest computed once", once, once);
-            var opened = OpenedPhotos.Open([.. Photos.Train, .. Photos.Validation], Model.Backbone.Preprocessing, options.KeptBytes, cancellation: Cancellation);
+            var opened = OpenedPhotos.Open([.. Photos.Train, .. Photos.Validation], Model.Backbone.Preprocessing, options.KeptBytes);
             PhotoExamples Examples(int start, int count) => new(opened, [.. Enumerable.Range(start, count)], Augmentation.None, seed: 1);
             var (training, validation) = (Examples(0, Photos.Train.Count), Examples(Photos.Train.Count, Photos.Validation.Count));
             using var whole = new TorchNetwork(Model.Network, Model.Weights);
@@ -92,12 +92,12 @@ internal static class EpochBenchmark
             StageOptions? Short(StageOptions? stage) => stage is null ? null : stage with { Training = stage.Training with { Epochs = Epochs } };
             var trained = FineTuning.Train(
                 Model, Photos, options with { HeadStage = Short(options.HeadStage), UnfrozenStage = Short(options.UnfrozenStage) },
-                new() { Cache = cache, Warn = Console.Error.WriteLine }, Cancellation);
+                new() { Cache = cache, Warn = Console.Error.WriteLine });
             return Median(trained.Histories.Single().History);
         }
 
         private double SecondsOf(TorchNetwork network, IExamples training, IExamples validation, TrainingStage stage) =>
-            Median(Trainer.Fit(network, training, validation, stage.Options.Training with { Epochs = Epochs }, cancellation: Cancellation));
+            Median(Trainer.Fit(network, training, validation, stage.Options.Training with { Epochs = Epochs }));
 
         private static double Median(TrainingHistory history)
         {
