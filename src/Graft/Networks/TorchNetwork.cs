@@ -246,7 +246,10 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             case Pool op:
                 return Slide(input, op);
             case GlobalPool op:
-                return op.Function == PoolFunction.Average ? input.mean([2, 3]) : input.amax([2, 3]);
+                // Of channels that lie last, so that the gradient comes to lie so too.
+                using (var last = input.permute(0, 2, 3, 1))
+                using (var positions = last.flatten(1, 2))
+                    return op.Function == PoolFunction.Average ? positions.mean([1]) : positions.amax([1]);
             case AdaptiveAveragePool op:
                 return F.adaptive_avg_pool2d(input, [op.Size.Height, op.Size.Width]);
             case ZeroPadding op:
