@@ -46,13 +46,6 @@ internal sealed class TrainableOptimizer : IDisposable
             _ => throw new ArgumentOutOfRangeException(nameof(options), options.Optimizer, null),
         };
         if (_shares.Any(share => share != 1)) Apply();
-        // Made now, gradients lie beside each other. The first backward pass would make them in holes among the activations, and those of the
-        // steps after it would no longer fit where the last ones were: a ResNet50 took hundreds of megabytes more.
-        foreach (var weight in _weights)
-        {
-            using var gradient = zeros_like(weight);
-            weight.grad = gradient;
-        }
     }
 
     /// <summary>The optimiser's memory, by weight and name, such as Adam's two averages; what is not there yet is left out.</summary>
@@ -83,7 +76,11 @@ internal sealed class TrainableOptimizer : IDisposable
 
     private List<OptimizerState> States => _optimizer.state_dict().State;
 
-    public void ZeroGradients() => _optimizer.zero_grad();
+    /// <summary>Lets gradients go: the next ones take no adding to, and their memory is free for activations until then.</summary>
+    public void ForgetGradients()
+    {
+        foreach (var weight in _weights) weight.grad = null;
+    }
 
     public void Step() => _optimizer.step();
 

@@ -116,7 +116,7 @@ internal sealed class TrainingLoop : IDisposable
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             rate = SetLearningRate((epoch - 1) * batches.Count + step, batches.Count);
-            _optimizer.ZeroGradients();
+            _optimizer.ForgetGradients();
             var labels = Labels(_training, batches[step]);
             var inputs = reader.Next();
             var mixed = Mix(ref inputs, epoch, step);
