@@ -35,10 +35,12 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         // Built inside a caller's scope or inference mode, it must outlive the one and be trainable in spite of the other.
         using var mode = inference_mode(false);
         LibtorchTuning.ReleaseStartup();
+        // Kernels of convolutions lie as the maps do, which libtorch would otherwise see to in every pass; files have them in another order.
+        var largest = network.Parameters.Where(parameter => parameter.Shape.Count == 4).Select(parameter => parameter.ElementCount).DefaultIfEmpty().Max();
+        using var buffer = empty(largest, ScalarType.Float32);
         foreach (var parameter in network.Parameters)
         {
-            var tensor = empty([.. parameter.Shape.Select(size => (long)size)], ScalarType.Float32).DetachFromDisposeScope();
-            weights.Read(parameter, Values(tensor));
+            var tensor = Read(parameter).DetachFromDisposeScope();
             if (device != DeviceType.CPU)
                 using (var filled = tensor) tensor = filled.to(device).DetachFromDisposeScope();
             if (parameter.IsStatistic)
@@ -55,6 +57,23 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
             _tensors.Add(parameter.Key, tensor);
         }
         eval();
+
+        Tensor Read(Parameter parameter)
+        {
+            var sizes = parameter.Shape.Select(size => (long)size).ToArray();
+            if (sizes is not [var outputs, var inputs, var height, var width])
+            {
+                var plain = empty(sizes, ScalarType.Float32);
+                weights.Read(parameter, Values(plain));
+                return plain;
+            }
+            using var ordered = buffer.narrow(0, 0, parameter.ElementCount).view(sizes);
+            weights.Read(parameter, Values(ordered));
+            using var kernel = empty([outputs, height, width, inputs], ScalarType.Float32);
+            var turned = kernel.permute(0, 3, 1, 2);
+            turned.copy_(ordered);
+            return turned;
+        }
     }
 
     public Network Network { get; }

@@ -69,13 +69,13 @@ public class GradientTests
             foreach (var parameter in network.Parameters.Where(parameter => !parameter.IsStatistic))
             {
                 var tensor = module.get_parameter(parameter.Key)!;
-                var gradient = tensor.grad!.data<float>().ToArray();
                 using var noGradient = no_grad();
+                var gradient = AsItLies(tensor.grad!).data<float>().ToArray();
                 // A few numbers of each tensor; steps small against kinks, large against rounding in float32.
                 foreach (var index in new[] { 0, parameter.ElementCount / 2, parameter.ElementCount - 1 }.Distinct())
                 {
                     const float Step = 1e-3f;
-                    var values = TorchNetwork.Values(tensor);
+                    var values = TorchNetwork.Values(AsItLies(tensor));
                     var value = values[index];
                     values[index] = value + Step;
                     var above = Loss();
@@ -87,6 +87,9 @@ public class GradientTests
             }
         }
     }
+
+    /// <summary>A weight's memory in order: kernels have their channels last.</summary>
+    private static Tensor AsItLies(Tensor weight) => weight.dim() == 4 ? weight.permute(0, 2, 3, 1).flatten() : weight.flatten();
 
     /// <summary>No zeros and ones where a mistake would not show.</summary>
     private sealed class Scattered : IWeights
