@@ -210,8 +210,8 @@ internal sealed class BatchStatistics
     public void Backward<TActivation>(Rows value, Rows? output, Rows gradient, Rows? more, bool writesValue)
         where TActivation : struct, IKernelActivation
     {
-        var isRead = output is null && more is null;
-        var (sum, product) = MapKernels.GradientSums<TActivation>(value, output, gradient, more, writesGradient: !isRead, _center, Scale, Shift);
+        var isOnlyRead = output is null && more is null;
+        var (sum, product) = MapKernels.GradientSums<TActivation>(value, output, gradient, more, writesGradient: !isOnlyRead, _center, Scale, Shift);
         if (_gamma is { requires_grad: true }) AddGradient(_gamma, c => product[c] / _deviation[c]);
         if (_beta.requires_grad) AddGradient(_beta, c => sum[c]);
         if (!writesValue) return;
@@ -221,7 +221,7 @@ internal sealed class BatchStatistics
             slope[c] = (float)(-Scale[c] * product[c] / (_deviation[c] * _deviation[c] * _count));
             level[c] = (float)(-Scale[c] * sum[c] / _count);
         }
-        if (isRead) MapKernels.Backward<TActivation>(value, gradient, _center, Scale, Shift, slope, level);
+        if (isOnlyRead) MapKernels.Backward<TActivation>(value, gradient, _center, Scale, Shift, slope, level);
         else MapKernels.Backward<NoActivation>(value, gradient, _center, Scale, Shift, slope, level);
     }
 

@@ -83,7 +83,7 @@ internal readonly struct ChunkSums : IDisposable
     private readonly float[] _sums;
     private readonly int _length, _stride;
 
-    // Rented: a step of a ResNet50 would make 85 MB of new ones, and have .NET collect all of its memory ten times.
+    // Rented: new ones, tens of megabytes in a step of a ResNet50, had .NET collect all of its memory ten times.
     public ChunkSums(Rows rows)
     {
         (_length, _stride) = (2 * rows.Channels, 2 * rows.Channels + Apart);

@@ -40,7 +40,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         using var buffer = empty(largest, ScalarType.Float32);
         foreach (var parameter in network.Parameters)
         {
-            var tensor = Read(parameter).DetachFromDisposeScope();
+            var tensor = Filled(parameter).DetachFromDisposeScope();
             if (device != DeviceType.CPU)
                 using (var filled = tensor) tensor = filled.to(device).DetachFromDisposeScope();
             if (parameter.IsStatistic)
@@ -58,7 +58,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         }
         eval();
 
-        Tensor Read(Parameter parameter)
+        Tensor Filled(Parameter parameter)
         {
             var sizes = parameter.Shape.Select(size => (long)size).ToArray();
             if (sizes is not [var outputs, var inputs, var height, var width])
