@@ -53,7 +53,7 @@ internal static class AccuracyBenchmark
         {
             var cells = combinations.Select(combination =>
             {
-                using var run = TrainingRun.Execute(photos, combination, cache, new() { Classifier = classifier }, cancellation);
+                using var run = TrainingRun.Execute(photos, combination, TrainingPlan.OnFeatures(classifier: classifier), new() { Cache = cache }, cancellation);
                 return string.Create(CultureInfo.InvariantCulture, $"{100 * (run.Test ?? run.Validation).Accuracy:0.0}");
             });
             Console.WriteLine($"| {name} | {string.Join(" | ", cells)} |");

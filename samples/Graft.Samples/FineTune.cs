@@ -15,8 +15,8 @@ internal static class FineTune
         using var backbone = Backbone.Load("graft_mobilenet_v2_050");
         var model = backbone.CutBefore("avgpool").Graft(Head.Softmax, photos.Classes);
         var options = FineTuningOptions.For(Strategy.FineTune) with { UnfreezeFrom = "features.14" };
-        using var run = FineTuningRun.Execute(photos, model, options, callbacks: [new GoodEnough(0.95, output)]);
-        output.WriteLine(run.Report());
+        using var run = TrainingRun.Execute(photos, model, new() { Options = options }, new() { Callbacks = [new GoodEnough(0.95, output)] });
+        output.WriteLine(RunText.Report(run));
         return run.Validation.Accuracy;
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Graft.Checkpoints;
 using Graft.Imaging;
+using Graft.Runs;
 using Spectre.Console;
 
 namespace Graft.Cli;
@@ -96,7 +97,11 @@ internal static class Terminal
             return Interrupted;
         }
         var verbose = parsed.GetValue(Verbose);
-        if (problem is GraftException or UnreadableImageException or IOException or UnauthorizedAccessException)
+        if (problem is RequestException request)
+        {
+            Say($"graft: {string.Join(" ", request.Problems.Select(wrong => wrong.Text(SettingNames.OnTheCommandLine)).Distinct())}");
+        }
+        else if (problem is GraftException or UnreadableImageException or IOException or UnauthorizedAccessException)
         {
             Say($"graft: {problem.Message}");
             if (verbose && problem is CheckpointMismatchException mismatch)
@@ -108,7 +113,7 @@ internal static class Terminal
             if (!verbose) Console.Error.WriteLine("Run the command again with --verbose and report what it prints.");
         }
         if (verbose) Console.Error.WriteLine(problem);
-        return problem is UsageException or Backbones.UnknownBackboneException ? Misused : Failed;
+        return problem is UsageException or RequestException or Backbones.UnknownBackboneException ? Misused : Failed;
     }
 
     private sealed class ProgressLines : IProgress<StepProgress>

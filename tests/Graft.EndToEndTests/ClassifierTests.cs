@@ -49,12 +49,12 @@ public sealed class ClassifierTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     }
 
     [Theory]
-    [InlineData("--hidden belongs to --classifier softmax, not to svm", "--classifier", "svm", "--hidden", "16")]
-    [InlineData("--epochs belongs to --classifier softmax, not to knn", "--classifier", "knn", "--epochs", "16")]
-    [InlineData("--C belongs to --classifier logistic, svm, rbf-svm, not to softmax", "--C", "1")]
-    [InlineData("--neighbors belongs to --classifier knn, not to bayes", "--classifier", "bayes", "--neighbors", "3")]
+    [InlineData("--hidden needs --strategy features with a softmax head, head, finetune, partial, full or scratch, and has no effect on features with a classic --classifier", "--classifier", "svm", "--hidden", "16")]
+    [InlineData("--epochs needs --strategy features with a softmax head", "--classifier", "knn", "--epochs", "16")]
+    [InlineData("--C needs --strategy features with a classic --classifier, and has no effect on features with a softmax head", "--C", "1")]
+    [InlineData("--neighbors belongs to --classifier knn, and has no effect on bayes", "--classifier", "bayes", "--neighbors", "3")]
     [InlineData("--class-weights belongs to", "--classifier", "mean", "--class-weights", "balanced")]
-    [InlineData("Expected a C above 0", "--classifier", "svm", "--C", "0")]
+    [InlineData("Expected --C above 0, found 0", "--classifier", "svm", "--C", "0")]
     [InlineData("a number above 0, or auto, found much", "--classifier", "svm", "--C", "much")]
     [InlineData("'forest'", "--classifier", "forest")]
     public void Option_of_another_classifier_ends_with_2_and_says_whose_it_is(string message, params string[] options)

@@ -48,9 +48,9 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     [Theory]
     [InlineData("head --augment light --views 2 --head fc")]
     [InlineData("head --augment medium --views 0")]
-    [InlineData("partial --label-smoothing 0.1 --balance sampling --average 0.9")]
+    [InlineData("partial --label-smoothing 0.1 --class-weights sampling --ema-decay 0.9")]
     [InlineData("full --batch-norm training --mix cutmix --schedule one-cycle --optimizer sgd --learning-rate 0.01 --clip 1")]
-    [InlineData("full --freeze 0..100,features.17 --lowest-layer-rate 0.1 --augment strong")]
+    [InlineData("full --freeze 0..100,features.17 --layerwise-learning-rate-decay 0.1 --augment strong")]
     [InlineData("scratch --schedule plateau --mix mixup --warm-up 1")]
     public void Each_strategy_trains_with_its_options(string strategy)
     {
@@ -86,7 +86,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         Assert.SkipUnless(OperatingSystem.IsLinux(), "/proc tells the memory of a process");
         using var process = new GraftCommand(_folder.FullName).Start(
             "train", photos.Folder, "--size", "32", "--batch-size", "8", "--out", _folder.File("run"), "--strategy", "full", "--epochs", "50",
-            "--patience", "0", "--average", "0.9");
+            "--patience", "0", "--ema-decay", "0.9");
         var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         var (messages, sizes) = (new StringBuilder(), new List<long>());
 
@@ -230,13 +230,13 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     }
 
     [Theory]
-    [InlineData("--unfreeze-from need", "--unfreeze-from", "features.3")]
-    [InlineData("one stage", "--strategy", "full", "--stage2-epochs", "3")]
+    [InlineData("--unfreeze-from needs --strategy finetune, partial, full or scratch", "--unfreeze-from", "features.3")]
+    [InlineData("--stage2-epochs needs --strategy finetune", "--strategy", "full", "--stage2-epochs", "3")]
     [InlineData("no layer or block", "--strategy", "full", "--freeze", "features.99")]
-    [InlineData("unfreezes nothing", "--strategy", "head", "--freeze", "features.1")]
+    [InlineData("--freeze needs --strategy", "--strategy", "head", "--freeze", "features.1")]
     [InlineData("rotation from 0 to 180", "--strategy", "head", "--rotation", "999")]
-    [InlineData("learning rate above 0", "--strategy", "full", "--learning-rate", "-1")]
-    [InlineData("leave --size out", "--strategy", "full", "--from", "nothing")]
+    [InlineData("--learning-rate above 0", "--strategy", "full", "--learning-rate", "-1")]
+    [InlineData("Leave --backbone, --weights, --size", "--strategy", "full", "--from", "nothing")]
     public void Unsuitable_options_are_told_before_a_photo_is_read(string hint, params string[] options)
     {
         var run = new GraftCommand(_folder.FullName).Run(Arguments("run", options));
@@ -264,7 +264,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
 
         var description = JsonDocument.Parse(File.ReadAllText(_folder.File("run/run.json"))).RootElement;
 
-        Assert.Equal(Path.GetFullPath(photos.Folder), description.GetProperty("arguments")[0].GetString());
-        Assert.Equal("Head", description.GetProperty("options").GetProperty("strategy").GetString());
+        Assert.Equal(Path.GetFullPath(photos.Folder), description.GetProperty("request").GetProperty("photos").GetString());
+        Assert.Equal("head", description.GetProperty("request").GetProperty("strategy").GetString());
     }
 }

@@ -19,7 +19,7 @@ public sealed class LibraryTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
         using var features = backbone.Features();
         using var cache = FeatureCache.Open(folder.File("cache"));
         using var run = TrainingRun.Execute(
-            LabeledImages.Load(photos.Folder), features, cache, new() { Head = Head.Dense(64, dropout: 0.5) },
+            LabeledImages.Load(photos.Folder), features, TrainingPlan.OnFeatures(head: Head.Dense(64, dropout: 0.5)), new() { Cache = cache },
             TestContext.Current.CancellationToken);
 
         Assert.Equal(photos.Folder, run.Photos.Source);

@@ -20,7 +20,7 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         AssertFails(2, "no-such-folder", Graft.Run("train", "no-such-folder"));
         AssertFails(2, "resnet5000", Graft.Run("train", photos.Folder, "--backbone", "resnet5000"));
         AssertFails(2, "--epoochs", Graft.Run("train", photos.Folder, "--epoochs", "3"));
-        AssertFails(2, "learning rate", Graft.Run("train", photos.Folder, "--learning-rate", "-1"));
+        AssertFails(2, "Expected --learning-rate above 0, found -1", Graft.Run("train", photos.Folder, "--learning-rate", "-1"));
         AssertFails(2, "no-such-weights.h5", Graft.Run("train", photos.Folder, "--weights", "no-such-weights.h5"));
         AssertFails(2, "no-such-model", Graft.Run("predict", "no-such-model", "photo.jpg"));
         AssertFails(2, "trian", Graft.Run("trian", photos.Folder));
@@ -42,12 +42,11 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     }
 
     [Fact]
-    public void Run_on_features_that_is_not_finished_is_begun_again_rather_than_gone_on_with()
+    public void Run_of_an_older_Graft_that_is_not_finished_is_started_again_rather_than_resumed()
     {
-        Assert.Equal(0, Graft.Run("train", photos.Folder, "--epochs", "1", "--out", _folder.File("run")).ExitCode);
-        File.Delete(_folder.File("run/result.json"));
+        File.WriteAllText(_folder.File("run/run.json"), $$"""{ "arguments": ["{{photos.Folder}}", "--epochs", "1"], "begun": "2026-01-01T00:00:00+00:00" }""");
 
-        AssertFails(1, $"Begin it again: graft train {photos.Folder}", Graft.Run("train", "--resume", _folder.File("run")));
+        AssertFails(1, $"Start it again: graft train {photos.Folder} --epochs 1", Graft.Run("train", "--resume", _folder.File("run")));
     }
 
     [Fact]
@@ -154,7 +153,7 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     }
 
     [Fact]
-    public void Interrupted_run_ends_with_130_and_leaves_no_half_written_run()
+    public void Interrupted_run_on_features_ends_with_130_and_can_be_resumed()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Ctrl-C is sent as a signal");
         using var process = Graft.Start("train", photos.Folder, "--out", _folder.File("run"), "--epochs", "1000000", "--patience", "0");
@@ -173,7 +172,9 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         Assert.True(process.WaitForExit(TimeSpan.FromSeconds(20)), "It did not end.");
         Assert.Equal(130, process.ExitCode);
         Assert.Contains("Interrupted", messages.ToString());
-        Assert.False(Directory.Exists(_folder.File("run")));
+        Assert.False(File.Exists(_folder.File("run/result.json")));
+        Assert.False(File.Exists(_folder.File("run/model.safetensors")));
+        Assert.True(File.Exists(_folder.File("run/run.json")));
     }
 
     private static void AssertFails(int exitCode, string named, CommandResult result, bool oneLine = true)

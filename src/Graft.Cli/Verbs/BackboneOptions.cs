@@ -3,47 +3,22 @@ using System.Globalization;
 using Graft.Backbones;
 using Graft.Checkpoints;
 using Graft.Classifiers;
-using Graft.Features;
-using Graft.Imaging;
-using Graft.Networks;
+using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
 
 /// <summary>The options that say which pretrained network is meant and how photos are fed to it.</summary>
-internal sealed class BackboneOptions
+internal sealed class BackboneOptions(string? description = null)
 {
-    private static readonly Dictionary<string, Func<int, Interpolation, Preprocessing>> Modes = new(StringComparer.Ordinal)
-    {
-        ["tf"] = Preprocessing.KerasTf,
-        ["caffe"] = Preprocessing.KerasCaffe,
-        ["torch"] = Preprocessing.KerasTorch,
-        ["torchvision"] = (size, interpolation) => Preprocessing.Torchvision(size, (int)Math.Round(size / 0.875), interpolation),
-        ["unit"] = Preprocessing.UnitRange,
-    };
-
-    private static readonly Dictionary<string, FeaturePooling> Poolings = new(StringComparer.Ordinal)
-    {
-        ["avg"] = FeaturePooling.Average,
-        ["max"] = FeaturePooling.Maximum,
-        ["flatten"] = FeaturePooling.Flatten,
-        ["none"] = FeaturePooling.None,
-    };
-
     /// <summary>The argument that names what <see cref="Open"/> opens.</summary>
     public static Argument<string> Model() => new("MODEL") { Description = "A trained model, a run folder, or a network of the catalogue" };
 
-    /// <summary>The option that names what <see cref="LoadFeatures"/> loads.</summary>
-    public static Option<string> Name() => new("--backbone")
+    private readonly Option<string?> _names = new("--backbone")
     {
-        Description = "The pretrained network (`graft models` lists them), several as a+b, or an .onnx file",
+        Description = description
+            ?? $"The pretrained network (`graft models` lists them), several as a+b, or an .onnx file (default: {BackboneCatalog.Default})",
         HelpName = "NAME",
-        DefaultValueFactory = _ => BackboneCatalog.Default,
     };
-
-    /// <summary>The poolings that give a vector, as a classifier needs it, and all of them.</summary>
-    public static IReadOnlyList<string> VectorPoolings { get; } = ["avg", "max", "flatten"];
-
-    public static IReadOnlyList<string> AllPoolings { get; } = [.. Poolings.Keys];
 
     private readonly Option<string[]> _weights = new("--weights")
     {
@@ -59,7 +34,7 @@ internal sealed class BackboneOptions
 
     private readonly Option<string[]> _preprocessing = new("--preprocessing")
     {
-        Description = $"How the weights' network was fed, if not as the catalogue says: {string.Join(", ", Modes.Keys.SkipLast(1))} or {Modes.Keys.Last()}",
+        Description = $"How the weights' network was fed, if not as the catalogue says: {string.Join(", ", PreprocessingModes.Names.SkipLast(1))} or {PreprocessingModes.Names[^1]}",
         HelpName = "[NAME=]MODE",
     };
 
@@ -69,39 +44,15 @@ internal sealed class BackboneOptions
         HelpName = "[NAME=]LAYER",
     };
 
-    private readonly Option<string> _pool = new("--pool")
+    /// <summary>Adds the names of the networks, how they are fed, and where they are cut.</summary>
+    public void AddAllTo(Command command)
     {
-        Description = "How a layer's map becomes features: avg (one number per channel), max or flatten",
-        HelpName = "HOW",
-        DefaultValueFactory = _ => "avg",
-    };
-
-    private readonly Option<string> _engine = new("--engine")
-    {
-        Description = "What computes the features: onnx (ONNX Runtime, the faster) or torch (libtorch)",
-        HelpName = "NAME",
-        DefaultValueFactory = _ => "onnx",
-    };
-
-    /// <summary>Adds also where the network is cut, how its output is pooled, and what computes it.</summary>
-    public void AddTo(Command command, IEnumerable<string> poolings)
-    {
-        _pool.AcceptOnlyFromAmong([.. poolings]);
-        _engine.AcceptOnlyFromAmong("onnx", "torch");
+        command.Add(_names);
         AddTo(command);
         command.Add(_layer);
-        command.Add(_pool);
-        command.Add(_engine);
     }
 
-    /// <summary>The name of one of these options that is on the command line; null if none is.</summary>
-    public string? FirstGiven(ParseResult parsed) =>
-        ((Option[])[_weights, _size, _preprocessing, _layer, _pool, _engine])
-            .FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name;
-
-    public InferenceEngine Engine(ParseResult parsed) =>
-        parsed.GetRequiredValue(_engine) == "torch" ? InferenceEngine.Torch : InferenceEngine.Onnx;
-
+    /// <summary>Adds how a network that is named elsewhere is fed.</summary>
     public void AddTo(Command command)
     {
         command.Add(_weights);
@@ -109,90 +60,36 @@ internal sealed class BackboneOptions
         command.Add(_preprocessing);
     }
 
-    /// <summary>
-    /// Loads a catalogue network, or its part up to a layer, as these options say, fetching its published weights if they are not here yet.
-    /// </summary>
-    /// <param name="isCombined">Whether options without a name are meant for others too.</param>
-    private Backbone Load(string name, bool isCombined, ParseResult parsed, CancellationToken cancellation, string? upTo = null)
+    public IReadOnlyList<Option> All => [_names, _weights, _size, _preprocessing, _layer];
+
+    /// <summary>Whether a network is named.</summary>
+    public bool IsNamed(ParseResult parsed) => parsed.GetValue(_names) is not null;
+
+    /// <summary>The name of one of these options that is on the command line; null if none is.</summary>
+    public string? FirstGiven(ParseResult parsed) =>
+        All.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name;
+
+    /// <summary>The networks that the command line names, as it says; null if it says nothing of them.</summary>
+    /// <param name="usual">The networks that are meant where it names none; null for the default one.</param>
+    /// <exception cref="UsageException">An option for a network that is not named, or twice for one.</exception>
+    public IReadOnlyList<BackboneRequest>? Requests(ParseResult parsed, IReadOnlyList<BackboneRequest>? usual = null)
     {
-        var definition = BackboneCatalog.Find(name);
-        var file = Weights(name, isCombined, parsed);
-        if (file is not null && !File.Exists(file)) throw new UsageException($"There is no weights file {file}.");
-        var usual = definition.WeightsOf(file).Preprocessing;
-        var size = Size(name, parsed) ?? usual.InputWidth;
-        var preprocessing = Mode(name, parsed) is { } mode ? mode(size, Interpolation.Bilinear) : usual.WithInputSize(size, size);
-        if (file is null) PublishedWeights.Ensure(definition, cancellation);
-        return Backbone.Load(name, file, preprocessing, upTo);
+        if (FirstGiven(parsed) is null) return usual;
+        var requests = parsed.GetValue(_names) is { } names ? BackboneRequests.Named(names) : usual ?? [new BackboneRequest()];
+        CheckNames([.. requests.Select(request => request.Name)], parsed);
+        return [.. requests.Select(request => Filled(request, requests.Count > 1, parsed))];
     }
 
-    /// <summary>
-    /// A catalogue network, or an ONNX file, cut to its features, as these options say; or several, with <c>+</c> between their names.
-    /// </summary>
-    public FeatureBlocks LoadFeatures(string names, ParseResult parsed, CancellationToken cancellation)
+    private BackboneRequest Filled(BackboneRequest request, bool isCombined, ParseResult parsed) => request with
     {
-        string[] list = File.Exists(names) ? [names] : names.Split('+', StringSplitOptions.TrimEntries);
-        if (list.Distinct(StringComparer.Ordinal).Count() < list.Length) throw new UsageException($"'{names}' names a network twice.");
-        CheckNames(list, parsed);
-        var blocks = new List<Backbone>();
-        try
-        {
-            foreach (var name in list)
-            {
-                var whole = IsOnnx(name)
-                    ? LoadOnnx(name, parsed)
-                    : Load(name, list.Length > 1, parsed, cancellation, ValueFor(name, _layer, parsed));
-                blocks.Add(whole);
-                blocks[^1] = whole.Features(Poolings[parsed.GetRequiredValue(_pool)]);
-            }
-            return new(blocks);
-        }
-        catch
-        {
-            foreach (var block in blocks) block.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>One network to be trained itself, with pretrained weights, or with random ones where a seed is given.</summary>
-    public Backbone LoadTrainable(string name, int? untrainedSeed, ParseResult parsed, CancellationToken cancellation)
-    {
-        CheckTrainable(name);
-        CheckNames([name], parsed);
-        if (untrainedSeed is not { } seed) return Load(name, isCombined: false, parsed, cancellation, ValueFor(name, _layer, parsed));
-        if (ValueFor(name, _weights, parsed) is not null)
-            throw new UsageException("--strategy scratch begins with random weights: leave --weights out, or take --strategy full.");
-        var untrained = Backbone.Untrained(name, seed);
-        return Size(name, parsed) is { } size ? untrained.WithInputSize(size, size) : untrained;
-    }
-
-    /// <exception cref="UsageException">It is no single network of the catalogue.</exception>
-    public static void CheckTrainable(string name)
-    {
-        if (IsOnnx(name)) throw new UsageException($"{name} stays frozen: an ONNX file cannot be trained. Leave --strategy out.");
-        if (name.Contains('+')) throw new UsageException($"The combination {name} stays frozen: name one network to train, or leave --strategy out.");
-    }
-
-    /// <summary>A value of --weights or --from, or of --backbone where it is a file, with the file's full path; other options' values as they are.</summary>
-    public static string WithFullPath(string option, string value) => option switch
-    {
-        "--weights" => NameIn(value) is { } name ? $"{name}={Path.GetFullPath(value[(name.Length + 1)..])}" : Path.GetFullPath(value),
-        "--backbone" when File.Exists(value) => Path.GetFullPath(value),
-        "--from" => Path.GetFullPath(value),
-        _ => value,
+        Weights = Weights(request.Name, isCombined, parsed) ?? request.Weights,
+        Size = Size(request.Name, parsed) ?? request.Size,
+        Preprocessing = Mode(request.Name, parsed) ?? request.Preprocessing,
+        Layer = ValueFor(request.Name, _layer, parsed) ?? request.Layer,
     };
 
-    private static bool IsOnnx(string name) => name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
-
-    private Backbone LoadOnnx(string file, ParseResult parsed)
-    {
-        if (!File.Exists(file)) throw new UsageException($"There is no ONNX file {file}.");
-        if (ValueFor(file, _weights, parsed) is not null) throw new UsageException($"{file} has its weights in it. Leave --weights out.");
-        if (Engine(parsed) == InferenceEngine.Torch) throw new UsageException($"{file} runs in ONNX Runtime only. Leave --engine out.");
-        return Mode(file, parsed) is { } mode
-            ? OnnxBackbone.Load(file, size => mode(size, Interpolation.Bilinear), ValueFor(file, _layer, parsed), Size(file, parsed))
-            : throw new UsageException(
-                $"{file} does not say how photos are to be fed to it. Say so with --preprocessing: {string.Join(", ", Modes.Keys)} (torchvision for most PyTorch models, tf for most of TensorFlow).");
-    }
+    /// <summary>Fetches published weights, with progress.</summary>
+    public static Action<BackboneDefinition> Fetch(CancellationToken cancellation) => definition => FetchedWeights.Ensure(definition, cancellation);
 
     private string? Weights(string name, bool isCombined, ParseResult parsed)
     {
@@ -202,10 +99,10 @@ internal sealed class BackboneOptions
             : throw new UsageException($"Say which network of the combination {file} belongs to: --weights {name}={file}.");
     }
 
-    private Func<int, Interpolation, Preprocessing>? Mode(string name, ParseResult parsed) =>
+    private string? Mode(string name, ParseResult parsed) =>
         ValueFor(name, _preprocessing, parsed) is not { } mode ? null
-        : Modes.TryGetValue(mode, out var known) ? known
-        : throw new UsageException($"Expected --preprocessing {string.Join(", ", Modes.Keys)}, found '{mode}'.");
+        : PreprocessingModes.Names.Contains(mode) ? mode
+        : throw new UsageException($"Expected --preprocessing {string.Join(", ", PreprocessingModes.Names)}, found '{mode}'.");
 
     private int? Size(string name, ParseResult parsed) =>
         ValueFor(name, _size, parsed) is not { } text ? null
@@ -228,7 +125,7 @@ internal sealed class BackboneOptions
 
     /// <summary>The NAME of NAME=VALUE; null of a plain value, which may be a path with an equals sign.</summary>
     private static string? NameIn(string value) =>
-        value.Split('=', 2) is [var name, _] && (BackboneCatalog.Contains(name) || IsOnnx(name)) ? name : null;
+        value.Split('=', 2) is [var name, _] && (BackboneCatalog.Contains(name) || BackboneRequests.IsOnnx(name)) ? name : null;
 
     private void CheckNames(string[] names, ParseResult parsed)
     {
@@ -260,7 +157,9 @@ internal sealed class BackboneOptions
             throw new UsageException(
                 $"There is no model '{model}': no such file or run folder, and no network of that name (`graft models` lists them).");
         }
-        var backbone = Load(model, isCombined: false, parsed, cancellation);
+        var request = new BackboneRequest { Name = model };
+        CheckNames([model], parsed);
+        var backbone = Filled(request, isCombined: false, parsed).Load(Fetch(cancellation));
         try
         {
             return ImageClassifier.Of(backbone);

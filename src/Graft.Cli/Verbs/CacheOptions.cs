@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Graft.Features;
+using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
 
@@ -31,6 +32,11 @@ internal sealed class CacheOptions
             ? null
             : throw new UsageException("--cache-precision says how features are kept, and --no-cache keeps none. Leave one of them out.");
     }
+
+    /// <summary>The same as a training request says.</summary>
+    public static FeatureCache? Open(TrainingRequest request) => request.Cache == false
+        ? null
+        : OpenShared(request.CachePrecision == "float16" ? FeaturePrecision.Float16 : FeaturePrecision.Float32);
 
     /// <summary>The cache, or none, with a warning, where it cannot be had.</summary>
     public static FeatureCache? OpenShared(FeaturePrecision precision = FeaturePrecision.Float32)

@@ -70,7 +70,7 @@ internal static class CompareVerb
                 run.Result.Strategy,
                 run.Result.Classifier,
                 Images = comparison.Results[index].Count,
-                Scores = RunFolder.Scores(comparison.Results[index]),
+                Scores = RunText.Scores(comparison.Results[index]),
                 Seconds = run.Result.Seconds.Total,
                 Command = run.Description?.Command(),
             }),

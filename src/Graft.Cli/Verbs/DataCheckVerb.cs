@@ -44,12 +44,8 @@ internal static class DataCheckVerb
             AllowMultipleArgumentsPerToken = true,
         };
         kinds.AcceptOnlyFromAmong([.. Kinds.Keys]);
-        var backbone = new Option<string?>("--backbone")
-        {
-            Description = "Also look for labels that are likely wrong and for more near duplicates, with the features of this network or .onnx file",
-            HelpName = "NAME",
-        };
-        var pretrained = new BackboneOptions();
+        var networks = new BackboneOptions("Also look for labels that are likely wrong and for more near duplicates, with the features of this network or .onnx file");
+        var extraction = new ExtractionOptions(networks);
         var caching = new CacheOptions();
         var undo = new Option<bool>("--undo") { Description = "Move everything in the --quarantine folder back where it was" };
         var json = Terminal.Json();
@@ -59,8 +55,9 @@ internal static class DataCheckVerb
             "graft data check flowers --html flowers.html",
             "graft data check flowers --backbone mobilenet_v2 --html flowers.html",
             "graft data check flowers --quarantine aside",
-            "graft data check flowers --quarantine aside --undo") { data, page, quarantine, kinds, undo, json, backbone };
-        pretrained.AddTo(command, BackboneOptions.VectorPoolings);
+            "graft data check flowers --quarantine aside --undo") { data, page, quarantine, kinds, undo, json };
+        networks.AddAllTo(command);
+        extraction.AddTo(command, [.. BackboneRequests.PoolingNames.SkipLast(1)]);
         caching.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
@@ -69,23 +66,23 @@ internal static class DataCheckVerb
             if (parsed.GetValue(undo))
                 return Undo(source, aside ?? throw new UsageException("Expected --quarantine DIR with --undo: the folder that the photos were moved into."));
             if (aside is null && parsed.GetValue(kinds) is { Length: > 0 }) throw new UsageException("Expected --quarantine DIR with --move.");
-            var network = parsed.GetValue(backbone);
-            if (network is null && parsed.GetValue(kinds)?.Contains(WrongLabel) == true)
+            var isNamed = networks.IsNamed(parsed);
+            if (!isNamed && parsed.GetValue(kinds)?.Contains(WrongLabel) == true)
                 throw new UsageException($"Expected --backbone NAME with --move {WrongLabel}: labels are checked with features.");
-            if (network is null && pretrained.FirstGiven(parsed) is { } stray) throw new UsageException($"Expected --backbone NAME with {stray}.");
+            if (!isNamed && extraction.FirstGiven(parsed) is { } stray) throw new UsageException($"Expected --backbone NAME with {stray}.");
             if (parsed.GetValue(page) is { } wanted) NewFile.Check(wanted, page.Name);
             if (aside is not null) Quarantine.CheckFolder(source, aside);
 
             var photos = LabeledImages.Load(source, new() { ValidationFraction = 0 });
             // Better to learn now than after reading all photos that there is no such network.
-            using var features = network is null ? null : pretrained.LoadFeatures(network, parsed, cancellation);
-            using var cache = network is null ? null : caching.Open(parsed);
+            using var features = isNamed ? extraction.Load(parsed, cancellation) : null;
+            using var cache = isNamed ? caching.Open(parsed) : null;
             var report = Terminal.WithProgress(progress =>
             {
                 var found = DataCheck.Run(photos, progress: progress, cancellation: cancellation);
                 return features is null
                     ? found
-                    : FeatureCheck.Run(found, features, cache, null, Terminal.Warn, pretrained.Engine(parsed), progress, cancellation);
+                    : FeatureCheck.Run(found, features, cache, null, Terminal.Warn, extraction.Engine(parsed), progress, cancellation);
             });
             if (parsed.GetValue(json)) Console.Out.WriteLine(Json(report));
             else Print(report);

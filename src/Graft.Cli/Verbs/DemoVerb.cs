@@ -39,7 +39,7 @@ internal static class DemoVerb
             using var features = backbone.WithInputSize(ImageSizePixels, ImageSizePixels).Features();
             using var cache = CacheOptions.OpenShared();
             using var transfer = Terminal.WithProgress(progress => TrainingRun.Execute(
-                photos, features, cache, new() { Progress = progress, Warn = Terminal.Warn }, cancellation));
+                photos, features, plan: null, new() { Cache = cache, Progress = progress, Warn = Terminal.Warn }, cancellation));
             var run = RunFolder.Create(Path.Combine(folder, "run"), "run");
             run.Save(transfer);
             Say($"   {100 * transfer.Test!.Accuracy:0.0} % of the test pictures named rightly after {transfer.Seconds.Total:0.0} s.");

@@ -42,7 +42,7 @@ internal static class EvaluateVerb
             var result = EvaluationResult.Of(classifier.Classes, truth, [.. predictions.Read.Select(prediction => prediction.Probabilities)])
                 .WithTemperature(classifier.Temperature);
             var text = new StringBuilder();
-            RunFolder.Append(text, photos.Test.Count > 0 ? $"{source}, test" : source, result);
+            RunText.Append(text, photos.Test.Count > 0 ? $"{source}, test" : source, result);
             if (parsed.GetValue(json))
             {
                 JsonObject[] parts =
@@ -54,7 +54,7 @@ internal static class EvaluateVerb
                         Images = predictions.Read.Count,
                         Skipped = photos.Skipped.Count + predictions.Broken.Count,
                     }),
-                    RunFolder.Scores(result),
+                    RunText.Scores(result),
                     RunFolder.ToJson(new
                     {
                         PerClass = result.Report.Classes,

@@ -13,7 +13,6 @@ internal static class FeaturesVerb
     public static Command Create()
     {
         var data = LabeledPhotos.Argument();
-        var backbone = BackboneOptions.Name();
         var output = new Option<string>("--out")
         {
             Description = "The file to write: .npz (numpy), .parquet (pandas, DuckDB) or .safetensors",
@@ -26,7 +25,8 @@ internal static class FeaturesVerb
             HelpName = "NUMBER",
             DefaultValueFactory = _ => 1,
         };
-        var pretrained = new BackboneOptions();
+        var networks = new BackboneOptions();
+        var extraction = new ExtractionOptions(networks);
         var caching = new CacheOptions();
         var json = Terminal.Json();
         var command = new Verb(
@@ -34,8 +34,9 @@ internal static class FeaturesVerb
             "Write the features of labelled photos, with paths, labels and split, to a file for other programs.",
             "graft features flowers --backbone mobilenet_v2 --out flowers.npz",
             "graft features flowers --backbone vgg16 --layer block4_pool --pool max --out flowers.parquet",
-            "graft features flowers --backbone alexnet+vgg16 --out flowers.npz") { data, backbone, output };
-        pretrained.AddTo(command, BackboneOptions.AllPoolings);
+            "graft features flowers --backbone alexnet+vgg16 --out flowers.npz") { data, output };
+        networks.AddAllTo(command);
+        extraction.AddTo(command, BackboneRequests.PoolingNames);
         command.Add(seed);
         caching.AddTo(command);
         command.Add(json);
@@ -49,10 +50,10 @@ internal static class FeaturesVerb
             var photos = LabeledImages.Load(source, new() { Seed = parsed.GetValue(seed) });
             foreach (var note in photos.Notes) Terminal.Note(note);
 
-            using var features = pretrained.LoadFeatures(parsed.GetRequiredValue(backbone), parsed, cancellation);
+            using var features = extraction.Load(parsed, cancellation);
             using var cache = caching.Open(parsed);
             var set = Terminal.WithProgress(progress => features.Extract(
-                [.. photos.All], cache, Terminal.Warn, pretrained.Engine(parsed), bank: null, progress, cancellation));
+                [.. photos.All], cache, Terminal.Warn, extraction.Engine(parsed), bank: null, progress, cancellation));
             SkippedFiles.Say([.. photos.Skipped, .. set.Broken]);
             if (set.Rows.Count == 0) throw new GraftException($"None of the images in {source} can be read.");
             FeatureTable.Of(photos, set, features).Scaled(features).Write(file);

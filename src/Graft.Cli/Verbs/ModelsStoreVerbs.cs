@@ -26,7 +26,7 @@ internal static class ModelsStoreVerbs
             foreach (var file in parsed.GetRequiredValue(names).Select(PublishedFileOf).ToList())
             {
                 Pin(parsed, file);
-                var path = WeightStore.Default.Find(file) ?? PublishedWeights.Pull(file, cancellation);
+                var path = WeightStore.Default.Find(file) ?? FetchedWeights.Pull(file, cancellation);
                 Console.Out.WriteLine(path);
             }
             return Terminal.Done;

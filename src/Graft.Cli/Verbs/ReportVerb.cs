@@ -58,19 +58,4 @@ internal static class ReportVerb
         });
         return command;
     }
-
-    /// <summary>The page of a run that has just been saved, unless --no-report was said: with fewer photos, so that it costs next to nothing.</summary>
-    public static void WriteFor(RunFolder run, PredictionTable predictions, ParseResult parsed)
-    {
-        if (parsed.GetValue<bool>("--no-report")) return;
-        try
-        {
-            RunReport.Write(SavedRun.Open(run.FullName, predictions), options: new() { Misclassified = 15, LeastCertain = 5, HeatMaps = 0 });
-        }
-        catch (GraftException problem)
-        {
-            // The run is saved; what is missing is one command away.
-            Terminal.Warn($"{problem.Message} Once that is mended: graft report {run.FullName}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
-using Graft.Data;
+using System.Text.Json;
 using Graft.Features;
 using Graft.Networks;
 using Graft.Runs;
@@ -13,120 +14,61 @@ internal static class TrainVerb
     public static Command Create()
     {
         var data = LabeledPhotos.Argument();
-        // A run that is gone on with knows its photos.
+        // A run that is resumed knows its photos.
         data.Arity = ArgumentArity.ZeroOrOne;
-        var backbone = BackboneOptions.Name();
-        var pretrained = new BackboneOptions();
-        var strategies = new FineTuningCommandOptions();
+        var networks = new BackboneOptions();
+        var requests = new RequestOptions();
         var output = new Option<string?>("--out") { Description = "The run folder to create (default: runs/DATA-BACKBONE)", HelpName = "RUN" };
-        var hidden = new Option<int[]>("--hidden")
+        var resume = new Option<string?>("--resume") { Description = "Resume an interrupted run with its original options", HelpName = "RUN" };
+        var findRate = new Option<bool>("--find-lr")
         {
-            Description = "Units of the head's hidden dense layers (the classic recipe: 1024)",
-            HelpName = "UNITS[,UNITS]",
-            CustomParser = result =>
-            {
-                var units = new List<int>();
-                foreach (var text in result.Tokens.SelectMany(token => token.Value.Split(',')))
-                {
-                    if (int.TryParse(text, CultureInfo.InvariantCulture, out var count)) units.Add(count);
-                    else result.AddError($"Expected --hidden as numbers of units, such as 1024 or 512,256, found {text}.");
-                }
-                return [.. units];
-            },
+            Description = "Do not train: try learning rates from 1e-7 to 1 in 100 steps of the last stage, and say and draw which suits",
         };
-        var dropout = new Option<double>("--dropout") { HelpName = "SHARE", Description = "Share of values dropped before the last layer", DefaultValueFactory = _ => 0 };
-        var noBatchNorm = new Option<bool>("--no-batch-norm") { Description = "Do not standardise the features first" };
-        var defaults = new TrainingOptions();
-        var optimizer = new Option<OptimizerKind>("--optimizer") { HelpName = "NAME", Description = "adam, adamw, sgd (Nesterov momentum 0.9) or rmsprop", DefaultValueFactory = _ => defaults.Optimizer };
-        var rate = new Option<double>("--learning-rate") { HelpName = "RATE", Description = "The learning rate", DefaultValueFactory = _ => defaults.LearningRate };
-        var decay = new Option<double>("--weight-decay") { HelpName = "FACTOR", Description = "Pull of weights towards zero", DefaultValueFactory = _ => defaults.WeightDecay };
-        var batch = new Option<int>("--batch-size") { HelpName = "IMAGES", Description = "Images per step", DefaultValueFactory = _ => defaults.BatchSize };
-        var epochs = new Option<int>("--epochs") { HelpName = "COUNT", Description = "The most passes over the images", DefaultValueFactory = _ => defaults.Epochs };
-        var patience = new Option<int>("--patience")
-        {
-            HelpName = "EPOCHS",
-            Description = "Epochs without a lower validation loss before stopping; 0 never stops early",
-            DefaultValueFactory = _ => defaults.Patience,
-        };
-        var seed = new Option<int>("--seed") { HelpName = "NUMBER", Description = "Decides split, initial weights and order", DefaultValueFactory = _ => defaults.Seed };
-        var classifiers = new ClassifierOptions();
-        var caching = new CacheOptions();
-        var json = Terminal.Json();
+        var saveRecipe = new Option<string?>("--save-recipe") { Description = "Also write the options, without the photos, to a new JSON file for --recipe", HelpName = "FILE" };
         var noReport = new Option<bool>("--no-report") { Description = "Leave report.html out; graft report writes it later" };
+        var json = Terminal.Json();
 
         var command = new Verb(
             "train",
-            "Train a classifier of your own photos on the features of a pretrained network.",
-            "graft train flowers --backbone mobilenet_v2 --hidden 1024 --dropout 0.5",
+            "Train a classifier of your own photos on a pretrained network: on its features, or into the network.",
+            "graft train flowers --backbone mobilenet_v2",
             "graft train flowers --backbone mobilenet_v2 --classifier logistic --C auto",
             "graft train flowers --views 8 --augment medium",
-            "graft train flowers --strategy finetune --unfreeze-from features.14") { data, backbone };
-        pretrained.AddTo(command, BackboneOptions.VectorPoolings);
-        strategies.AddTo(command);
-        classifiers.AddTo(command);
-        foreach (Option option in (Option[])[
-            output, hidden, dropout, noBatchNorm, optimizer, rate, decay, batch, epochs, patience, seed, noReport, json]) command.Add(option);
-        caching.AddTo(command);
+            "graft train flowers --strategy finetune --unfreeze-from features.14",
+            "graft train cats_dogs --backbone xception --recipe keras-guide")
+        {
+            HeadingOf = option => requests.HeadingOf(option) ?? (networks.All.Contains(option) && option.Name != "--backbone" ? "Network" : "Options"),
+        };
+        command.Add(data);
+        networks.AddAllTo(command);
+        requests.AddTo(command);
+        foreach (Option option in (Option[])[output, resume, findRate, saveRecipe, noReport, json]) command.Add(option);
 
         command.SetWork((parsed, cancellation) =>
         {
-            if (strategies.IsFineTuning(parsed)) return strategies.Train(command, pretrained, caching, parsed, cancellation);
-            if (parsed.GetValue(data) is null) throw new UsageException("Name the photos: graft train DIR");
-            var description = RunDescription.Of(FineTuningCommandOptions.Arguments(parsed));
-            var options = new TrainingRunOptions
+            var presentation = new Presentation(parsed.GetValue(json), Page: !parsed.GetValue(noReport), parsed.GetValue(Terminal.Verbose));
+            if (parsed.GetValue(resume) is { } interrupted)
             {
-                Classifier = classifiers.Of(parsed, noBatchNorm, hidden, dropout, optimizer, rate, decay, batch, epochs, patience),
-                Head = new()
+                if (parsed.CommandResult.Children.OfType<OptionResult>().FirstOrDefault(result =>
+                        !result.Implicit && result.Option != resume && result.Option != json && result.Option != noReport && result.Option != Terminal.Verbose) is { } stray)
                 {
-                    HiddenUnits = parsed.GetValue(hidden) ?? [],
-                    Dropout = parsed.GetValue(dropout),
-                    BatchNorm = !parsed.GetValue(noBatchNorm),
-                },
-                Training = new()
-                {
-                    Optimizer = parsed.GetValue(optimizer),
-                    LearningRate = parsed.GetValue(rate),
-                    WeightDecay = parsed.GetValue(decay),
-                    BatchSize = parsed.GetValue(batch),
-                    Epochs = parsed.GetValue(epochs),
-                    Patience = parsed.GetValue(patience),
-                    Balance = classifiers.IsBalanced(parsed) ? ClassBalance.Weights : ClassBalance.None,
-                    Seed = parsed.GetValue(seed),
-                },
-                Engine = pretrained.Engine(parsed),
-                Views = strategies.Views(parsed, parsed.GetValue(seed)),
-                Warn = Terminal.Warn,
-            };
-            if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
-            var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
-            TrainingRun.LoadAhead();
-            var photos = LabeledImages.Load(source, new() { Seed = options.Training.Seed });
-            foreach (var note in photos.Notes) Terminal.Note(note);
+                    throw new UsageException($"--resume takes a run's original options from its folder: leave {stray.Option.Name} out.");
+                }
+                if (parsed.GetValue(data) is { } given) throw new UsageException($"--resume knows the photos of the run: leave {given} out.");
+                return Resume(interrupted, presentation, cancellation);
+            }
+            var source = LabeledPhotos.Existing(parsed.GetValue(data) ?? throw new UsageException("Name the photos: graft train DIR"));
+            var request = requests.Read(parsed, source, networks);
+            if (request.Problems() is { Count: > 0 } problems) throw new RequestException(problems);
+            if (parsed.GetValue(findRate) && request.Way == Ways.Classifier)
+                throw new UsageException($"--find-lr tries learning rates, and {request.Classifier} has none: leave it out, or take --classifier softmax.");
+            if (parsed.GetValue(saveRecipe) is { } recipe) Recipe.Save(request, recipe);
 
-            using var features = pretrained.LoadFeatures(parsed.GetRequiredValue(backbone), parsed, cancellation);
-            var run = RunFolder.Create(parsed.GetValue(output), $"{SourceName(source)}-{string.Join('+', features.Blocks.Select(block => block.Name.Split('.')[0]))}");
+            using var setup = TrainingSetup.Open(request, BackboneOptions.Fetch(cancellation));
+            using var run = RunFolder.Create(parsed.GetValue(output), NameOf(source, setup, parsed.GetValue(findRate)));
             try
             {
-                Terminal.Say($"{source}: {photos.Classes.Count} classes, {photos.Train.Count:N0} images to train on, "
-                    + $"{photos.Validation.Count:N0} to validate{(photos.ValidationWasSplit ? " (split off)" : "")}, {photos.Test.Count:N0} to test");
-                Terminal.Say(options.Classifier is null
-                    ? Layers(features, options.Head, photos.Classes.Count)
-                    : $"{features.Name}, {features.Shape.ElementCount:N0} features, frozen; on them {options.Classifier.Title}");
-                using var cache = caching.Open(parsed);
-                using var result = Terminal.WithProgress(progress =>
-                    TrainingRun.Execute(photos, features, cache, options with { Progress = progress }, cancellation));
-                run.Save(result, description);
-                ReportVerb.WriteFor(run, result.Predictions, parsed);
-                SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
-                SkippedFiles.Say(result.DataCheck, source);
-                Console.Out.Write(parsed.GetValue(json) ? RunFolder.Result(result) + "\n" : RunFolder.Report(result));
-                if (result.Classifier is { } fitted) Terminal.Say($"\nfrozen {Frozen(features):N0} · trainable {fitted.ParameterCount:N0} parameters");
-                Terminal.Say($"""
-
-                    Features: {result.CacheHits:N0} from the cache, {result.CacheMisses:N0} computed, {result.Seconds.Features:0.0} s. Training: {result.Seconds.Training:0.0} s.
-                    The run is in {run.FullName}. Next: graft predict {run.FullName} PHOTO.jpg
-                    """);
-                return Terminal.Done;
+                return parsed.GetValue(findRate) ? FindRate(run, setup, presentation, cancellation) : Train(run, setup, presentation, cancellation);
             }
             finally
             {
@@ -136,19 +78,132 @@ internal static class TrainVerb
         return command;
     }
 
-    private static string Layers(FeatureBlocks features, Head head, int classes)
+    private static int Resume(string path, Presentation presentation, CancellationToken cancellation)
     {
-        var shape = features.Shape;
-        // Joined features come standardised.
-        var built = new Network(features.Name, [new("features", Input.Of(shape), [])])
+        if (RunFolder.Open(path).IsComplete)
+        {
+            Terminal.Say($"The run in {path} is complete.");
+            Console.Out.Write(File.ReadAllText(Path.Combine(path, presentation.Json ? "result.json" : "report.txt")));
+            return Terminal.Done;
+        }
+        using var run = RunFolder.Resume(path);
+        var request = run.Description.Request
+            ?? throw new GraftException($"The run in {path} was started by an older Graft, whose checkpoints this one does not read. Start it again: {run.Description.Command()}");
+        using var setup = TrainingSetup.Open(request, BackboneOptions.Fetch(cancellation));
+        return Train(run.Folder, setup, presentation, cancellation);
+    }
+
+    private static int Train(RunFolder run, TrainingSetup setup, Presentation presentation, CancellationToken cancellation)
+    {
+        var (request, photos) = (setup.Request!, setup.Photos);
+        foreach (var note in setup.Notes) Terminal.Note(note);
+        Terminal.Say($"{request.Photos}: {photos.Classes.Count} classes, {photos.Train.Count:N0} images to train on, "
+            + $"{photos.Validation.Count:N0} to validate{(photos.ValidationWasSplit ? " (split off)" : "")}, {photos.Test.Count:N0} to test");
+        Describe(setup, presentation);
+        using var cache = CacheOptions.Open(request);
+        using var result = Terminal.WithProgress(progress => TrainingRun.Execute(
+            setup,
+            new()
+            {
+                Cache = cache,
+                Folder = run,
+                Progress = Console.IsErrorRedirected ? new EpochLines(progress) : progress,
+                Warn = Terminal.Warn,
+                Page = presentation.Page,
+            },
+            cancellation));
+        SkippedFiles.Say(result.Photos.Skipped, Path.Combine(run.FullName, "skipped.csv"));
+        SkippedFiles.Say(result.DataCheck, request.Photos!);
+        Console.Out.Write(presentation.Json ? RunText.Result(result) + "\n" : RunText.Report(result));
+        if (result.Classifier is { } fitted) Terminal.Say($"\nfrozen {Frozen(setup.Features!):N0} · trainable {fitted.ParameterCount:N0} parameters");
+        Terminal.Say($"""
+
+            Features: {result.CacheHits:N0} from the cache, {result.CacheMisses:N0} computed, {result.Seconds.Features:0.0} s. Training: {result.Seconds.Training:0.0} s.
+            The run is in {run.FullName}. Next: graft predict {run.FullName} PHOTO.jpg
+            """);
+        return Terminal.Done;
+    }
+
+    /// <summary>What is about to be trained.</summary>
+    private static void Describe(TrainingSetup setup, Presentation presentation)
+    {
+        var plan = setup.Plan;
+        if (setup.Features is { } features)
+        {
+            Terminal.Say($"{features.Name}, {features.Shape.ElementCount:N0} features: " + (plan.Classifier is { } classifier
+                ? $"frozen; on them {classifier.Title}"
+                : $"frozen {Frozen(features):N0} · trainable {Trainable(features, plan.Options.Head, setup.Photos.Classes.Count):N0} parameters"));
+            return;
+        }
+        var model = setup.Model!;
+        Terminal.Say($"{setup.Name}, {model.Network.InputShape} input, strategy {plan.Options.Strategy.ToString().ToLowerInvariant()}");
+        foreach (var stage in FineTuning.Stages(model, plan.Options))
+        {
+            var training = stage.Options.Training;
+            Terminal.Say($"""
+
+                Stage {stage.Number}, {stage.Name}: up to {training.Epochs} epochs, {training.Optimizer}, learning rate {training.LearningRate}, batches of {training.BatchSize}
+                {stage.Plan.ToText(everyLayer: presentation.Verbose)}
+                """);
+        }
+        Terminal.Say("");
+    }
+
+    private static int FindRate(RunFolder run, TrainingSetup setup, Presentation presentation, CancellationToken cancellation)
+    {
+        using var cache = CacheOptions.Open(setup.Request!);
+        var sweep = Terminal.WithProgress(progress =>
+            TrainingRun.FindLearningRate(setup, new() { Cache = cache, Progress = progress, Warn = Terminal.Warn }, cancellation));
+        run.Save(sweep);
+        var setting = setup.Plan.Options is { HeadStage: not null, UnfrozenStage: not null } ? nameof(TrainingRequest.Stage2LearningRate) : nameof(TrainingRequest.LearningRate);
+        if (presentation.Json)
+        {
+            Console.Out.WriteLine(JsonSerializer.Serialize(
+                new { Stage = sweep.Stage.Name, Suggestion = Rounded(sweep.Suggestion), sweep.Lowest, sweep.Steepest, sweep.Trials }, RunFolder.Json));
+        }
+        else
+        {
+            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
+                Stage {sweep.Stage.Number}, {sweep.Stage.Name}: the loss falls most steeply at a learning rate of {sweep.Steepest.LearningRate:0.0e+0} and is lowest at {sweep.Lowest.LearningRate:0.0e+0}.
+                Suggestion: {SettingNames.OnTheCommandLine(setting)} {Rounded(sweep.Suggestion):0e+0}
+                """));
+        }
+        Terminal.Say($"Nothing was trained. The chart is {Path.Combine(run.FullName, "learning_rates.png")}.");
+        return Terminal.Done;
+
+        static double Rounded(double rate) => double.Parse(rate.ToString("0e+0", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+    }
+
+    private static long Trainable(FeatureBlocks features, Head head, int classes)
+    {
+        // Joined features come standardized.
+        var built = new Network(features.Name, [new("features", Input.Of(features.Shape), [])])
             .Append(output => (features.IsCombination ? head with { BatchNorm = false } : head).Build(output, classes));
-        return $"{features.Name}, {shape.ElementCount:N0} features: "
-            + $"frozen {Frozen(features):N0} · trainable {LayerTable.Of(built).Parameters:N0} parameters";
+        return LayerTable.Of(built).Parameters;
     }
 
     private static long Frozen(FeatureBlocks features) =>
         features.Blocks.Select(block => LayerTable.Of(block.Network)).Sum(table => table.Parameters + table.Statistics);
 
-    internal static string SourceName(string source) =>
-        Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source))) is { Length: > 0 } name ? name : "photos";
+    private static string NameOf(string source, TrainingSetup setup, bool findsRate)
+    {
+        var photos = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source))) is { Length: > 0 } name ? name : "photos";
+        var network = setup.Features is { } features
+            ? string.Join('+', features.Blocks.Select(block => block.Name.Split('.')[0]))
+            : setup.Model!.Backbone.Name.Split('.')[0];
+        var strategy = setup.Plan.Options.Strategy;
+        return $"{photos}-{network}{(findsRate ? "-learning-rates" : strategy == Strategy.Features ? "" : $"-{strategy.ToString().ToLowerInvariant()}")}";
+    }
+
+    /// <summary>How results are shown.</summary>
+    private sealed record Presentation(bool Json, bool Page, bool Verbose);
+
+    /// <summary>Where nobody watches: a line for each epoch, not for each step.</summary>
+    private sealed class EpochLines(IProgress<StepProgress> lines) : IProgress<StepProgress>
+    {
+        public void Report(StepProgress step)
+        {
+            if (step.Done == step.Total || !step.Step.Contains("poch ", StringComparison.Ordinal)) lines.Report(step);
+        }
+    }
 }

@@ -3,19 +3,6 @@ using Graft.Networks;
 
 namespace Graft.Classifiers;
 
-/// <summary>How much each training image counts.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<ClassWeighting>))]
-public enum ClassWeighting
-{
-    /// <summary>All the same.</summary>
-    None,
-
-    /// <summary>
-    /// Every class the same in all: an image counts images / (classes · images of its class), as scikit-learn's "balanced" has it.
-    /// </summary>
-    Balanced,
-}
-
 /// <summary>
 /// A classic classifier, with its options, that is fitted on features in one go, to the optimum where there is one. Fitted, it is a
 /// list of network layers to append to the features, whose outputs are logits. The same features and seed give the same classifier

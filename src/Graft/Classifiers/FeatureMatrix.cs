@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Graft.Data;
 using Graft.Networks;
 using static TorchSharp.torch;
 

@@ -1,3 +1,4 @@
+using Graft.Data;
 using Graft.Networks;
 using TorchSharp;
 using static TorchSharp.torch;

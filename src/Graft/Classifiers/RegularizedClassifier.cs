@@ -1,3 +1,4 @@
+using Graft.Data;
 using System.Globalization;
 using System.Text.Json.Serialization;
 using TorchSharp;

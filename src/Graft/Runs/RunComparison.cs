@@ -140,27 +140,9 @@ public sealed class RunComparison
         ];
     }
 
-    /// <summary>What the command line said, by option; <c>photos</c> is what came before them.</summary>
-    private static Dictionary<string, string> OptionsOf(SavedRun run)
-    {
-        var options = new Dictionary<string, string>(StringComparer.Ordinal) { ["photos"] = run.Result.Data };
-        if (run.Description is not { } description) return options;
-        var name = "photos";
-        foreach (var word in description.Arguments.Skip(1))
-        {
-            if (word.StartsWith("--", StringComparison.Ordinal))
-            {
-                name = word;
-                options.TryAdd(name, "");
-            }
-            else
-            {
-                options[name] = options[name].Length == 0 ? word : $"{options[name]} {word}";
-            }
-        }
-        foreach (var (option, value) in options.Where(option => option.Value.Length == 0).ToList()) options[option] = "yes";
-        return options;
-    }
+    /// <summary>What was asked for, by option, and <c>photos</c>.</summary>
+    private static Dictionary<string, string> OptionsOf(SavedRun run) =>
+        new(run.Description?.Options() ?? new Dictionary<string, string>(), StringComparer.Ordinal) { ["photos"] = run.Result.Data };
 
     private static List<string> DistinctNames(IReadOnlyList<SavedRun> runs)
     {

@@ -1,20 +1,20 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Graft.Training;
+using System.Text.Json.Nodes;
 
 namespace Graft.Runs;
 
-/// <summary>How a run was begun, as its <c>run.json</c> has it: enough to repeat it, or to go on with it, from any folder.</summary>
+/// <summary>How a run was started, as its <c>run.json</c> has it: enough to repeat it, or to resume it, from any folder.</summary>
 public sealed record RunDescription
 {
     internal const string FileName = "run.json";
 
-    /// <summary>What followed <c>graft train</c>, with full paths and without what names the run folder or shapes the output.</summary>
-    public required IReadOnlyList<string> Arguments { get; init; }
+    /// <summary>What the run was to do, with full paths; null of a run that an older Graft started.</summary>
+    public TrainingRequest? Request { get; init; }
 
-    /// <summary>Of a run that trains into the network; null of one on features.</summary>
-    public FineTuningOptions? Options { get; init; }
+    /// <summary>Of a run that an older Graft started: what followed <c>graft train</c>.</summary>
+    public IReadOnlyList<string>? Arguments { get; init; }
 
     /// <summary>Graft's version.</summary>
     public string Graft { get; init; } = "";
@@ -30,12 +30,10 @@ public sealed record RunDescription
 
     public DateTimeOffset Begun { get; init; }
 
-    /// <summary>A run that begins now, on this machine.</summary>
-    /// <param name="arguments">See <see cref="Arguments"/>.</param>
-    public static RunDescription Of(IReadOnlyList<string> arguments, FineTuningOptions? options = null) => new()
+    /// <summary>A run that starts now, on this machine.</summary>
+    public static RunDescription Of(TrainingRequest request) => new()
     {
-        Arguments = arguments,
-        Options = options,
+        Request = request.WithFullPaths(),
         Graft = typeof(RunDescription).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "",
         System = RuntimeInformation.OSDescription,
         Runtime = RuntimeInformation.FrameworkDescription,
@@ -44,17 +42,21 @@ public sealed record RunDescription
     };
 
     /// <summary>The command that repeats the run, quoted for a shell.</summary>
-    public string Command() => string.Join(' ', Arguments.Prepend("train").Prepend("graft").Select(Quoted));
+    public string Command() => Request is { } request ? RequestCommand.Of(request) : RequestCommand.Quoted(Arguments ?? []);
 
-    /// <summary>Writes <c>run.json</c>, whole or not at all.</summary>
-    internal void Save(RunFolder folder)
+    /// <summary>What was asked for, by the words of the command line; <c>photos</c> apart.</summary>
+    public IReadOnlyDictionary<string, string> Options() => Request is { } request ? RequestCommand.OptionsOf(request) : RequestCommand.OptionsIn(Arguments ?? []);
+
+    internal string ToJson()
     {
-        var file = Path.Combine(folder.FullName, FileName);
-        File.WriteAllText(file + ".draft", JsonSerializer.Serialize(this, RunFolder.Json) + "\n");
-        File.Move(file + ".draft", file, overwrite: true);
+        var document = JsonSerializer.SerializeToNode(this with { Request = null }, RunFolder.Json)!.AsObject();
+        foreach (var (name, value) in document.ToList())
+            if (value is null) document.Remove(name);
+        if (Request is { } request) document.Insert(0, "request", RequestJson.ToObject(request));
+        return document.ToJsonString(RunFolder.Json) + "\n";
     }
 
-    /// <summary>Of a run folder; null if it has no <c>run.json</c>, as a run that no command began.</summary>
+    /// <summary>Of a run folder; null if it has no <c>run.json</c>, as a run that C# code trained without a request.</summary>
     /// <exception cref="GraftException">The file is damaged.</exception>
     public static RunDescription? Load(string folder)
     {
@@ -62,18 +64,14 @@ public sealed record RunDescription
         if (!File.Exists(file)) return null;
         try
         {
-            return JsonSerializer.Deserialize<RunDescription>(File.ReadAllText(file), RunFolder.Json)
-                   ?? throw new JsonException("it is empty.");
+            var document = JsonNode.Parse(File.ReadAllText(file)) as JsonObject ?? throw new JsonException("it is empty.");
+            var request = document.TryGetPropertyValue("request", out var node) && node is not null ? TrainingRequest.FromJson(node.ToJsonString(), file) : null;
+            document.Remove("request");
+            return document.Deserialize<RunDescription>(RunFolder.Json)! with { Request = request };
         }
-        catch (JsonException problem)
+        catch (Exception problem) when (problem is JsonException or InvalidOperationException)
         {
-            throw new GraftException($"{file} is damaged: {problem.Message} Begin a new run.", problem);
+            throw new GraftException($"{file} is damaged: {problem.Message} Start a new run.", problem);
         }
     }
-
-    /// <summary>As a POSIX shell reads it back; a word of plain letters stays as it is.</summary>
-    private static string Quoted(string word) =>
-        word.Length > 0 && word.All(letter => char.IsAsciiLetterOrDigit(letter) || "-_./:=,+@%".Contains(letter, StringComparison.Ordinal))
-            ? word
-            : $"'{word.Replace("'", @"'\''", StringComparison.Ordinal)}'";
 }

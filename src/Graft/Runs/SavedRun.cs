@@ -14,6 +14,21 @@ public sealed record TrainingCourse(TrainingHistory History, IReadOnlyList<(stri
 {
     /// <summary>The last epoch of each stage but the last.</summary>
     public IReadOnlyList<int> Boundaries => [.. Stages.Skip(1).Select(stage => stage.FirstEpoch - 1)];
+
+    /// <param name="stages">At least one.</param>
+    public static TrainingCourse Of(IReadOnlyList<(TrainingStage Stage, TrainingHistory History)> stages)
+    {
+        var epochs = new List<EpochResult>();
+        var starts = new List<(string, int)>();
+        var best = 0;
+        foreach (var (stage, history) in stages)
+        {
+            starts.Add((stage.Name, epochs.Count + 1));
+            best = epochs.Count + history.BestEpoch;
+            epochs.AddRange(history.Epochs.Select((epoch, index) => epoch with { Epoch = epochs.Count + index + 1 }).ToList());
+        }
+        return new(new(epochs, best), starts);
+    }
 }
 
 /// <summary>
@@ -103,8 +118,8 @@ public sealed class SavedRun
         {
             throw new GraftException(RunDescription.Load(folder) is not { } begun
                 ? $"{folder} holds no result.json: it is no run folder that `graft train` wrote."
-                : begun.Options is null ? $"The run in {folder} is not finished. Begin it again: {begun.Command()}"
-                : $"The run in {folder} is not finished. Go on with it: graft train --resume {folder}");
+                : begun.Request is null ? $"The run in {folder} is not finished. Start it again: {begun.Command()}"
+                : $"The run in {folder} is not finished. Resume it: graft train --resume {folder}");
         }
         try
         {
@@ -172,66 +187,4 @@ public sealed class SavedRun
         while (csv.Read()) files.Add(new(csv.GetString("path"), csv.GetString("reason")));
         return files;
     }
-}
-
-/// <summary>What is read back of a run's <c>result.json</c>.</summary>
-public sealed record ResultDocument
-{
-    public string Backbone { get; init; } = "";
-
-    /// <summary><c>features</c>, or how the network was trained: <c>finetune</c> and others.</summary>
-    public string Strategy { get; init; } = "";
-
-    public string Classifier { get; init; } = "";
-
-    public IReadOnlyList<string> Classes { get; init; } = [];
-
-    public int Seed { get; init; }
-
-    /// <summary>The full path of the photos' folder or table.</summary>
-    public string Data { get; init; } = "";
-
-    public ImageCounts Images { get; init; } = new(0, 0, 0, 0);
-
-    public ClassCounts? ClassImages { get; init; }
-
-    /// <summary>Of each pretrained network, SHA-256 over its layers and weights.</summary>
-    public IReadOnlyDictionary<string, string>? Weights { get; init; }
-
-    /// <summary>Numbers per image that the classifier works on; null where the network itself was trained.</summary>
-    public int? Features { get; init; }
-
-    public MapAccount? Map { get; init; }
-
-    public MeasuredAccount? Validation { get; init; }
-
-    public EpochCounts? Epochs { get; init; }
-
-    public IReadOnlyList<StageAccount>? Stages { get; init; }
-
-    public SecondsTaken Seconds { get; init; } = new(null, 0, 0);
-
-    /// <summary>The folder of a data set that is a folder or a table, whether it is still there or not.</summary>
-    internal static string FolderOf(string data) => data.Length == 0 || Directory.Exists(data) || Path.GetExtension(data).Length == 0
-        ? data
-        : Path.GetDirectoryName(data) ?? data;
-
-    public sealed record ImageCounts(int Train, int Validation, int Test, int Skipped);
-
-    /// <summary>Images of each class.</summary>
-    public sealed record ClassCounts(IReadOnlyList<int> Train, IReadOnlyList<int> Validation, IReadOnlyList<int> Test);
-
-    /// <param name="Of">What lies on the map: <c>features</c>.</param>
-    /// <param name="Variance">The shares of the variance along its axes.</param>
-    public sealed record MapAccount(string Of, IReadOnlyList<double> Variance);
-
-    /// <summary>What is not measured again from the predictions.</summary>
-    /// <param name="Temperature">Fitted on the validation images; null where none was.</param>
-    public sealed record MeasuredAccount(double? Temperature);
-
-    public sealed record EpochCounts(int Trained, int Best);
-
-    public sealed record StageAccount(string Name, long Frozen, long Trainable, EpochCounts? Epochs);
-
-    public sealed record SecondsTaken(double? Features, double Training, double Total);
 }

@@ -14,7 +14,7 @@ internal sealed class EpochOrder
     {
         _shuffle = new((ulong)(uint)options.Seed);
         _order = [.. Enumerable.Range(0, examples.Count)];
-        _classes = options.Balance == ClassBalance.Sampling
+        _classes = options.ClassWeights == ClassWeighting.Sampling
             ? [.. _order.GroupBy(examples.LabelOf).OrderBy(group => group.Key).Select(group => group.ToArray())]
             : [];
         _batchSize = options.BatchSize;

@@ -1,16 +1,26 @@
 namespace Graft.Training;
 
-/// <summary>Labelled inputs of a network, by number.</summary>
+/// <summary>Labeled inputs of a network, by number.</summary>
 public interface IExamples
 {
     int Count { get; }
 
+    /// <summary>The class, from 0.</summary>
     int LabelOf(int index);
+
+    /// <summary>
+    /// Targets beyond the label, such as a distribution over the classes or a teacher's outputs; as many for every example, each of one length.
+    /// Default none.
+    /// </summary>
+    IReadOnlyList<float[]> TargetsOf(int index) => [];
+
+    /// <summary>How much the example counts in the loss, at least 0. Default 1.</summary>
+    float WeightOf(int index) => 1;
 
     /// <summary>Fills in an example's input. The epoch lets a source give another view of it each time; 0 asks for the plain one.</summary>
     void Read(int index, int epoch, Span<float> input);
 
-    /// <summary>Fills in the inputs of several examples, one behind the other.</summary>
+    /// <summary>Fills in the inputs of several examples, one after the other.</summary>
     void ReadBatch(IReadOnlyList<int> indices, int epoch, Span<float> inputs)
     {
         var length = inputs.Length / indices.Count;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Graft.Backbones;
 using Graft.Data;
 using Graft.Features;
@@ -7,7 +8,7 @@ using TorchSharp;
 
 namespace Graft.Training;
 
-/// <summary>A part of a fine-tuning that is about to begin, has gone on or has ended.</summary>
+/// <summary>A part of a training, before, while or after it runs.</summary>
 /// <param name="Number">From 1.</param>
 /// <param name="Name">For a person: "head", "unfrozen".</param>
 /// <param name="Plan">What is frozen and what trained.</param>
@@ -20,8 +21,14 @@ public sealed record FineTuningContext
     /// <summary>Where activations of frozen layers are looked up and kept; null to compute them.</summary>
     public FeatureCache? Cache { get; init; }
 
-    /// <summary>The folder of checkpoints, from which training goes on where there are some; null for none.</summary>
+    /// <summary>The folder of checkpoints, from which training resumes where there are some; null for none.</summary>
     public string? Checkpoints { get; init; }
+
+    /// <summary>What is made small in every stage; null for cross-entropy, see <see cref="CrossEntropy"/>.</summary>
+    public IObjective? Objective { get; init; }
+
+    /// <summary>Features that were computed before; null where training computes what frozen layers make of the photos.</summary>
+    internal ExtractedFeatures? Extracted { get; init; }
 
     public IProgress<StepProgress>? Progress { get; init; }
 
@@ -32,6 +39,11 @@ public sealed record FineTuningContext
     public Func<TrainingStage, IReadOnlyList<ITrainingCallback>>? OnStage { get; init; }
 }
 
+/// <summary>The features of the training and validation images at a layer, for a training that starts there.</summary>
+/// <param name="Layer">The layer whose output they are.</param>
+/// <param name="Training">With their views, if there are any.</param>
+internal sealed record ExtractedFeatures(string Layer, FeatureSet Training, FeatureSet Validation);
+
 /// <summary>A trained network: its description, its weights, and how it came to be.</summary>
 /// <param name="Network">From the image to one output per class.</param>
 /// <param name="Weights">Trained ones copied; those of frozen layers still come from the backbone.</param>
@@ -40,9 +52,10 @@ public sealed record FineTuningContext
 /// <param name="Histories">Of each stage.</param>
 /// <param name="CacheHits">Images whose activations came from the cache.</param>
 /// <param name="CacheMisses">Images whose activations were computed to be kept.</param>
+/// <param name="FeatureSeconds">What opening photos and computing activations of frozen layers took.</param>
 public sealed record FineTunedNetwork(
     Network Network, IWeights Weights, string Boundary, LabeledImages Photos, IReadOnlyList<(TrainingStage Stage, TrainingHistory History)> Histories,
-    int CacheHits, int CacheMisses);
+    int CacheHits, int CacheMisses, double FeatureSeconds);
 
 /// <summary>Training into a pretrained network, by one of the strategies.</summary>
 public static class FineTuning
@@ -55,7 +68,7 @@ public static class FineTuning
         var stages = new List<TrainingStage>();
         if (options.HeadStage is { } head) stages.Add(new(1, "head", model.Freeze(), head));
         if (options.UnfrozenStage is { } unfrozen)
-            stages.Add(new(stages.Count + 1, options.Strategy == Strategy.FineTune ? "unfrozen" : options.Strategy.ToString().ToLowerInvariant(), Unfreeze(model, options), unfrozen));
+            stages.Add(new(stages.Count + 1, options.Strategy == Strategy.FineTune ? "unfrozen" : LowerCase.Policy.ConvertName(options.Strategy.ToString()), Unfreeze(model, options), unfrozen));
         return stages;
     }
 
@@ -94,16 +107,20 @@ public static class FineTuning
                 using var threads = rest.InputShape.IsVector ? new TorchThreads(1) : null;
                 var checkpoint = context.Checkpoints is null
                     ? null
-                    : new TrainingCheckpoint(Path.Combine(context.Checkpoints, $"stage-{stage.Number}-{stage.Name}.safetensors"), source.Fingerprint());
+                    : new TrainingCheckpoint(Path.Combine(context.Checkpoints, $"stage-{stage.Number}-{stage.Name}.safetensors"), source.Fingerprint())
+                    {
+                        // Epochs on features take milliseconds: fewer than it takes to write them down.
+                        Interval = context.Extracted is null ? TimeSpan.Zero : TimeSpan.FromSeconds(2),
+                    };
                 histories.Add((stage, Trainer.Fit(
-                    module, training, validation, stage.Options.Training, context.OnStage?.Invoke(stage) ?? [], checkpoint, cancellation)));
+                    module, training, validation, stage.Options.Training, context.OnStage?.Invoke(stage) ?? [], checkpoint, context.Objective, cancellation)));
             }
             weights = new CombinedWeights(
                 new CopiedWeights(module), plan.Layers.Where(layer => rest.Layers.Skip(1).Any(other => other.Name == layer.Name))
                     .Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal), weights);
         }
         var first = boundaries.MinBy(boundary => network.Layers.TakeWhile(layer => layer.Name != boundary).Count())!;
-        return WithBothLogits(new(network, weights, first, source.Photos, histories, source.CacheHits, source.CacheMisses));
+        return WithBothLogits(new(network, weights, first, source.Photos, histories, source.CacheHits, source.CacheMisses, source.Clock.Elapsed.TotalSeconds));
     }
 
     /// <exception cref="GraftException">This machine, or the libtorch at hand, has no such device.</exception>
@@ -117,7 +134,7 @@ public static class FineTuning
             ComputeDevice.Cuda when cuda => DeviceType.CUDA,
             ComputeDevice.Mps when mps => DeviceType.MPS,
             _ => throw new GraftException(
-                $"There is no device '{device.ToString().ToLowerInvariant()}' for the libtorch that Graft was built with. Take --device cpu, "
+                $"There is no device '{device.ToString().ToLowerInvariant()}' for the libtorch that Graft was built with. Take the device 'cpu', "
                 + "or build Graft with a libtorch for it."),
         };
     }
@@ -179,6 +196,7 @@ public static class FineTuning
         GraftedNetwork model, LabeledImages photos, FineTuningOptions options, FineTuningContext context, CancellationToken cancellation)
     {
         private OpenedPhotos? _opened;
+        private string? _fingerprint;
 
         public LabeledImages Photos { get; private set; } = photos;
 
@@ -186,28 +204,42 @@ public static class FineTuning
 
         public int CacheMisses { get; private set; }
 
-        public bool NeedsPhotos(TrainingStage stage) =>
-            !CanKeep(stage.Plan.Boundary(), views: 1) || (!stage.Options.Augmentation.IsNone && BankOf(stage) is null);
+        /// <summary>Runs while photos are opened and activations computed.</summary>
+        public Stopwatch Clock { get; } = new();
+
+        public bool NeedsPhotos(TrainingStage stage) => context.Extracted is null &&
+            (!CanKeep(stage.Plan.Boundary(), views: 1) || (!stage.Options.Augmentation.IsNone && BankOf(stage) is null));
 
         public void OpenPhotos()
         {
+            Clock.Start();
             _opened = OpenedPhotos.Open(
                 [.. Photos.Train, .. Photos.Validation], model.Backbone.Preprocessing, options.KeptBytes, context.Progress, cancellation);
+            Clock.Stop();
             if (_opened.Broken.Count > 0) Photos = Photos.WithSkipped(_opened.Broken);
         }
 
         public (IExamples Training, IExamples Validation) Examples(TrainingStage stage, string boundary, IWeights weights)
         {
+            if (context.Extracted is { } extracted)
+            {
+                if (boundary != extracted.Layer) throw new InvalidOperationException($"Training starts at {boundary}, and its features are of {extracted.Layer}.");
+                return (WithViews(extracted.Training), InMemory(extracted.Validation));
+            }
             if (!CanKeep(boundary, views: 1)) return (Live(boundary, weights, stage, isTraining: true), Live(boundary, weights, stage, isTraining: false));
             var validation = InMemory(Activations(boundary, weights, Photos.Validation, bank: null));
             if (stage.Options.Augmentation.IsNone) return (InMemory(Activations(boundary, weights, Photos.Train, bank: null)), validation);
             if (BankOf(stage) is not { } bank) return (Live(boundary, weights, stage, isTraining: true), validation);
-            var set = Activations(boundary, weights, Photos.Train, bank);
-            return (new ViewsInMemory(set.Rows, set.Views, [.. set.Images.Select(image => image.Class)]), validation);
+            return (WithViews(Activations(boundary, weights, Photos.Train, bank)), validation);
         }
 
-        /// <summary>Which images are trained on, in order, so that another set's checkpoint is not taken for this one's.</summary>
-        public string Fingerprint() => string.Join('\n', Photos.Train.Concat(Photos.Validation).Select(image => Path.GetFileName(image.Path)));
+        /// <summary>Which images are trained on, in order, with their content, so that another set's checkpoint is not taken for this one's.</summary>
+        public string Fingerprint() => _fingerprint ??= string.Join('\n', Photos.Train.Concat(Photos.Validation).Zip(
+            Hashes(), (image, hash) => $"{Path.GetFileName(image.Path)} {(hash is null ? "" : Convert.ToHexString(hash))}"));
+
+        private byte[]?[] Hashes() => context.Extracted is { } extracted
+            ? [.. extracted.Training.Hashes, .. extracted.Validation.Hashes]
+            : TrainingDataCheck.Hashes([.. Photos.Train, .. Photos.Validation], cancellation);
 
         /// <summary>The views to compute once; null where each epoch has views of its own.</summary>
         private ViewBank? BankOf(TrainingStage stage) =>
@@ -222,14 +254,19 @@ public static class FineTuning
 
         private FeatureSet Activations(string boundary, IWeights weights, IReadOnlyList<LabeledImage> images, ViewBank? bank)
         {
+            Clock.Start();
             using var frozen = Backbone.Of(model.Backbone.Name, model.Network.CutAfter(boundary), weights, model.Backbone.Preprocessing);
             using var extractor = new FeatureExtractor(frozen, context.Cache, context.Warn);
             var set = extractor.Extract(images, bank, context.Progress, cancellation);
+            Clock.Stop();
             if (set.Broken.Count > 0) Photos = Photos.WithSkipped(set.Broken);
             CacheHits += set.CacheHits;
             CacheMisses += set.CacheMisses;
             return set;
         }
+
+        private static IExamples WithViews(FeatureSet set) =>
+            set.Views.Count == 0 ? InMemory(set) : new ViewsInMemory(set.Rows, set.Views, [.. set.Images.Select(image => image.Class)]);
 
         private static ExamplesInMemory InMemory(FeatureSet set) => new(set.Rows, [.. set.Images.Select(image => image.Class)]);
 

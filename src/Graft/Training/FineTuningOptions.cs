@@ -1,28 +1,9 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
 using Graft.Imaging;
 using Graft.Networks;
 
 namespace Graft.Training;
-
-/// <summary>The recipes of training into a pretrained network.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<Strategy>))]
-public enum Strategy
-{
-    /// <summary>The pretrained layers frozen, a new head trained on augmented photos.</summary>
-    Head,
-
-    /// <summary>First the head alone; then, with a small learning rate, the pretrained layers from one on too, or all.</summary>
-    FineTune,
-
-    /// <summary>The lower layers frozen, the upper ones and the head trained together.</summary>
-    Partial,
-
-    /// <summary>Pretrained weights as the initial values of a network all of which is trained.</summary>
-    Full,
-
-    /// <summary>Random weights as the initial values: what there is without transfer.</summary>
-    Scratch,
-}
 
 /// <summary>One part of a training: how, on which views.</summary>
 public sealed record StageOptions
@@ -39,11 +20,11 @@ public sealed record StageOptions
     /// How many views of each photo there are, whose way through the frozen layers is computed once and kept, for epochs to take in turn; 0 for a
     /// new view in each epoch, computed each time. Without effect where no layer is frozen or photos are not varied. Default 0.
     /// </summary>
+    [Range(0, 1000)]
     public int Views { get; init; }
 
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
-    public IReadOnlyList<string> Problems() =>
-        [.. Training.Problems(), .. Augmentation.Problems(), .. Views is < 0 or > 1000 ? [$"Expected 0 to 1000 views, found {Views}."] : Array.Empty<string>()];
+    public IReadOnlyList<string> Problems() => [.. DeclaredRanges.ProblemsOf(this), .. Training.Problems(), .. Augmentation.Problems()];
 }
 
 /// <summary>A recipe, to be changed in every part: <c>FineTuningOptions.For(Strategy.FineTune) with { UnfreezeFrom = "features.14" }</c>.</summary>
@@ -62,7 +43,7 @@ public sealed record FineTuningOptions
 
     /// <summary>
     /// The layer (or a block's first) from which the network is unfrozen. Default: the first, so that all of it is; for
-    /// <see cref="Strategy.Partial"/> the first behind two thirds of the layers before which the network can be cut in two.
+    /// <see cref="Strategy.Partial"/> the first after two thirds of the layers before which the network can be cut in two.
     /// </summary>
     public string? UnfreezeFrom { get; init; }
 
@@ -83,6 +64,7 @@ public sealed record FineTuningOptions
     /// <summary>A strategy with its documented defaults.</summary>
     public static FineTuningOptions For(Strategy strategy) => strategy switch
     {
+        Strategy.Features => new() { Strategy = strategy, HeadStage = new() },
         Strategy.Head => new() { Strategy = strategy, HeadStage = new() { Training = HeadDefaults, Augmentation = Augmentation.Light, Views = 8 } },
         Strategy.FineTune => new()
         {
@@ -104,7 +86,7 @@ public sealed record FineTuningOptions
         problems.AddRange(HeadStage?.Problems() ?? []);
         problems.AddRange(UnfrozenStage?.Problems() ?? []);
         if (UnfrozenStage is null && (UnfreezeFrom ?? Freeze) is not null)
-            problems.Add("The strategy 'head' unfreezes nothing: leave out what to freeze and unfreeze, or take 'finetune' or 'partial'.");
+            problems.Add($"The strategy '{Strategy.ToString().ToLowerInvariant()}' unfreezes nothing: leave out what to freeze and unfreeze, or take 'finetune' or 'partial'.");
         return problems;
     }
 
@@ -127,7 +109,7 @@ public sealed record FineTuningOptions
 }
 
 /// <summary>Where libtorch computes.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<ComputeDevice>))]
+[JsonConverter(typeof(LowerCaseEnumConverter<ComputeDevice>))]
 public enum ComputeDevice
 {
     /// <summary>A CUDA device if there is one, else Apple's, else the CPU.</summary>

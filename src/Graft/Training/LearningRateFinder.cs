@@ -68,7 +68,7 @@ public static class LearningRateFinder
                 WarmUpEpochs = 0,
                 Epochs = epochs,
                 Patience = 0,
-                AverageDecay = 0,
+                EmaDecay = 0,
             },
         };
         options = options.UnfrozenStage is null ? options with { HeadStage = last } : options with { UnfrozenStage = last };

@@ -22,9 +22,9 @@ internal sealed class TrainableOptimizer : IDisposable
         if (trained.Count == 0) throw new GraftException("Every layer is frozen: there is nothing to train. Unfreeze some, at least the head.");
 
         var layers = trained.Select(pair => described[pair.name].Layer).Distinct().ToList();
-        double ShareOf(string layer) => options.LowestLayerRate == 1 || layers.Count == 1
+        double ShareOf(string layer) => options.LayerwiseLearningRateDecay == 1 || layers.Count == 1
             ? 1
-            : Math.Pow(options.LowestLayerRate, 1 - layers.IndexOf(layer) / (layers.Count - 1.0));
+            : Math.Pow(options.LayerwiseLearningRateDecay, 1 - layers.IndexOf(layer) / (layers.Count - 1.0));
         // Decaying kernels first, then the rest; each layer by itself only where it has a rate of its own.
         var groups = trained.GroupBy(pair => (Decays: described[pair.name].IsKernel, Share: ShareOf(described[pair.name].Layer)))
             .OrderByDescending(group => group.Key.Decays)

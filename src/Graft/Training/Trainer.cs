@@ -16,27 +16,29 @@ public static class Trainer
     public static TrainingHistory Fit(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options,
         Action<EpochResult>? onEpoch = null, CancellationToken cancellation = default) =>
-        Fit(network, training, validation, options, onEpoch is null ? [] : [new EpochAction(onEpoch)], checkpoint: null, cancellation);
+        Fit(network, training, validation, options, onEpoch is null ? [] : [new EpochAction(onEpoch)], cancellation: cancellation);
 
     /// <param name="callbacks">Told of steps and epochs, in this order.</param>
     /// <param name="checkpoint">
-    /// Where the state is kept after each epoch; what is there already is gone on from, to the same end as without the interruption. Null to
-    /// keep nothing.
+    /// Where the state is kept after each epoch; training resumes from what is there already, to the same end as without the interruption. Null
+    /// to keep nothing.
     /// </param>
+    /// <param name="objective">What is made small. Null for cross-entropy with the options' class weights and label smoothing.</param>
     /// <exception cref="GraftException">
     /// Unsuitable options, or another training's checkpoint; or training diverged, and the network holds the best weights before that.
     /// </exception>
     /// <exception cref="OperationCanceledException">The network holds the weights of the step it was interrupted in.</exception>
     public static TrainingHistory Fit(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options,
-        IReadOnlyList<ITrainingCallback> callbacks, TrainingCheckpoint? checkpoint = null, CancellationToken cancellation = default)
+        IReadOnlyList<ITrainingCallback> callbacks, TrainingCheckpoint? checkpoint = null, IObjective? objective = null,
+        CancellationToken cancellation = default)
     {
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         if (training.Count < 2) throw new GraftException($"Expected at least 2 training images, found {training.Count}. Add images.");
         if (validation.Count == 0) throw new GraftException("Expected at least 1 validation image, found none. Add images, or split some off.");
         if (options.Mixing == BatchMixing.CutMix && !network.Network.InputShape.IsMap)
             throw new GraftException($"CutMix needs images or feature maps, and this training starts at a {network.Network.InputShape}. Take mixup.");
-        using var loop = new TrainingLoop(network, training, validation, options, callbacks, checkpoint);
+        using var loop = new TrainingLoop(network, training, validation, options, callbacks, checkpoint, objective);
         return loop.Run(cancellation);
     }
 

@@ -15,6 +15,14 @@ public interface ITrainingCallback
     {
     }
 
+    /// <summary>
+    /// Between the backward pass and the optimizer's step: the gradients of <see cref="TrainingProgress.Network"/>'s trained parameters may be read
+    /// and changed in place, to average them over machines, say. <see cref="TrainingOptions.GradientClip"/> applies afterwards.
+    /// </summary>
+    void OnGradients(TrainingProgress training)
+    {
+    }
+
     /// <summary>After each epoch, its validation included.</summary>
     void OnEpoch(TrainingProgress training, EpochResult epoch)
     {
@@ -38,7 +46,7 @@ public interface ITrainingCallback
 /// <param name="Epoch">From 1.</param>
 /// <param name="Step">In this epoch, from 1.</param>
 /// <param name="Loss">Mean over the batch, in nats.</param>
-/// <param name="Accuracy">Share of the batch classified rightly, from 0 to 1.</param>
+/// <param name="Accuracy">Share of the batch classified correctly, from 0 to 1.</param>
 /// <param name="Images">In the batch.</param>
 /// <param name="LearningRate">Of the step.</param>
 public sealed record StepResult(int Epoch, int Step, double Loss, double Accuracy, int Images, double LearningRate);

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 namespace Graft.Training;
 
 /// <summary>
-/// A file that holds all a training needs to go on: the weights, the best weights so far, their average, the optimiser's memory, the state of
+/// A file that holds all a training needs to resume: the weights, the best weights so far, their average, the optimizer's state, the state of
 /// libtorch's random generator, the schedule and the history. Written after each epoch, whole or not at all; the order of the images follows
 /// from the seed. A .safetensors file.
 /// </summary>
@@ -18,9 +18,15 @@ namespace Graft.Training;
 /// <param name="Images">What tells the images apart from others, such as their names; empty if nothing is known of them.</param>
 public sealed record TrainingCheckpoint(string File, string Images = "")
 {
+    /// <summary>
+    /// An epoch that ends sooner than this after the last writing is not written: of short ones, some are computed again when training resumes.
+    /// Default 0: every epoch is written.
+    /// </summary>
+    public TimeSpan Interval { get; init; }
+
     private const string Format = "graft.checkpoint", FormatVersion = "graft-checkpoint-1";
 
-    /// <summary>Whether there is something to go on from.</summary>
+    /// <summary>Whether there is something to resume from.</summary>
     public bool Exists => System.IO.File.Exists(File);
 
     /// <summary>What a checkpoint is for: this network, these images in this order, these options.</summary>

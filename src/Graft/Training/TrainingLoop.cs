@@ -9,7 +9,7 @@ namespace Graft.Training;
 /// <summary>One training from its first step, or from a checkpoint, to its last.</summary>
 internal sealed class TrainingLoop : IDisposable
 {
-    /// <summary>A loss beyond this many times that of guessing is no bad epoch but a training that has come apart.</summary>
+    /// <summary>A loss beyond this many times that of guessing is no bad epoch: the loss diverged.</summary>
     private const double ExplodedLoss = 1000;
 
     private readonly TorchNetwork _network;
@@ -17,6 +17,7 @@ internal sealed class TrainingLoop : IDisposable
     private readonly TrainingOptions _options;
     private readonly IReadOnlyList<ITrainingCallback> _callbacks;
     private readonly TrainingCheckpoint? _checkpoint;
+    private readonly IObjective _objective;
     private readonly TrainableOptimizer _optimizer;
     private readonly WeightsSnapshot _best;
     private readonly AverageWeights? _average;
@@ -29,16 +30,17 @@ internal sealed class TrainingLoop : IDisposable
 
     public TrainingLoop(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options, IReadOnlyList<ITrainingCallback> callbacks,
-        TrainingCheckpoint? checkpoint)
+        TrainingCheckpoint? checkpoint, IObjective? objective)
     {
         (_network, _training, _validation, _options, _callbacks, _checkpoint) = (network, training, validation, options, callbacks, checkpoint);
         random.manual_seed(options.Seed); // dropout
         _order = new(training, options);
         _optimizer = new(network, options);
         _best = new(network);
-        _average = options.AverageDecay > 0 ? new(network, options.AverageDecay) : null;
+        _average = options.EmaDecay > 0 ? new(network, options.EmaDecay) : null;
         _classes = Math.Max(2, network.Network.OutputShape.ElementCount);
-        _classWeights = options.Balance == ClassBalance.Weights ? ClassWeights() : null;
+        _classWeights = options.ClassWeights == ClassWeighting.Balanced ? ClassWeights() : null;
+        _objective = objective ?? new CrossEntropy(_classWeights, options.LabelSmoothing);
         _progress = new(network, options, training.Count, _order.StepsPerEpoch);
     }
 
@@ -51,6 +53,7 @@ internal sealed class TrainingLoop : IDisposable
         var secondsBefore = _state.History.Count == 0 ? 0 : _state.History[^1].Seconds;
         double Seconds() => secondsBefore + clock.Elapsed.TotalSeconds;
 
+        var written = TimeSpan.Zero;
         Tell(callback => callback.OnStart(_progress));
         while (!IsDone(Seconds()))
         {
@@ -81,7 +84,9 @@ internal sealed class TrainingLoop : IDisposable
             };
             Tell(callback => callback.OnEpoch(_progress, result));
             _state = _state with { IsStopped = _state.IsStopped || _progress.IsStopping };
-            _checkpoint?.Save(_state, _network, _best, _average, _optimizer, fingerprint);
+            if (_checkpoint is null || clock.Elapsed - written < _checkpoint.Interval) continue;
+            _checkpoint.Save(_state, _network, _best, _average, _optimizer, fingerprint);
+            written = clock.Elapsed;
         }
         _best.Restore();
         var history = new TrainingHistory(_state.History, _state.BestEpoch);
@@ -109,7 +114,7 @@ internal sealed class TrainingLoop : IDisposable
     private (double Loss, double Accuracy, double LearningRate) TrainEpoch(int epoch, IReadOnlyList<int[]> batches, CancellationToken cancellation)
     {
         _network.train();
-        var (loss, right, seen, rate) = (0.0, 0L, 0, _options.LearningRate);
+        var (loss, correct, seen, rate) = (0.0, 0L, 0, _options.LearningRate);
         using var reader = new BatchReader(_network, _training, epoch, batches);
         for (var step = 0; step < batches.Count; step++)
         {
@@ -117,28 +122,29 @@ internal sealed class TrainingLoop : IDisposable
             using var scope = NewDisposeScope();
             rate = SetLearningRate((epoch - 1) * batches.Count + step, batches.Count);
             _optimizer.ForgetGradients();
-            var labels = Labels(_training, batches[step]);
+            var batch = Batch.Of(_training, batches[step], _network.Device);
             var inputs = reader.Next();
             var mixed = Mix(ref inputs, epoch, step);
             var tape = new GradientTape();
             var logits = Logits(_network.Record(inputs, tape));
             var batchLoss = mixed == 0
-                ? Loss(logits, labels)
-                : Loss(logits, labels) * (1 - mixed) + Loss(logits, labels.flip(0)) * mixed;
+                ? _objective.Loss(logits, batch)
+                : _objective.Loss(logits, batch) * (1 - mixed) + _objective.Loss(logits, batch.Reversed()) * mixed;
             tape.Backward(batchLoss);
+            Tell(callback => callback.OnGradients(_progress));
             if (_options.GradientClip > 0) _optimizer.ClipGradients(_options.GradientClip);
             _optimizer.Step();
             _average?.Update();
-            var (value, hits) = (batchLoss.ToDouble(), Right(logits, labels));
+            var (value, hits) = (batchLoss.ToDouble(), Correct(logits, batch.Labels));
             if (!double.IsFinite(value)) throw Diverged(epoch, value);
             loss += value * batches[step].Length;
-            right += hits;
+            correct += hits;
             seen += batches[step].Length;
             var result = new StepResult(epoch, step + 1, value, (double)hits / batches[step].Length, batches[step].Length, rate);
             Tell(callback => callback.OnStep(_progress, result));
             CollectHandles();
         }
-        return (loss / seen, (double)right / seen, rate);
+        return (loss / seen, (double)correct / seen, rate);
     }
 
     /// <summary>
@@ -158,34 +164,25 @@ internal sealed class TrainingLoop : IDisposable
     {
         _network.eval();
         using var inference = inference_mode();
-        var (loss, right) = (0.0, 0L);
+        var (loss, correct) = (0.0, 0L);
         var batches = Enumerable.Range(0, _validation.Count).Chunk(_options.BatchSize).ToList();
         using var reader = new BatchReader(_network, _validation, epoch: 0, batches);
         foreach (var batch in batches)
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var labels = Labels(_validation, batch);
+            var labels = Batch.Of(_validation, batch, _network.Device).Labels;
             var logits = Logits(_network.call(reader.Next()));
             loss += nn.functional.cross_entropy(logits, labels).ToDouble() * batch.Length;
-            right += Right(logits, labels);
+            correct += Correct(logits, labels);
         }
-        return (loss / _validation.Count, (double)right / _validation.Count);
+        return (loss / _validation.Count, (double)correct / _validation.Count);
     }
 
     /// <summary>A logit for each class; one alone stands for the second class, against 0 for the first.</summary>
     private static Tensor Logits(Tensor outputs) => outputs.shape[1] == 1 ? cat([zeros_like(outputs), outputs], 1) : outputs;
 
-    private Tensor Loss(Tensor logits, Tensor labels) =>
-        nn.functional.cross_entropy(logits, labels, _classWeights, label_smoothing: _options.LabelSmoothing);
-
-    private Tensor Labels(IExamples examples, int[] batch)
-    {
-        var labels = tensor([.. batch.Select(index => (long)examples.LabelOf(index))], ScalarType.Int64);
-        return _network.Device == DeviceType.CPU ? labels : labels.to(_network.Device);
-    }
-
-    private static long Right(Tensor logits, Tensor labels) => logits.argmax(1).eq(labels).sum().ToInt64();
+    private static long Correct(Tensor logits, Tensor labels) => logits.argmax(1).eq(labels).sum().ToInt64();
 
     /// <summary>Blends each input with the one as far from the batch's end as it is from its start; returns the other one's share.</summary>
     private double Mix(ref Tensor inputs, int epoch, int step)

@@ -1,8 +1,10 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
+using Graft.Data;
 
 namespace Graft.Training;
 
-[JsonConverter(typeof(JsonStringEnumConverter<OptimizerKind>))]
+[JsonConverter(typeof(LowerCaseEnumConverter<OptimizerKind>))]
 public enum OptimizerKind
 {
     /// <summary>Stochastic gradient descent with Nesterov momentum.</summary>
@@ -14,22 +16,8 @@ public enum OptimizerKind
     AdamW,
 }
 
-/// <summary>What is done about classes of unequal size.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<ClassBalance>))]
-public enum ClassBalance
-{
-    /// <summary>Nothing.</summary>
-    None,
-
-    /// <summary>An image of a rare class weighs more in the loss: images / (classes · images of its class), as in scikit-learn.</summary>
-    Weights,
-
-    /// <summary>Images of rare classes come more often, so that an epoch has as many of each class.</summary>
-    Sampling,
-}
-
 /// <summary>How images of a batch are blended with each other.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<BatchMixing>))]
+[JsonConverter(typeof(LowerCaseEnumConverter<BatchMixing>))]
 public enum BatchMixing
 {
     None,
@@ -48,9 +36,11 @@ public sealed record TrainingOptions
     public OptimizerKind Optimizer { get; init; } = OptimizerKind.Adam;
 
     /// <summary>More than 0. Default 0.001.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double LearningRate { get; init; } = 1e-3;
 
     /// <summary>Momentum of SGD, from 0 up to 1. Default 0.9.</summary>
+    [Range(0.0, 1.0, MaximumIsExclusive = true)]
     public double Momentum { get; init; } = 0.9;
 
     /// <summary>Whether SGD's momentum is Nesterov's. Default true.</summary>
@@ -60,49 +50,59 @@ public sealed record TrainingOptions
     public LearningRateSchedule Schedule { get; init; } = new LearningRateSchedule.Constant();
 
     /// <summary>Epochs over which the learning rate rises evenly from 0, at least 0; fractions count. Default 0.</summary>
+    [Range(0, double.PositiveInfinity, MaximumIsExclusive = true)]
     public double WarmUpEpochs { get; init; }
 
     /// <summary>
-    /// The share of the learning rate that the lowest trained layer gets, more than 0, up to 1; layers between it and the head get
-    /// shares that grow evenly in their logarithm. Default 1: all the same.
+    /// Layer-wise learning-rate decay: the part of the learning rate that the lowest trained layer gets, more than 0, up to 1; layers
+    /// between it and the head get parts that grow evenly in their logarithm. Default 1: all the same.
     /// </summary>
-    public double LowestLayerRate { get; init; } = 1;
+    [Range(0.0, 1.0, MinimumIsExclusive = true)]
+    public double LayerwiseLearningRateDecay { get; init; } = 1;
 
     /// <summary>
-    /// L2 penalty on kernels (not on biases and batch norm), at least 0: the optimiser adds this times the kernel to its gradient.
+    /// L2 penalty on kernels (not on biases and batch norm), at least 0: the optimizer adds this times the kernel to its gradient.
     /// (AdamW takes the learning rate times this off the kernel.) Default 0.1, which is strong, as a head on few images needs it; a whole
     /// network takes 1e-4 or less.
     /// </summary>
+    [Range(0, double.PositiveInfinity, MaximumIsExclusive = true)]
     public double WeightDecay { get; init; } = 0.1;
 
     /// <summary>The share of the target that is spread evenly over all classes, from 0 up to 1. Default 0.</summary>
+    [Range(0.0, 1.0, MaximumIsExclusive = true)]
     public double LabelSmoothing { get; init; }
 
     /// <summary>What is done about classes of unequal size. Default nothing.</summary>
-    public ClassBalance Balance { get; init; }
+    public ClassWeighting ClassWeights { get; init; }
 
     /// <summary>Whether images of a batch are blended. Default not.</summary>
     public BatchMixing Mixing { get; init; }
 
     /// <summary>The share of the other image is drawn from Beta(α, α) with this α, more than 0. Default 0.2, for CutMix rather 1.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double MixingAlpha { get; init; } = 0.2;
 
     /// <summary>The largest norm that the gradient of all weights together may have; 0 for no limit. Default 0.</summary>
+    [Range(0, double.PositiveInfinity, MaximumIsExclusive = true)]
     public double GradientClip { get; init; }
 
     /// <summary>
-    /// The part of itself that the moving average of the weights keeps in each step, from 0 up to 1, such as 0.999; the average is then
+    /// Decay of the exponential moving average (EMA) of the weights in each step, from 0 up to 1, such as 0.999; the average is then
     /// what is validated and kept. Default 0: no average.
     /// </summary>
-    public double AverageDecay { get; init; }
+    [Range(0.0, 1.0, MaximumIsExclusive = true)]
+    public double EmaDecay { get; init; }
 
     /// <summary>Images per step, at least 2. Default 32.</summary>
+    [Range(2, int.MaxValue)]
     public int BatchSize { get; init; } = 32;
 
     /// <summary>The most passes over the training images, at least 1. Default 100.</summary>
+    [Range(1, int.MaxValue)]
     public int Epochs { get; init; } = 100;
 
     /// <summary>Epochs without a lower validation loss after which training stops; 0 never stops early. Default 10.</summary>
+    [Range(0, int.MaxValue)]
     public int Patience { get; init; } = 10;
 
     /// <summary>Stops after this time, at the end of an epoch; null for no limit.</summary>
@@ -114,21 +114,9 @@ public sealed record TrainingOptions
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
     public IReadOnlyList<string> Problems()
     {
-        var problems = new List<string>();
-        if (!(LearningRate > 0 && double.IsFinite(LearningRate))) problems.Add($"Expected a learning rate above 0, found {LearningRate}.");
-        if (Momentum is not (>= 0 and < 1)) problems.Add($"Expected a momentum from 0 up to 1, found {Momentum}.");
-        if (!(WeightDecay >= 0 && double.IsFinite(WeightDecay))) problems.Add($"Expected a weight decay of at least 0, found {WeightDecay}.");
-        if (!(WarmUpEpochs >= 0 && double.IsFinite(WarmUpEpochs))) problems.Add($"Expected a warm-up of at least 0 epochs, found {WarmUpEpochs}.");
-        if (LowestLayerRate is not (> 0 and <= 1)) problems.Add($"Expected a lowest layer's rate above 0, up to 1, found {LowestLayerRate}.");
-        if (LabelSmoothing is not (>= 0 and < 1)) problems.Add($"Expected a label smoothing from 0 up to 1, found {LabelSmoothing}.");
-        if (Mixing != BatchMixing.None && !(MixingAlpha > 0 && double.IsFinite(MixingAlpha)))
-            problems.Add($"Expected a mixing alpha above 0, found {MixingAlpha}.");
-        if (!(GradientClip >= 0 && double.IsFinite(GradientClip))) problems.Add($"Expected a gradient clip of at least 0, found {GradientClip}.");
-        if (AverageDecay is not (>= 0 and < 1)) problems.Add($"Expected an average's decay from 0 up to 1, found {AverageDecay}.");
-        problems.AddRange(Schedule.Problems());
-        if (BatchSize < 2) problems.Add($"Expected a batch size of at least 2, found {BatchSize}.");
-        if (Epochs < 1) problems.Add($"Expected at least 1 epoch, found {Epochs}.");
-        if (Patience < 0) problems.Add($"Expected a patience of at least 0, found {Patience}.");
+        List<string> problems = [.. DeclaredRanges.ProblemsOf(this), .. Schedule.Problems()];
+        if (WarmUpEpochs >= Epochs && WarmUpEpochs > 0)
+            problems.Add($"Expected a warm-up shorter than the training of {Epochs} epochs, found {DeclaredRanges.Text(WarmUpEpochs)}.");
         return problems;
     }
 }
@@ -136,9 +124,9 @@ public sealed record TrainingOptions
 /// <summary>What one pass over the training images gave.</summary>
 /// <param name="Epoch">From 1.</param>
 /// <param name="Loss">Mean cross-entropy on the training images as they were trained on, in nats.</param>
-/// <param name="Accuracy">Share of training images classified rightly as they were trained on, from 0 to 1.</param>
+/// <param name="Accuracy">Share of training images classified correctly as they were trained on, from 0 to 1.</param>
 /// <param name="ValidationLoss">Mean cross-entropy on the validation images, in nats.</param>
-/// <param name="ValidationAccuracy">Share of validation images classified rightly, from 0 to 1.</param>
+/// <param name="ValidationAccuracy">Share of validation images classified correctly, from 0 to 1.</param>
 /// <param name="LearningRate">Of this epoch.</param>
 /// <param name="Seconds">Since training began.</param>
 public sealed record EpochResult(

@@ -18,8 +18,8 @@ public class CombinationTests
     {
         scene.Photos(60, classes: 3);
         return TrainingRun.Execute(
-            LabeledImages.FromFolder(scene.FullName), blocks, cache: null,
-            new() { Training = new() { Epochs = 40, LearningRate = 0.05 } }, TestContext.Current.CancellationToken);
+            LabeledImages.FromFolder(scene.FullName), blocks, TrainingPlan.OnFeatures(new() { Epochs = 40, LearningRate = 0.05 }),
+            cancellation: TestContext.Current.CancellationToken);
     }
 
     private static IReadOnlyList<IReadOnlyList<float>> Probabilities(ImageClassifier model, IReadOnlyList<string> paths) =>

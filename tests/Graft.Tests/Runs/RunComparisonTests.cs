@@ -11,7 +11,7 @@ public class RunComparisonTests
     public void Runs_on_the_same_images_are_tested_by_the_images_that_only_one_gets_right()
     {
         using var scene = new RunScene();
-        var (first, second) = (SavedRun.Open(scene.Run("first")), SavedRun.Open(scene.Run("second", options: new() { Classifier = new LogisticRegression() })));
+        var (first, second) = (SavedRun.Open(scene.Run("first")), SavedRun.Open(scene.Run("second", plan: TrainingPlan.OnFeatures(classifier: new LogisticRegression()))));
 
         var comparison = RunComparison.Of([first, second]);
 
@@ -127,14 +127,17 @@ public class RunComparisonTests
     public void Options_that_differ_are_listed_with_their_values()
     {
         using var scene = new RunScene();
-        string[][] commands = [["/photos", "--epochs", "4"], ["/photos", "--epochs", "8", "--no-batch-norm", "--weights", "a=1", "--weights", "b=2"]];
+        TrainingRequest[] requests =
+        [
+            new() { Epochs = 4 },
+            new() { Epochs = 8, Standardize = false, Backbones = [new() { Name = "a", Size = 1 }, new() { Name = "b", Size = 2 }] },
+        ];
 
-        var comparison = RunComparison.Of([.. commands.Select((arguments, index) => SavedRun.Open(scene.Run($"run{index}", arguments: arguments)))]);
+        var comparison = RunComparison.Of([.. requests.Select((request, index) => SavedRun.Open(scene.Run($"run{index}", request: request)))]);
 
-        Assert.Equal(["--epochs", "--no-batch-norm", "--weights"], comparison.Options.Select(option => option.Name));
-        Assert.Equal(["4", "8"], comparison.Options[0].Values);
-        Assert.Equal([null, "yes"], comparison.Options[1].Values);
-        Assert.Equal([null, "a=1 b=2"], comparison.Options[2].Values);
+        Assert.Equal(
+            ["--backbone: , a+b", "--epochs: 4, 8", "--no-standardize: , yes", "--size: , a=1 b=2"],
+            comparison.Options.Select(option => $"{option.Name}: {string.Join(", ", option.Values)}").Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -5,6 +5,7 @@ using Graft.Classifiers;
 using Graft.Data;
 using Graft.Evaluation;
 using Graft.Features;
+using Graft.Networks;
 using Graft.Runs;
 using Graft.Testing;
 using Graft.Tests.Features;
@@ -14,7 +15,7 @@ namespace Graft.Tests.Runs;
 [Collection(nameof(AloneWithTorch))]
 public class RunFolderTests
 {
-    private static TrainingRun Train(FeatureScene scene, FeatureCache? cache = null, TrainingRunOptions? options = null, bool test = true)
+    private static TrainingRun Train(FeatureScene scene, FeatureCache? cache = null, TrainingPlan? plan = null, bool test = true)
     {
         var photos = scene.Photos(36, classes: 3);
         var broken = scene.Broken("class0/a \"broken\", photo.jpg");
@@ -22,14 +23,14 @@ public class RunFolderTests
             scene.FullName, ["a", "b", "c"], [.. photos[..24], broken], photos[24..30], test ? photos[30..] : [],
             skipped: [new("notes.txt", "not an image")], notes: [], validationWasSplit: false);
         return TrainingRun.Execute(
-            data, FeatureScene.Backbone(), cache, options ?? new() { Training = new() { Epochs = 4, LearningRate = 0.02 } },
+            data, FeatureScene.Backbone(), plan ?? TrainingPlan.OnFeatures(new() { Epochs = 4, LearningRate = 0.02 }), new() { Cache = cache },
             TestContext.Current.CancellationToken);
     }
 
     [Fact]
     public void Photos_of_one_class_have_no_roc_curve_and_the_scores_say_null()
     {
-        var scores = RunFolder.Scores(EvaluationResult.Of(["cat", "dog"], [0, 0], [[0.9f, 0.1f], [0.8f, 0.2f]]));
+        var scores = RunText.Scores(EvaluationResult.Of(["cat", "dog"], [0, 0], [[0.9f, 0.1f], [0.8f, 0.2f]]));
 
         Assert.True(scores.TryGetPropertyValue("roc_auc", out var area));
         Assert.Null(area);
@@ -101,12 +102,14 @@ public class RunFolderTests
         saved.Save(run);
 
         Assert.Equal(
-            ["history.csv", "model.safetensors", "predictions.csv", "report.txt", "result.json", "skipped.csv"],
+            [
+                "accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "predictions.csv", "report.txt", "result.json", "skipped.csv",
+            ],
             Directory.GetFileSystemEntries(saved.FullName).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
         using var model = ImageClassifier.Open(saved.FullName);
         Assert.Equal(["a", "b", "c"], model.Classes);
         var history = File.ReadAllLines(Path.Combine(saved.FullName, "history.csv"));
-        Assert.Equal("epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds", history[0]);
+        Assert.Equal("stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds", history[0]);
         Assert.Equal(4, history.Length - 1);
         var skipped = File.ReadAllText(Path.Combine(saved.FullName, "skipped.csv"));
         Assert.Contains("a \"\"broken\"\", photo.jpg\",", skipped, StringComparison.Ordinal);
@@ -122,7 +125,7 @@ public class RunFolderTests
         using var first = Train(scene, cache);
         using var run = Train(scene, cache);
 
-        using var result = JsonDocument.Parse(RunFolder.Result(run));
+        using var result = JsonDocument.Parse(RunText.Result(run));
 
         var root = result.RootElement;
         Assert.Equal(("tiny", "features", "softmax"),
@@ -146,11 +149,11 @@ public class RunFolderTests
         using var scene = new FeatureScene();
         using var run = Train(scene, test: false);
 
-        using var result = JsonDocument.Parse(RunFolder.Result(run));
+        using var result = JsonDocument.Parse(RunText.Result(run));
 
         Assert.Null(run.Test);
         Assert.Equal(JsonValueKind.Null, result.RootElement.GetProperty("test").ValueKind);
-        Assert.DoesNotContain("Test:", RunFolder.Report(run), StringComparison.Ordinal);
+        Assert.DoesNotContain("Test:", RunText.Report(run), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -171,7 +174,7 @@ public class RunFolderTests
         using var scene = new FeatureScene();
         using var folder = new TemporaryFolder();
         using var run = Train(scene);
-        var plain = (Report: RunFolder.Report(run), Result: RunFolder.Result(run), SixClasses());
+        var plain = (Report: RunText.Report(run), Result: RunText.Result(run), SixClasses());
         var before = CultureInfo.CurrentCulture;
         // Built by hand: with invariant globalisation no culture is known by name.
         var culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
@@ -184,8 +187,8 @@ public class RunFolderTests
             var saved = RunFolder.Create(Path.Combine(folder.FullName, "run"), "name");
             saved.Save(run);
 
-            Assert.Equal(plain, (RunFolder.Report(run), RunFolder.Result(run), SixClasses()));
-            Assert.All(File.ReadLines(Path.Combine(saved.FullName, "history.csv")), line => Assert.Equal(7, line.Split(',').Length));
+            Assert.Equal(plain, (RunText.Report(run), RunText.Result(run), SixClasses()));
+            Assert.All(File.ReadLines(Path.Combine(saved.FullName, "history.csv")), line => Assert.Equal(8, line.Split(',').Length));
         }
         finally
         {
@@ -196,7 +199,7 @@ public class RunFolderTests
         static string SixClasses()
         {
             var text = new StringBuilder();
-            RunFolder.Append(text, "Test", EvaluationResult.Of(
+            RunText.Append(text, "Test", EvaluationResult.Of(
                 [.. "abcdef".Select(letter => $"{letter}")], [0, 1, 2, 3, 4, 5], [.. Enumerable.Repeat(new[] { 0.5f, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f }, 6)]));
             return text.ToString();
         }
@@ -209,7 +212,7 @@ public class RunFolderTests
         using var cache = FeatureCache.Open(scene.CacheFolder);
 
         var problem = Assert.Throws<GraftException>(() => Train(
-            scene, cache, new() { Head = new() { Dropout = 2 }, Training = new() { Epochs = 0 } }));
+            scene, cache, TrainingPlan.OnFeatures(new() { Epochs = 0 }, new Head { Dropout = 2 })));
 
         Assert.Contains("dropout", problem.Message, StringComparison.Ordinal);
         Assert.Contains("epoch", problem.Message, StringComparison.Ordinal);

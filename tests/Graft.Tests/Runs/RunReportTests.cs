@@ -163,7 +163,7 @@ public partial class RunReportTests
     public void Page_of_a_model_without_heat_maps_says_why()
     {
         using var scene = new RunScene();
-        var run = SavedRun.Open(scene.Run("run", options: new() { Classifier = new NearestNeighbors { Neighbors = 3 } }));
+        var run = SavedRun.Open(scene.Run("run", plan: TrainingPlan.OnFeatures(classifier: new NearestNeighbors { Neighbors = 3 })));
 
         Assert.Contains("There is no heat map of this model: its classifier is votes of nearest neighbours", RunReport.ToHtml(run), StringComparison.Ordinal);
     }

@@ -18,17 +18,18 @@ internal sealed class RunScene : IDisposable
     /// <summary>Trains a run and saves it.</summary>
     /// <param name="classes">The names of 3 classes.</param>
     /// <returns>The run's folder.</returns>
-    public string Run(string name, string[]? classes = null, bool test = true, TrainingRunOptions? options = null, string[]? arguments = null)
+    public string Run(string name, string[]? classes = null, bool test = true, TrainingPlan? plan = null, TrainingRequest? request = null)
     {
         var photos = _photos.Photos(36, classes: 3);
         LabeledImages data = new(
             _photos.FullName, classes ?? ["a", "b", "c"], photos[..18], photos[18..27], test ? photos[27..] : [],
             skipped: [new("notes <b>.txt", "not an image")], notes: [], validationWasSplit: false);
         using var run = TrainingRun.Execute(
-            data, FeatureScene.Backbone(), cache: null, options ?? new() { Training = new() { Epochs = 4, LearningRate = 0.02 } },
-            TestContext.Current.CancellationToken);
-        var folder = RunFolder.Create(Path.Combine(_folder.FullName, name), "run");
-        folder.Save(run, RunDescription.Of(arguments ?? [_photos.FullName, "--learning-rate", "0.02", "--epochs", "4"]));
+            data, FeatureScene.Backbone(), plan ?? TrainingPlan.OnFeatures(new() { Epochs = 4, LearningRate = 0.02 }),
+            cancellation: TestContext.Current.CancellationToken);
+        using var folder = RunFolder.Create(Path.Combine(_folder.FullName, name), "run");
+        folder.Begin((request ?? new() { LearningRate = 0.02, Epochs = 4 }) with { Photos = _photos.FullName });
+        folder.Save(run);
         return folder.FullName;
     }
 

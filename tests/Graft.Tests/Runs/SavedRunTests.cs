@@ -2,7 +2,6 @@ using System.Text.Json;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Runs;
-using Graft.Training;
 
 namespace Graft.Tests.Runs;
 
@@ -51,7 +50,7 @@ public class SavedRunTests
     {
         using var scene = new RunScene();
 
-        var run = SavedRun.Open(scene.Run("run", test: false, options: new() { Classifier = new LogisticRegression() }));
+        var run = SavedRun.Open(scene.Run("run", test: false, plan: TrainingPlan.OnFeatures(classifier: new LogisticRegression())));
 
         Assert.Null(run.Course);
         Assert.Null(run.Test);
@@ -61,9 +60,18 @@ public class SavedRunTests
     [Fact]
     public void Command_is_quoted_for_a_shell()
     {
-        var description = RunDescription.Of(["/my photos/it's", "--backbone", "mobilenet_v2", "--layer", "features.*", "--hidden", ""]);
+        var description = RunDescription.Of(new()
+        {
+            Photos = "/my photos/it's",
+            Backbones = [new() { Name = "mobilenet_v2", Layer = "features.*" }],
+            Hidden = [512, 256],
+            Standardize = false,
+            C = TrainingRequest.AutomaticC,
+        });
 
-        Assert.Equal(@"graft train '/my photos/it'\''s' --backbone mobilenet_v2 --layer 'features.*' --hidden ''", description.Command());
+        Assert.Equal(
+            @"graft train '/my photos/it'\''s' --backbone mobilenet_v2 --layer 'features.*' --C auto --no-standardize --hidden 512,256",
+            description.Command());
     }
 
     [Fact]
@@ -75,9 +83,9 @@ public class SavedRunTests
         Assert.Contains("no run folder", Problem(scene.File("absent")), StringComparison.Ordinal);
         Assert.Contains("result.json", Problem(scene.FullName), StringComparison.Ordinal);
         File.Delete(Path.Combine(folder, "result.json"));
-        Assert.Contains($"Begin it again: graft train {scene.Photos}", Problem(folder), StringComparison.Ordinal);
-        RunDescription.Of([scene.Photos], FineTuningOptions.For(Strategy.FineTune)).Save(RunFolder.Open(folder));
         Assert.Contains($"--resume {folder}", Problem(folder), StringComparison.Ordinal);
+        File.WriteAllText(Path.Combine(folder, "run.json"), $$"""{ "arguments": ["{{scene.Photos}}", "--epochs", "4"], "begun": "2026-01-01T00:00:00+00:00" }""");
+        Assert.Contains($"Start it again: graft train {scene.Photos} --epochs 4", Problem(folder), StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(folder, "result.json"), """{ "loss": 0.5, "epochs": { "trained": 3 } }""");
         Assert.Contains("does not say what was trained", Problem(folder), StringComparison.Ordinal);
         folder = scene.Run("older");

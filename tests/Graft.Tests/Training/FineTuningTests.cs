@@ -153,7 +153,7 @@ public class FineTuningTests
         using var folder = new TemporaryFolder();
         var counts = new List<long>();
         var options = Short(Strategy.Full);
-        options = options with { UnfrozenStage = options.UnfrozenStage! with { Training = options.UnfrozenStage!.Training with { Epochs = 50, AverageDecay = 0.9 } } };
+        options = options with { UnfrozenStage = options.UnfrozenStage! with { Training = options.UnfrozenStage!.Training with { Epochs = 50, EmaDecay = 0.9 } } };
 
         Train(folder, options, new() { Checkpoints = Directory.CreateDirectory(folder.File("checkpoints")).FullName, OnStage = _ => [new Counter(counts)] });
 

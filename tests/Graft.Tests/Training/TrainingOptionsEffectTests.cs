@@ -1,3 +1,4 @@
+using Graft.Data;
 using Graft.Networks;
 using Graft.Testing;
 using Graft.Training;
@@ -37,7 +38,7 @@ public class TrainingOptionsEffectTests
     {
         using var module = new TorchNetwork(network ?? Head(), new RandomWeights(1));
         var history = Trainer.Fit(
-            module, training ?? Clouds(), Clouds(seed: 2), options, callbacks ?? [], checkpoint, TestContext.Current.CancellationToken);
+            module, training ?? Clouds(), Clouds(seed: 2), options, callbacks ?? [], checkpoint, cancellation: TestContext.Current.CancellationToken);
         return (ValuesOf(module), history);
     }
 
@@ -109,7 +110,7 @@ public class TrainingOptionsEffectTests
             using var module = new TorchNetwork(Head(), new RandomWeights(1));
             var before = ValuesOf(module)[key];
             Trainer.Fit(
-                module, Clouds(), Clouds(), new() { Optimizer = OptimizerKind.Adam, Epochs = 1, BatchSize = 40, LowestLayerRate = lowest, WeightDecay = 0 },
+                module, Clouds(), Clouds(), new() { Optimizer = OptimizerKind.Adam, Epochs = 1, BatchSize = 40, LayerwiseLearningRateDecay = lowest, WeightDecay = 0 },
                 cancellation: TestContext.Current.CancellationToken);
             return ValuesOf(module)[key].Zip(before, (a, b) => Math.Abs(a - b)).Max();
         }
@@ -164,7 +165,7 @@ public class TrainingOptionsEffectTests
         var copies = new Copier(best, last);
 
         var (kept, _) = Train(
-            new() { Epochs = 3, Patience = 0, AverageDecay = 0.9, LearningRate = 0.05, Optimizer = OptimizerKind.Sgd, WeightDecay = 0 }, [copies]);
+            new() { Epochs = 3, Patience = 0, EmaDecay = 0.9, LearningRate = 0.05, Optimizer = OptimizerKind.Sgd, WeightDecay = 0 }, [copies]);
 
         Assert.Equal(best["head.classes.weight"], kept["head.classes.weight"]);
         Assert.NotEqual(last["head.classes.weight"], kept["head.classes.weight"]);
@@ -192,8 +193,8 @@ public class TrainingOptionsEffectTests
         TrainingOptions options = new() { Epochs = 60, Patience = 0, LearningRate = 0.05, WeightDecay = 0 };
 
         var unbalanced = Train(options, network: softmax, training: plain).Weights;
-        var sampled = Train(options with { Balance = ClassBalance.Sampling }, network: softmax, training: balanced).Weights;
-        var weighted = Train(options with { Balance = ClassBalance.Weights }, network: softmax, training: Clouds(count: 40, timesMore: 3)).Weights;
+        var sampled = Train(options with { ClassWeights = ClassWeighting.Sampling }, network: softmax, training: balanced).Weights;
+        var weighted = Train(options with { ClassWeights = ClassWeighting.Balanced }, network: softmax, training: Clouds(count: 40, timesMore: 3)).Weights;
 
         Assert.Equal(30 * 60, plain.Seen[0]);
         Assert.Equal((20 * 60, 20 * 60), (balanced.Seen[0], balanced.Seen[1]));
@@ -319,8 +320,8 @@ public class TrainingOptionsEffectTests
             BatchSize = 8,
             LearningRate = 0.02,
             Patience = 0,
-            AverageDecay = averageDecay,
-            Balance = ClassBalance.Sampling,
+            EmaDecay = averageDecay,
+            ClassWeights = ClassWeighting.Sampling,
             Schedule = new LearningRateSchedule.ReduceOnPlateau(Patience: 1, MinDelta: 0.05, Factor: 0.5),
         };
         var whole = Train(options);
@@ -367,7 +368,7 @@ public class TrainingOptionsEffectTests
         var examples = new Poisoned(Clouds());
 
         var problem = Assert.Throws<TrainingDivergedException>(() => Trainer.Fit(
-            module, examples, Clouds(seed: 2), new() { Epochs = 9, LearningRate = 0.01 }, [], checkpoint, TestContext.Current.CancellationToken));
+            module, examples, Clouds(seed: 2), new() { Epochs = 9, LearningRate = 0.01 }, [], checkpoint, cancellation: TestContext.Current.CancellationToken));
 
         Assert.Contains("diverged in epoch 3", problem.Message, StringComparison.Ordinal);
         Assert.Contains("the best until then, are kept", problem.Message, StringComparison.Ordinal);

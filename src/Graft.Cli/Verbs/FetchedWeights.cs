@@ -1,10 +1,11 @@
 using Graft.Backbones;
 using Graft.Checkpoints.Store;
+using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
 
 /// <summary>Gets published weights into the weight store, with progress.</summary>
-internal static class PublishedWeights
+internal static class FetchedWeights
 {
     /// <summary>Fetches a network's published weights unless they are here already.</summary>
     public static void Ensure(BackboneDefinition definition, CancellationToken cancellation)
@@ -16,17 +17,6 @@ internal static class PublishedWeights
     public static string Pull(PublishedFile file, CancellationToken cancellation)
     {
         Terminal.Say($"Fetching {file.FileName} from {file.Url}");
-        return Terminal.WithProgress(progress => WeightStore.Default.PullAsync(
-            file,
-            new Relay(download => progress.Report(new(
-                "Download", Megabytes(download.Received), Megabytes(download.Total ?? download.Received), "MB", download.Note ?? ""))),
-            cancellation).GetAwaiter().GetResult());
-    }
-
-    private static int Megabytes(long bytes) => (int)((bytes + 999_999) / 1_000_000);
-
-    private sealed class Relay(Action<DownloadProgress> report) : IProgress<DownloadProgress>
-    {
-        public void Report(DownloadProgress value) => report(value);
+        return Terminal.WithProgress(progress => PublishedWeights.Pull(file, progress, cancellation));
     }
 }

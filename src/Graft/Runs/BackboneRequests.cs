@@ -1,0 +1,84 @@
+using Graft.Backbones;
+using Graft.Features;
+
+namespace Graft.Runs;
+
+/// <summary>Opens the networks that a request names.</summary>
+public static class BackboneRequests
+{
+    private static readonly Dictionary<string, FeaturePooling> Poolings = new(StringComparer.Ordinal)
+    {
+        ["avg"] = FeaturePooling.Average,
+        ["max"] = FeaturePooling.Maximum,
+        ["flatten"] = FeaturePooling.Flatten,
+        ["none"] = FeaturePooling.None,
+    };
+
+    /// <summary>The names of poolings, those that give a vector first.</summary>
+    public static IReadOnlyList<string> PoolingNames { get; } = [.. Poolings.Keys];
+
+    public static bool IsOnnx(string name) => name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The names of a combination, <c>a+b</c>; a file that is there is one name.</summary>
+    public static IReadOnlyList<BackboneRequest> Named(string names) =>
+        [.. (File.Exists(names) ? [names] : names.Split('+', StringSplitOptions.TrimEntries)).Select(name => new BackboneRequest { Name = name })];
+
+    /// <summary>Cut to their features and pooled, ready to be computed.</summary>
+    /// <param name="pool">One of <see cref="PoolingNames"/>; null for the average.</param>
+    /// <param name="fetch">Gets a network's published weights where they are not here yet; null to fail instead.</param>
+    /// <exception cref="GraftException">No such network, weights that do not fit, a layer that does not exist.</exception>
+    public static FeatureBlocks LoadFeatures(this IReadOnlyList<BackboneRequest> requests, string? pool = null, Action<BackboneDefinition>? fetch = null)
+    {
+        var blocks = new List<Backbone>();
+        try
+        {
+            foreach (var request in requests)
+            {
+                blocks.Add(Load(request, fetch));
+                blocks[^1] = blocks[^1].Features(Poolings[pool ?? "avg"]);
+            }
+            return new(blocks);
+        }
+        catch
+        {
+            foreach (var block in blocks) block.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The network, or its part up to the layer that is named, with its weights.</summary>
+    /// <param name="fetch">See <see cref="LoadFeatures"/>.</param>
+    /// <exception cref="GraftException">As <see cref="LoadFeatures"/>.</exception>
+    public static Backbone Load(this BackboneRequest request, Action<BackboneDefinition>? fetch = null)
+    {
+        if (IsOnnx(request.Name)) return LoadOnnx(request);
+        var definition = BackboneCatalog.Find(request.Name);
+        if (request.Weights is { } file && !File.Exists(file)) throw new RequestException([new("missing", "Weights", file, $"There is no weights file {file}.")]);
+        var usual = definition.WeightsOf(request.Weights).Preprocessing;
+        var size = request.Size ?? usual.InputWidth;
+        var preprocessing = request.Preprocessing is { } mode ? PreprocessingModes.Of(mode, size) : usual.WithInputSize(size, size);
+        if (request.Weights is null) fetch?.Invoke(definition);
+        return Backbone.Load(request.Name, request.Weights, preprocessing, request.Layer);
+    }
+
+    /// <summary>The network with random weights.</summary>
+    public static Backbone Untrained(this BackboneRequest request, int seed)
+    {
+        var untrained = Backbone.Untrained(request.Name, seed);
+        if (request.Layer is { } layer) untrained = untrained.CutAfter(layer);
+        return request.Size is { } size ? untrained.WithInputSize(size, size) : untrained;
+    }
+
+    private static Backbone LoadOnnx(BackboneRequest request)
+    {
+        if (!File.Exists(request.Name)) throw new RequestException([new("missing", "Backbone", request.Name, $"There is no ONNX file {request.Name}.")]);
+        return request.Preprocessing is { } mode
+            ? OnnxBackbone.Load(request.Name, size => PreprocessingModes.Of(mode, size), request.Layer, request.Size)
+            : throw new RequestException(
+            [
+                new(
+                    "missing", "Preprocessing", null, $"{request.Name} does not say how photos are to be fed to it.",
+                    $"Say so with {{Preprocessing}}: {string.Join(", ", PreprocessingModes.Names)} (torchvision for most PyTorch models, tf for most of TensorFlow)."),
+            ]);
+    }
+}

@@ -1,0 +1,198 @@
+using System.Diagnostics;
+using Graft.Backbones;
+using Graft.Classifiers;
+using Graft.Data;
+using Graft.Evaluation;
+using Graft.Features;
+using Graft.Imaging;
+using Graft.Networks;
+using Graft.Training;
+
+namespace Graft.Runs;
+
+/// <summary>Features of frozen networks, each computed once and kept, and a classic classifier or a head on them.</summary>
+/// <param name="features">Stay the caller's.</param>
+internal sealed class FeatureFit(FeatureBlocks features) : IFit
+{
+    public Preprocessing? Preprocessing => null;
+
+    private FeatureBlocks Features => features;
+
+    public Fitted Fit(LabeledImages photos, TrainingPlan plan, TrainingWork work)
+    {
+        var clock = Stopwatch.StartNew();
+        using var step = Prepare(photos, plan, work);
+        var (training, others, scaling) = (step.Training, step.Others, step.Scaling);
+        photos = step.Photos;
+        var featureSeconds = clock.Elapsed.TotalSeconds;
+        var (head, stages, classifier) = step.Train(training, work.Checkpoints, work.Callbacks);
+        using (head)
+        {
+            var (validation, test) = (step.EvaluateValidation(head), step.EvaluateTest(head));
+            using var refitted = plan.Refit ? step.Refit() : null;
+            return new()
+            {
+                Photos = photos,
+                Model = ImageClassifier.Of(features, scaling, refitted ?? head, photos.Classes),
+                Validation = validation,
+                Test = test,
+                MapRows = others.Rows,
+                DataCheck = TrainingDataCheck.Of(photos, HashesOf(training, others)),
+                Stages = stages,
+                Classifier = classifier,
+                ValidationWithoutViews = plan.Views is null ? null : step.ValidateWithoutViews(),
+                Weights = Fingerprints(),
+                FeatureSeconds = featureSeconds,
+                CacheHits = training.CacheHits + others.CacheHits,
+                CacheMisses = training.CacheMisses + others.CacheMisses,
+            };
+        }
+    }
+
+    public LearningRateSweep FindLearningRate(LabeledImages photos, TrainingPlan plan, TrainingWork work)
+    {
+        using var step = Prepare(photos, plan, work);
+        var (model, context) = step.Grafted(step.Training);
+        return LearningRateFinder.Sweep(model, step.Photos, step.Plan.Options, context with { OnStage = work.Callbacks }, work.Cancellation);
+    }
+
+    /// <summary>Features of all images, those of several networks scaled.</summary>
+    private HeadStep Prepare(LabeledImages photos, TrainingPlan plan, TrainingWork work)
+    {
+        TrainingRun.LoadAhead();
+        var (training, others) = Extract(photos, plan, work);
+        if (training.Broken.Count + others.Broken.Count > 0) photos = photos.WithSkipped([.. training.Broken, .. others.Broken]);
+        var scaling = features.IsCombination ? BlockScaling.Fit(features, training.Rows) : null;
+        // Scaled blocks are standardized already.
+        return scaling is null
+            ? new(this, null, photos, plan, training, others, work)
+            : new(this, scaling, photos, Unstandardized(plan), Scaled(scaling, training), Scaled(scaling, others), work);
+    }
+
+    private (FeatureSet Training, FeatureSet Others) Extract(LabeledImages photos, TrainingPlan plan, TrainingWork work)
+    {
+        var (context, cancellation) = (work.Context, work.Cancellation);
+        var networks = features.Networks(plan.Engine);
+        try
+        {
+            return (
+                features.Extract(photos.Train, networks, context.Cache, context.Warn, plan.Engine, plan.Views, context.Progress, cancellation),
+                features.Extract(
+                    [.. photos.Validation, .. photos.Test], networks, context.Cache, context.Warn, plan.Engine, bank: null, context.Progress, cancellation));
+        }
+        finally
+        {
+            foreach (var network in networks.Where(network => network.IsValueCreated)) network.Value.Dispose();
+        }
+    }
+
+    private static FeatureSet Scaled(TorchNetwork scaling, FeatureSet set) => set with
+    {
+        Rows = BlockScaling.Apply(scaling, set.Rows),
+        Views = [.. set.Views.Select(rows => BlockScaling.Apply(scaling, rows))],
+    };
+
+    private static TrainingPlan Unstandardized(TrainingPlan plan) => plan with
+    {
+        Classifier = plan.Classifier is { } classic ? classic with { Standardize = false } : null,
+        Options = plan.Options with { Head = plan.Options.Head with { BatchNorm = false } },
+    };
+
+    /// <summary>Of each network; two of one name have other weights or layers.</summary>
+    private Dictionary<string, string> Fingerprints() =>
+        features.Blocks.GroupBy(block => block.Name, StringComparer.Ordinal).SelectMany(ofName => ofName.Select((block, index) =>
+            (Name: index == 0 ? block.Name : $"{block.Name} ({index + 1})", block.Fingerprint)))
+            .ToDictionary(pair => pair.Name, pair => pair.Fingerprint, StringComparer.Ordinal);
+
+    private static Dictionary<string, byte[]?> HashesOf(params ReadOnlySpan<FeatureSet> sets)
+    {
+        var hashes = new Dictionary<string, byte[]?>(StringComparer.Ordinal);
+        foreach (var set in sets)
+            foreach (var (image, hash) in set.Images.Zip(set.Hashes)) hashes[image.Path] = hash;
+        return hashes;
+    }
+
+    /// <summary>What is trained on features, and measured on them.</summary>
+    private sealed record HeadStep(
+        FeatureFit Fit, TorchNetwork? Scaling, LabeledImages Photos, TrainingPlan Plan, FeatureSet Training, FeatureSet Others, TrainingWork Work)
+        : IDisposable
+    {
+        private readonly Network _joint = Scaling?.Network ?? Fit.Features.Blocks[0].Network;
+
+        /// <param name="training">The training images' features, and views of them.</param>
+        public (TorchNetwork Head, IReadOnlyList<(TrainingStage, TrainingHistory)> Stages, FittedClassifier? Classifier) Train(
+            FeatureSet training, string? checkpoints, Func<TrainingStage, IReadOnlyList<ITrainingCallback>>? callbacks)
+        {
+            if (Plan.Classifier is not null)
+            {
+                var fitted = FitClassifier(training.Rows, training.Views, [.. Photos.Train.Select(image => image.Class)]);
+                return (fitted.ToModule(_joint), [], fitted);
+            }
+            var (model, context) = Grafted(training);
+            var trained = FineTuning.Train(model, Photos, Plan.Options, context with { Checkpoints = checkpoints, OnStage = callbacks }, Work.Cancellation);
+            return (new(trained.Network.StartAfter(_joint.Output.Name), trained.Weights), trained.Histories, null);
+        }
+
+        /// <summary>The frozen part with a new head, and features of it that are known already.</summary>
+        public (GraftedNetwork Model, FineTuningContext Context) Grafted(FeatureSet training)
+        {
+            var block = Fit.Features.Blocks[0];
+            var frozen = Scaling is null ? block : Backbone.Of(Fit.Features.Name, _joint, new CopiedWeights(Scaling), block.Preprocessing);
+            return (
+                frozen.Graft(Plan.Options.Head, Photos.Classes, Plan.Seed),
+                new()
+                {
+                    Objective = Work.Context.Objective,
+                    Extracted = new(_joint.Output.Name, training, Of(PredictionTable.Validation)),
+                });
+        }
+
+        public void Dispose() => Scaling?.Dispose();
+
+        public EvaluationResult EvaluateValidation(TorchNetwork head) => Evaluate(head, Of(PredictionTable.Validation));
+
+        /// <summary>Null without test images.</summary>
+        public EvaluationResult? EvaluateTest(TorchNetwork head) => Of(PredictionTable.Test) is { Rows.Count: > 0 } test ? Evaluate(head, test) : null;
+
+        /// <summary>What the same gives without augmented views.</summary>
+        public EvaluationResult ValidateWithoutViews()
+        {
+            var (head, _, _) = Train(Training with { Views = [] }, checkpoints: null, callbacks: null);
+            using (head) return EvaluateValidation(head);
+        }
+
+        /// <summary>The classic classifier, fitted on the training and validation images.</summary>
+        public TorchNetwork Refit() => FitClassifier(
+            [.. Training.Rows, .. Of(PredictionTable.Validation).Rows], [],
+            [.. Photos.Train.Select(image => image.Class), .. Photos.Validation.Select(image => image.Class)]).ToModule(_joint);
+
+        /// <summary>Fitted in one go, so on the images and all their views at once.</summary>
+        private FittedClassifier FitClassifier(IReadOnlyList<float[]> rows, IReadOnlyList<IReadOnlyList<float[]>> views, int[] labels) =>
+            Plan.Classifier!.Fit(
+                [.. rows, .. views.SelectMany(ofView => ofView)], [.. Enumerable.Repeat(labels, 1 + views.Count).SelectMany(ofView => ofView)],
+                Photos.Classes.Count, Plan.Seed,
+                views.Count == 0 ? null : [.. Enumerable.Range(0, (1 + views.Count) * labels.Length).Select(row => row % labels.Length)],
+                Work.Context.Progress, Work.Cancellation);
+
+        private FeatureSet Of(string split)
+        {
+            var range = split == PredictionTable.Validation ? ..Photos.Validation.Count : Photos.Validation.Count..;
+            return Others with
+            {
+                Images = [.. Others.Images.Take(range)],
+                Rows = [.. Others.Rows.Take(range)],
+                Hashes = [.. Others.Hashes.Take(range)],
+            };
+        }
+
+        private EvaluationResult Evaluate(TorchNetwork head, FeatureSet set)
+        {
+            int[] labels = [.. set.Images.Select(image => image.Class)];
+            // A head's matrices are too small to share among cores: waiting for each other would cost more than it saves.
+            using var oneThread = Plan.Classifier is null ? new TorchThreads(1) : null;
+            return EvaluationResult.Of(
+                Photos.Classes, labels,
+                [.. Trainer.Outputs(head, new ExamplesInMemory(set.Rows, labels), batchSize: 256, Work.Cancellation).Select(Probabilities.Softmax)]);
+        }
+    }
+}

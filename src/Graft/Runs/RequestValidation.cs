@@ -1,0 +1,154 @@
+using Graft.Training;
+
+namespace Graft.Runs;
+
+/// <summary>What is wrong with a request: ranges and choices by their declarations, what the way to train does not use, and what contradicts.</summary>
+internal static class RequestValidation
+{
+    private static readonly (Ways Way, string Name)[] WayNames =
+    [
+        (Ways.Classifier, "features with a classic {Classifier}"), (Ways.Softmax, "features with a softmax head"), (Ways.Head, "head"),
+        (Ways.FineTune, "finetune"), (Ways.Partial, "partial"), (Ways.Full, "full"), (Ways.Scratch, "scratch"),
+    ];
+
+    /// <summary>What varies photos beyond the preset.</summary>
+    private static readonly string[] Variations =
+    [
+        nameof(TrainingRequest.Augment), nameof(TrainingRequest.Flip), nameof(TrainingRequest.VerticalFlip), nameof(TrainingRequest.Rotation),
+        nameof(TrainingRequest.Shift), nameof(TrainingRequest.Zoom), nameof(TrainingRequest.Crop), nameof(TrainingRequest.Brightness),
+        nameof(TrainingRequest.Contrast), nameof(TrainingRequest.Color), nameof(TrainingRequest.Cutout), nameof(TrainingRequest.Fill),
+    ];
+
+    public static IReadOnlyList<RequestProblem> ProblemsOf(TrainingRequest request)
+    {
+        List<RequestProblem> problems = [.. Setting.All.Select(setting => ValueProblem(setting, request)).OfType<RequestProblem>()];
+        // What a way uses cannot be said of a way that there is not.
+        if (problems.All(problem => problem.Setting is not nameof(TrainingRequest.Classifier)))
+            problems.AddRange(Setting.All.Select(setting => Unused(setting, request)).OfType<RequestProblem>());
+        problems.AddRange(NetworkProblems(request));
+        problems.AddRange(Conflicts(request));
+        return problems;
+    }
+
+    private static RequestProblem? ValueProblem(Setting setting, TrainingRequest request)
+    {
+        var value = setting.ValueIn(request);
+        // C may be infinite, which stands for auto.
+        if (value is null or (double.PositiveInfinity) && setting.Name == nameof(TrainingRequest.C)) return null;
+        if (setting.Range is { } range && !DeclaredRanges.Holds(range, value))
+        {
+            return new(
+                "out_of_range", setting.Name, value,
+                $"Expected {{{setting.Name}}} {DeclaredRanges.Words(range)}, found {DeclaredRanges.Text(value)}.");
+        }
+        return setting.Choices is { } choices && value is string text && !choices.Contains(text)
+            ? new("unknown_value", setting.Name, value, $"Expected {{{setting.Name}}} {Or(choices)}, found '{text}'.")
+            : null;
+    }
+
+    private static RequestProblem? Unused(Setting setting, TrainingRequest request)
+    {
+        if (setting.ValueIn(request) is not { } value) return null;
+        if ((setting.Declared.For & request.Way) == 0)
+        {
+            var others = WayNames.Where(way => (way.Way & setting.Declared.For) != 0).Select(way => way.Name).ToList();
+            return new(
+                "unused", setting.Name, value,
+                $"{{{setting.Name}}} needs {{Strategy}} {Or(others)}, and has no effect on {WayNames.First(way => way.Way == request.Way).Name}.",
+                "Leave it out.");
+        }
+        return request.Way == Ways.Classifier && RequestedClassifier.OwnersOf(setting.Name) is { } owners && !owners.Contains(request.Classifier)
+            ? new(
+                "unused", setting.Name, value,
+                $"{{{setting.Name}}} belongs to {{Classifier}} {Or(owners)}, and has no effect on {request.Classifier}.", "Leave it out.")
+            : null;
+    }
+
+    private static IEnumerable<RequestProblem> NetworkProblems(TrainingRequest request)
+    {
+        if (request.Backbones is { Count: 0 }) yield return new("missing", "Backbone", null, "Expected at least one {Backbone}, found none.");
+        var backbones = request.BackbonesOrDefault;
+        var isFeatures = request.StrategyOrDefault == Strategy.Features;
+        foreach (var backbone in backbones)
+        {
+            foreach (var problem in DeclaredRanges.ProblemsOf(backbone)) yield return new("out_of_range", "Size", backbone.Size, problem);
+            if (backbone.Preprocessing is { } mode && !PreprocessingModes.Names.Contains(mode))
+                yield return new("unknown_value", "Preprocessing", mode, $"Expected {{Preprocessing}} {Or(PreprocessingModes.Names)}, found '{mode}'.");
+            if (BackboneRequests.IsOnnx(backbone.Name))
+            {
+                if (!isFeatures)
+                    yield return new("conflict", "Strategy", request.Strategy, $"{backbone.Name} stays frozen: an ONNX file cannot be trained.", "Leave {Strategy} out.");
+                if (backbone.Weights is not null)
+                    yield return new("conflict", "Weights", backbone.Weights, $"{backbone.Name} has its weights in it.", "Leave {Weights} out.");
+                if (request.Engine == Networks.InferenceEngine.Torch)
+                    yield return new("conflict", "Engine", request.Engine, $"{backbone.Name} runs in ONNX Runtime only.", "Leave {Engine} out.");
+            }
+        }
+        if (backbones.Count > 1 && !isFeatures)
+        {
+            yield return new(
+                "conflict", "Strategy", request.Strategy, $"The combination {request.Backbone} stays frozen.",
+                "Name one network to train, or leave {Strategy} out.");
+        }
+        if (backbones.GroupBy(backbone => backbone.Name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
+            yield return new("conflict", "Backbone", request.Backbone, $"'{request.Backbone}' names {twice.Key} twice.");
+        if (request.StrategyOrDefault == Strategy.Scratch && backbones.FirstOrDefault(backbone => backbone.Preprocessing is not null) is { } fed)
+        {
+            yield return new(
+                "conflict", "Preprocessing", fed.Preprocessing, "{Strategy} scratch feeds photos as the catalog says of the network.", "Leave {Preprocessing} out.");
+        }
+        if (request.StrategyOrDefault == Strategy.Scratch && backbones.Any(backbone => backbone.Weights is not null))
+        {
+            yield return new(
+                "conflict", "Weights", backbones[0].Weights, "{Strategy} scratch begins with random weights.",
+                "Leave {Weights} out, or take {Strategy} full.");
+        }
+    }
+
+    private static IEnumerable<RequestProblem> Conflicts(TrainingRequest request)
+    {
+        var strategy = request.StrategyOrDefault;
+        var variation = Variations.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null);
+        if (strategy == Strategy.Features)
+        {
+            if (request.Views is null && variation is not null)
+            {
+                yield return new(
+                    "conflict", variation, Setting.Named(variation).ValueIn(request),
+                    $"{{{variation}}} needs {{Views}} with cached features, of which augmented views are computed once.",
+                    "Say how many of each photo with {Views} (8, say), or take {Strategy} head.");
+            }
+            if (request.Views == 0) yield return new("out_of_range", nameof(request.Views), 0, "Expected {Views} of at least 1 with features, found 0.");
+        }
+        if (request.Views is > 0 && RequestPlan.AugmentationOf(request, Imaging.Augmentation.Light).IsNone)
+        {
+            yield return new(
+                "conflict", nameof(request.Views), request.Views, "Expected an augmentation that changes something: {Views} of 'none' are all the photo itself.",
+                "Leave {Views} out, or take {Augment} light.");
+        }
+        if (request is { Way: Ways.Classifier, ClassWeights: Data.ClassWeighting.Sampling })
+        {
+            yield return new(
+                "conflict", nameof(request.ClassWeights), request.ClassWeights, "A classic classifier sees all photos at once: it cannot draw some more often.",
+                "Take {ClassWeights} balanced.");
+        }
+        var isSgd = (request.Optimizer ?? OptimizerKind.Adam) == OptimizerKind.Sgd;
+        foreach (var (name, value) in ((string, object?)[])[(nameof(request.Momentum), request.Momentum), (nameof(request.Nesterov), request.Nesterov)])
+            if (value is not null && !isSgd) yield return new("unused", name, value, $"{{{name}}} needs {{Optimizer}} sgd.", "Leave it out.");
+        if (request.From is not null && request.Backbones is not null)
+            yield return new("conflict", nameof(request.From), request.From, "{From} has its network, weights and input in it.", "Leave {Backbone}, {Weights}, {Size}, {Preprocessing} and {Layer} out.");
+        if (request.Cache == false && request.CachePrecision == "float16")
+            yield return new("conflict", nameof(request.CachePrecision), request.CachePrecision, "{CachePrecision} says how features are kept, and {Cache} keeps none.", "Leave one of them out.");
+        // A warm-up as long as its stage would never reach the learning rate.
+        var epochs = strategy == Strategy.FineTune ? request.Stage2Epochs : request.Epochs;
+        if (request.WarmUp is { } warmUp && warmUp > 0 && epochs is { } length && warmUp >= length)
+        {
+            yield return new(
+                "conflict", nameof(request.WarmUp), warmUp,
+                $"Expected {{WarmUp}} shorter than the training of {length} epochs, found {DeclaredRanges.Text(warmUp)}.");
+        }
+    }
+
+    private static string Or(IReadOnlyList<string> names) =>
+        names.Count < 2 ? string.Concat(names) : $"{string.Join(", ", names.SkipLast(1))} or {names[^1]}";
+}

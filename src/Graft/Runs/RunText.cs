@@ -1,0 +1,94 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Graft.Data;
+using Graft.Evaluation;
+
+namespace Graft.Runs;
+
+/// <summary>A run in words, tables and JSON, as its files have it.</summary>
+public static class RunText
+{
+    /// <summary>A run's results for a program, as <c>result.json</c> has them.</summary>
+    public static string Result(TrainingRun run) => JsonSerializer.Serialize(ResultDocument.Of(run), RunFolder.Json);
+
+    /// <summary>A result's figures as JSON.</summary>
+    public static System.Text.Json.Nodes.JsonObject Scores(EvaluationResult result) => RunFolder.ToJson(Runs.Scores.Of(result));
+
+    /// <summary>A run for a person, as <c>report.txt</c> has it.</summary>
+    public static string Report(TrainingRun run)
+    {
+        var text = new StringBuilder();
+        if (run.Classifier is { } classifier)
+        {
+            text.AppendLine($"Fitted on {run.Model.BackboneName}: {classifier.Account}.");
+            if (run.Plan.Refit) text.AppendLine("After measuring, it was fitted again on the training and validation images together; the figures are of the fit before.");
+        }
+        else if (run.Plan.Options.Strategy == Training.Strategy.Features)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"Trained a softmax head on {run.Model.BackboneName}: {run.History!.Epochs.Count} epochs, the best was {run.History.BestEpoch}.");
+        }
+        else
+        {
+            foreach (var (stage, history) in run.Stages)
+            {
+                var best = history.Epochs[history.BestEpoch - 1];
+                text.AppendLine(CultureInfo.InvariantCulture,
+                    $"Stage {stage.Number}, {stage.Name}: {stage.Plan.Summary()}; {history.Epochs.Count} epochs in {history.Epochs[^1].Seconds:0.0} s, the best was {best.Epoch} with {100 * best.ValidationAccuracy:0.0} % on validation.");
+            }
+        }
+        if (run.ValidationWithoutViews is { } without)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"Augmented views: accuracy {100 * run.Validation.Accuracy:0.0} % on validation with them, {100 * without.Accuracy:0.0} % without; loss {run.Validation.Loss:0.000}, {without.Loss:0.000} without.");
+        }
+        Append(text, "Validation", run.Validation);
+        if (run.Test is not null) Append(text, "Test", run.Test);
+        return text.ToString();
+    }
+
+    /// <summary>Accuracy, macro F1, how far they can be trusted, and the table of classes.</summary>
+    public static void Append(StringBuilder text, string title, EvaluationResult result)
+    {
+        text.AppendLine();
+        var (accuracy, macroF1) = (result.AccuracyInterval, result.MacroF1Interval);
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"{title}: accuracy {100 * result.Accuracy:0.0} %, macro F1 {result.MacroF1:0.000}, loss {result.Loss:0.000} on {result.Count:N0} image{(result.Count == 1 ? "" : "s")}");
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"  95 of 100 such sets of images: accuracy {100 * accuracy.Low:0.0} to {100 * accuracy.High:0.0} %, macro F1 {macroF1.Low:0.000} to {macroF1.High:0.000}");
+        text.Append("  ");
+        if (!double.IsNaN(result.RocAuc)) text.Append(CultureInfo.InvariantCulture, $"area under ROC {result.RocAuc:0.000}, ");
+        if (result.Confusion.Classes.Count > 5) text.Append(CultureInfo.InvariantCulture, $"top-5 accuracy {100 * result.TopKAccuracy(5):0.0} %, ");
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"Brier score {result.Calibration.BrierScore:0.000}, expected calibration error {result.Calibration.ExpectedCalibrationError:0.000}");
+        if (result.Scaled is { } scaled)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"  with temperature {scaled.Temperature:0.00}, fitted on validation: expected calibration error {scaled.Calibration.ExpectedCalibrationError:0.000}");
+        }
+        text.AppendLine();
+        text.AppendLine(result.Report.ToText(digits: 3).TrimEnd());
+    }
+
+    /// <summary>The epochs of all stages, as <c>history.csv</c> has them.</summary>
+    internal static string History(TrainingRun run)
+    {
+        var text = new StringBuilder("stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n");
+        foreach (var (stage, history) in run.Stages)
+        {
+            foreach (var epoch in history.Epochs)
+            {
+                text.Append(CultureInfo.InvariantCulture,
+                    $"{stage.Name},{epoch.Epoch},{epoch.Loss:R},{epoch.Accuracy:R},{epoch.ValidationLoss:R},{epoch.ValidationAccuracy:R},{epoch.LearningRate:R},{epoch.Seconds:0.000}\n");
+            }
+        }
+        return text.ToString();
+    }
+
+    /// <summary>As <c>skipped.csv</c> has them.</summary>
+    internal static string Skipped(IEnumerable<SkippedFile> files) =>
+        "path,reason\n" + string.Concat(files.Select(file => $"{Quoted(file.Path)},{Quoted(file.Reason)}\n"));
+
+    private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+}

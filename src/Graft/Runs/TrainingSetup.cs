@@ -1,0 +1,107 @@
+using Graft.Backbones;
+using Graft.Classifiers;
+using Graft.Data;
+using Graft.Features;
+using Graft.Networks;
+using Graft.Training;
+
+namespace Graft.Runs;
+
+/// <summary>
+/// What a request names, opened and checked, before anything is trained: the photos, and the network to train on them or to take features from. It
+/// owns them.
+/// </summary>
+public sealed class TrainingSetup : IDisposable
+{
+    private readonly IDisposable _owned;
+
+    private TrainingSetup(IDisposable owned) => _owned = owned;
+
+    /// <summary>Null of a setup that was not opened from a request.</summary>
+    public TrainingRequest? Request { get; private init; }
+
+    public required LabeledImages Photos { get; init; }
+
+    public required TrainingPlan Plan { get; init; }
+
+    /// <summary>The network's name, or the trained model's and its network's.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The frozen networks of <see cref="Strategy.Features"/>; else null.</summary>
+    public FeatureBlocks? Features { get; private init; }
+
+    /// <summary>The network with its new head of any other strategy; else null.</summary>
+    public GraftedNetwork? Model { get; private init; }
+
+    /// <summary>What is worth knowing of photos and network before training, a sentence each.</summary>
+    public IReadOnlyList<string> Notes { get; private init; } = [];
+
+    /// <param name="fetch">Gets a network's published weights where they are not here yet; null to fail instead.</param>
+    /// <exception cref="RequestException">The request cannot be meant.</exception>
+    /// <exception cref="GraftException">Photos, weights or a layer are not there, or do not fit.</exception>
+    public static TrainingSetup Open(TrainingRequest request, Action<BackboneDefinition>? fetch = null)
+    {
+        if (request.Problems() is { Count: > 0 } problems) throw new RequestException(problems);
+        if (request.Photos is not { } source) throw new RequestException([new("missing", nameof(request.Photos), null, "Name the photos: {Photos}.")]);
+        if (!Path.Exists(source)) throw new GraftException($"There is no folder or file {source}.");
+        var plan = RequestPlan.Of(request);
+        var photos = LabeledImages.Load(source, new() { Seed = plan.Seed });
+        if (request.From is { } from) return Further(request, from, plan, photos);
+        if (plan.Options.Strategy == Strategy.Features)
+        {
+            TrainingRun.LoadAhead();
+            var features = request.BackbonesOrDefault.LoadFeatures(request.Pool ?? (plan.Options.Head.Pooling == HeadPooling.Flatten ? "flatten" : null), fetch);
+            return new(features) { Request = request, Photos = photos, Plan = plan, Name = features.Name, Features = features, Notes = photos.Notes };
+        }
+        var network = request.BackbonesOrDefault[0];
+        var whole = plan.Options.Strategy == Strategy.Scratch ? network.Untrained(plan.Seed) : network.Load(fetch);
+        try
+        {
+            var cut = whole.Head is null ? whole : whole.CutBefore(whole.Head);
+            var model = cut.Graft(plan.Options.Head, photos.Classes, plan.Seed);
+            _ = FineTuning.Stages(model, plan.Options);
+            return new(whole) { Request = request, Photos = photos, Plan = plan, Name = whole.Name, Model = model, Notes = photos.Notes };
+        }
+        catch
+        {
+            whole.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => _owned.Dispose();
+
+    private static TrainingSetup Further(TrainingRequest request, string from, TrainingPlan plan, LabeledImages photos)
+    {
+        var trained = ImageClassifier.Open(from);
+        try
+        {
+            var isKnown = photos.Classes.All(trained.Classes.Contains);
+            if (isKnown) photos = LabeledImages.Load(request.Photos!, new() { Seed = plan.Seed, Classes = trained.Classes });
+            string[] ofNewHead = [nameof(request.Head), nameof(request.Hidden), nameof(request.Dropout), nameof(request.Standardize), nameof(request.Pool)];
+            if (photos.Classes.SequenceEqual(trained.Classes) && ofNewHead.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null) is { } unused)
+            {
+                throw new RequestException(
+                [
+                    new("unused", unused, Setting.Named(unused).ValueIn(request), $"{from} knows all classes of {request.Photos} and keeps its head.", $"Leave {{{unused}}} out."),
+                ]);
+            }
+            var model = trained.ToTraining(photos.Classes, plan.Options.Head, plan.Seed);
+            _ = FineTuning.Stages(model, plan.Options);
+            return new(trained)
+            {
+                Request = request,
+                Photos = photos,
+                Plan = plan,
+                Name = $"{from} ({trained.BackboneName})",
+                Model = model,
+                Notes = isKnown ? photos.Notes : [.. photos.Notes, $"{from} does not know all classes of {request.Photos}: it gets a new head."],
+            };
+        }
+        catch
+        {
+            trained.Dispose();
+            throw;
+        }
+    }
+}

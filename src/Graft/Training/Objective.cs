@@ -1,0 +1,56 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Graft.Training;
+
+/// <summary>What a step learns from. The tensors live until the step ends.</summary>
+/// <param name="Indices">The examples, by number.</param>
+/// <param name="Labels">Classes, int64 [N].</param>
+/// <param name="Targets">See <see cref="IExamples.TargetsOf"/>; each float32 [N, length].</param>
+/// <param name="Weights">See <see cref="IExamples.WeightOf"/>; float32 [N], or null where every example counts 1.</param>
+public sealed record Batch(IReadOnlyList<int> Indices, Tensor Labels, IReadOnlyList<Tensor> Targets, Tensor? Weights)
+{
+    internal static Batch Of(IExamples examples, int[] indices, DeviceType device)
+    {
+        Tensor OnDevice(Tensor values) => device == DeviceType.CPU ? values : values.to(device);
+        var targets = indices.Select(examples.TargetsOf).ToList();
+        var weights = Array.ConvertAll(indices, examples.WeightOf);
+        return new(
+            indices,
+            OnDevice(tensor([.. indices.Select(index => (long)examples.LabelOf(index))], ScalarType.Int64)),
+            [.. Enumerable.Range(0, targets[0].Count).Select(number =>
+                OnDevice(stack([.. targets.Select(ofExample => tensor(ofExample[number]))])))],
+            Array.TrueForAll(weights, weight => weight == 1) ? null : OnDevice(tensor(weights)));
+    }
+
+    /// <summary>The same with each example in the place of the one as far from the batch's end as it is from its start.</summary>
+    internal Batch Reversed() => new(
+        [.. Indices.Reverse()], Labels.flip(0), [.. Targets.Select(target => target.flip(0))], Weights?.flip(0));
+}
+
+/// <summary>What training makes small.</summary>
+public interface IObjective
+{
+    /// <param name="logits">float32 [N, classes].</param>
+    /// <returns>A scalar, in nats per example for what is reported as the loss to mean something.</returns>
+    Tensor Loss(Tensor logits, Batch batch);
+}
+
+/// <summary>
+/// Cross-entropy, as PyTorch has it, with the batch's first target as a distribution over the classes where there is one, else with its labels; its
+/// mean is weighted by the classes' weights and the examples'.
+/// </summary>
+/// <param name="classWeights">float32 [classes]; null for all alike. Stays the caller's.</param>
+/// <param name="labelSmoothing">The share of the target that is spread evenly over all classes, from 0, below 1.</param>
+public sealed class CrossEntropy(Tensor? classWeights = null, double labelSmoothing = 0) : IObjective
+{
+    public Tensor Loss(Tensor logits, Batch batch)
+    {
+        var target = batch.Targets.Count > 0 ? batch.Targets[0] : batch.Labels;
+        if (batch.Weights is null) return nn.functional.cross_entropy(logits, target, classWeights, label_smoothing: labelSmoothing);
+        var losses = nn.functional.cross_entropy(logits, target, classWeights, reduction: nn.Reduction.None, label_smoothing: labelSmoothing);
+        // As PyTorch's mean does with class weights: the sum of the weighted losses over that of the weights.
+        var weights = classWeights is null || batch.Targets.Count > 0 ? batch.Weights : batch.Weights * classWeights.index_select(0, batch.Labels);
+        return (losses * batch.Weights).sum() / weights.sum();
+    }
+}
