@@ -203,6 +203,86 @@ public class TrainingOptionsEffectTests
     }
 
     [Fact]
+    public void Distributions_that_say_what_the_labels_say_train_the_same_network()
+    {
+        TrainingOptions options = new() { Epochs = 5, Patience = 0, LearningRate = 0.05 };
+        var softmax = Head(head: Graft.Networks.Head.Softmax);
+
+        var byLabel = Train(options, network: softmax).Weights;
+        var byDistribution = Train(options, network: softmax, training: new Annotated(Clouds(), label => [1 - label, label], _ => 1)).Weights;
+        var reversed = Train(options, network: softmax, training: new Annotated(Clouds(), label => [label, 1 - label], _ => 1)).Weights;
+
+        Assert.All(byLabel, pair => Assert.All(pair.Value.Zip(byDistribution[pair.Key]), values => Assert.Equal(values.First, values.Second, 1e-4)));
+        Assert.True(byLabel["head.classes.bias"][1] - byLabel["head.classes.bias"][0] != reversed["head.classes.bias"][1] - reversed["head.classes.bias"][0]);
+    }
+
+    [Fact]
+    public void Weights_of_examples_count_as_class_weights_do()
+    {
+        TrainingOptions options = new() { Epochs = 5, Patience = 0, LearningRate = 0.05 };
+        var softmax = Head(head: Graft.Networks.Head.Softmax);
+
+        var byClass = Train(options with { ClassWeights = ClassWeighting.Balanced }, network: softmax, training: Clouds(count: 40, timesMore: 3)).Weights;
+        // 40 / (2 · 30) and 40 / (2 · 10).
+        var byExample = Train(options, network: softmax, training: new Annotated(Clouds(count: 40, timesMore: 3), null, label => label == 0 ? 2 / 3f : 2)).Weights;
+
+        Assert.All(byClass, pair => Assert.All(pair.Value.Zip(byExample[pair.Key]), values => Assert.Equal(values.First, values.Second, 1e-4)));
+    }
+
+    [Fact]
+    public void Gradients_can_be_changed_before_each_step()
+    {
+        TrainingOptions options = new() { Epochs = 2, Patience = 0, Optimizer = OptimizerKind.Sgd, LearningRate = 0.5, WeightDecay = 0 };
+        var before = ValuesOf(new(Head(), new RandomWeights(1)));
+
+        var after = Train(options, [new NoGradients()]).Weights;
+
+        Assert.All(before.Where(pair => pair.Key.Contains("dense", StringComparison.Ordinal)), pair => Assert.Equal(pair.Value, after[pair.Key]));
+        Assert.NotEqual(before["head.dense1.weight"], Train(options).Weights["head.dense1.weight"]);
+    }
+
+    [Fact]
+    public void Objective_of_ones_own_is_what_is_made_small()
+    {
+        using var module = new TorchNetwork(Head(), new RandomWeights(1));
+
+        Trainer.Fit(
+            module, Clouds(), Clouds(seed: 2), new() { Epochs = 30, Patience = 0, LearningRate = 0.05 }, [], objective: new Flat(),
+            cancellation: TestContext.Current.CancellationToken);
+
+        // The logits are driven to 0, whatever the labels.
+        Assert.All(
+            Trainer.Outputs(module, Clouds(), batchSize: 40, TestContext.Current.CancellationToken).SelectMany(row => row),
+            logit => Assert.InRange(logit, -0.2f, 0.2f));
+    }
+
+    private sealed class Flat : IObjective
+    {
+        public TorchSharp.torch.Tensor Loss(TorchSharp.torch.Tensor logits, Batch batch) => logits.square().mean();
+    }
+
+    private sealed class NoGradients : ITrainingCallback
+    {
+        public void OnGradients(TrainingProgress training)
+        {
+            foreach (var parameter in training.Network.parameters()) parameter.grad?.zero_();
+        }
+    }
+
+    private sealed class Annotated(IExamples examples, Func<int, float[]>? target, Func<int, float> weight) : IExamples
+    {
+        public int Count => examples.Count;
+
+        public int LabelOf(int index) => examples.LabelOf(index);
+
+        public IReadOnlyList<float[]> TargetsOf(int index) => target is null ? [] : [target(LabelOf(index))];
+
+        public float WeightOf(int index) => weight(LabelOf(index));
+
+        public void Read(int index, int epoch, Span<float> input) => examples.Read(index, epoch, input);
+    }
+
+    [Fact]
     public void Smoothed_labels_keep_the_loss_from_0()
     {
         var options = new TrainingOptions { Epochs = 40, Patience = 0, Optimizer = OptimizerKind.Sgd, LearningRate = 0.1, WeightDecay = 0 };
