@@ -71,7 +71,7 @@ internal static class ConvNeXt
             Source = BackboneSource.Torchvision,
             Paper = "Liu et al. 2022, arXiv:2201.03545",
             Build = Build,
-            TimmNames = TimmNames(),
+            OtherNames = [TimmNames()],
             Head = "avgpool",
             PublishedParameters = 28_589_128,
             Weights =

@@ -85,7 +85,7 @@ internal static class EfficientNet
             Source = BackboneSource.Torchvision,
             Paper = "Tan & Le 2019, arXiv:1905.11946",
             Build = Build,
-            TimmNames = TimmNames(),
+            OtherNames = [TimmNames()],
             Head = "avgpool",
             PublishedParameters = 5_288_548,
             Weights =

@@ -74,11 +74,11 @@ internal static class MobileNetV1
         PretrainedWeights Whole(int size, (string Md5, long Bytes)? file = null, double? top1 = null, double? top5 = null) =>
             PretrainedWeights.Keras(
                 $"mobilenet/mobilenet_{width}_{size}_tf.h5", file is { } known ? FileHash.Md5(known.Md5) : null,
-                Preprocessing.KerasTf(size, Interpolation.Bilinear), file?.Bytes, top1, top5).WithSecondHandHash();
+                Preprocessing.KerasTf(size, Interpolation.Bilinear), file?.Bytes, top1, top5, $"imagenet_{size}").WithSecondHandHash();
 
         PretrainedWeights NoTop(int size, string? md5 = null) =>
             PretrainedWeights.KerasNoTop(
                 $"mobilenet/mobilenet_{width}_{size}_tf_no_top.h5", md5 is null ? null : FileHash.Md5(md5),
-                Preprocessing.KerasTf(size, Interpolation.Bilinear)).WithSecondHandHash();
+                Preprocessing.KerasTf(size, Interpolation.Bilinear), tag: $"imagenet_{size}_notop").WithSecondHandHash();
     }
 }

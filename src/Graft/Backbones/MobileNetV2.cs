@@ -118,13 +118,13 @@ internal static class MobileNetV2
             Source = BackboneSource.Torchvision,
             Paper = Paper,
             Build = () => Build(1.0),
-            TimmNames = TimmNames(),
+            OtherNames = [TimmNames()],
             Head = "avgpool",
             PublishedParameters = 3_504_872,
             Weights =
             [
                 PretrainedWeights.Torchvision("mobilenet_v2-b0353104.pth", 71.878, 90.286),
-                PretrainedWeights.Torchvision("mobilenet_v2-7ebf99e0.pth", 72.154, 90.822, Preprocessing.Torchvision(resize: 232)),
+                PretrainedWeights.Torchvision("mobilenet_v2-7ebf99e0.pth", 72.154, 90.822, Preprocessing.Torchvision(resize: 232), "imagenet_v2"),
                 PretrainedWeights.Timm(
                     "mobilenetv2_100.ra_in1k", FileHash.Sha256("55ea4fb3a96010b933710ebf44fc965b070d5cd054d3f35e44f2d1320b4a714e"),
                     Preprocessing.Torchvision(interpolation: Interpolation.Bicubic), top1: 72.910),

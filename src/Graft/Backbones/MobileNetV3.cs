@@ -87,7 +87,7 @@ internal static class MobileNetV3
             PretrainedWeights.Torchvision("mobilenet_v3_small-047dcff4.pth", 67.668, 87.402)),
         Variant("mobilenet_v3_large", Table1, hiddenUnits: 1280, 5_483_032,
             PretrainedWeights.Torchvision("mobilenet_v3_large-8738ca79.pth", 74.042, 91.34),
-            PretrainedWeights.Torchvision("mobilenet_v3_large-5c1a4163.pth", 75.274, 92.566, Preprocessing.Torchvision(resize: 232))),
+            PretrainedWeights.Torchvision("mobilenet_v3_large-5c1a4163.pth", 75.274, 92.566, Preprocessing.Torchvision(resize: 232), "imagenet_v2")),
     ];
 
     private static BackboneDefinition Variant(

@@ -116,12 +116,12 @@ internal static class ResNet
             PretrainedWeights.Torchvision("resnet34-b627a593.pth", 73.314, 91.42)),
         Torchvision("resnet50", Layers50, bottleneck: true, 25_557_032,
             PretrainedWeights.Torchvision("resnet50-0676ba61.pth", 76.130, 92.862),
-            PretrainedWeights.Torchvision("resnet50-11ad3fa6.pth", 80.858, 95.434, Preprocessing.Torchvision(resize: 232)),
+            PretrainedWeights.Torchvision("resnet50-11ad3fa6.pth", 80.858, 95.434, Preprocessing.Torchvision(resize: 232), "imagenet_v2"),
             PretrainedWeights.Timm(
                 "resnet50.a1_in1k", FileHash.Sha256("773525d5821de224f8f30c33377b7a795d7863e08522698200d3217d3f2a41bb"), A1, top1: 80.382)),
         Torchvision("resnet101", Layers101, bottleneck: true, 44_549_160,
             PretrainedWeights.Torchvision("resnet101-63fe2227.pth", 77.374, 93.546),
-            PretrainedWeights.Torchvision("resnet101-cd907fc2.pth", 81.886, 95.780, Preprocessing.Torchvision(resize: 232))),
+            PretrainedWeights.Torchvision("resnet101-cd907fc2.pth", 81.886, 95.780, Preprocessing.Torchvision(resize: 232), "imagenet_v2")),
     ];
 
     private static Preprocessing KerasPreprocessing => Preprocessing.KerasCaffe(224, Interpolation.Bilinear);

@@ -87,6 +87,7 @@ internal static class SqueezeNet
             [
                 new()
                 {
+                    Tag = "imagenet_notop",
                     File = new()
                     {
                         FileName = "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",

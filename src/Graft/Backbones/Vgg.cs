@@ -102,7 +102,7 @@ internal static class Vgg
         Source = BackboneSource.Torchvision,
         Paper = Paper,
         Build = () => BuildTorchvision(name, column),
-        TimmNames = TimmNames,
+        OtherNames = [TimmNames],
         Head = "avgpool",
         PublishedParameters = parameters,
         Weights = weights,

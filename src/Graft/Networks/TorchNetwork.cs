@@ -434,7 +434,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     private static (Tensor Padded, long[] Symmetric) Pad(
         Tensor input, Padding padding, Extent kernel, Extent stride, double value)
     {
-        var (top, bottom, left, right, _) = padding.Resolve((int)input.shape[2], (int)input.shape[3], kernel, stride);
+        var (top, bottom, left, right, _, _) = padding.Resolve((int)input.shape[2], (int)input.shape[3], kernel, stride);
         return top == bottom && left == right
             ? (input, [top, left])
             : (F.pad(input, [left, right, top, bottom], PaddingModes.Constant, value), [0, 0]);

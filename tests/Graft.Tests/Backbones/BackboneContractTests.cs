@@ -32,7 +32,7 @@ public class BackboneContractTests
 
     [Fact]
     public void Plain_names_keep_their_meaning() => Assert.Equal(
-        ["mobilenet_v2.torchvision", "squeezenet1_1.torchvision", "resnet50.keras", "inception_v3.keras", "vgg16.keras", "vgg19.keras"],
+        ["mobilenet_v2.torchvision", "squeezenet1_1.torchvision", "resnet50.keras", "resnet18.torchvision", "inception_v3.keras", "vgg16.keras", "vgg19.keras"],
         BackboneCatalog.All.GroupBy(entry => entry.Name).Where(group => group.Count() > 1).Select(group => BackboneCatalog.Find(group.Key).FullName));
 
     [Theory]
@@ -87,7 +87,8 @@ public class BackboneContractTests
             Assert.NotEmpty(weights.Licence);
             if (weights.Classes is { } classes) Assert.Equal(network.OutputShape.ElementCount, classes.Count);
             if (weights.Top5 is { } top5) Assert.InRange(top5, weights.Top1!.Value, 100);
-            if (definition.Source == BackboneSource.Graft) return;
+            Assert.NotEmpty(weights.Tag);
+            if (definition.Source == BackboneSource.Graft || weights.Bundled is not null) return;
             Assert.Equal(Uri.UriSchemeHttps, weights.File!.Url.Scheme);
             if (definition.Source != BackboneSource.Keras) Assert.NotNull(weights.File.Hash);
             Assert.Same(weights, definition.WeightsOf(Path.Combine("somewhere", weights.File.FileName)));
