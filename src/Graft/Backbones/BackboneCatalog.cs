@@ -6,20 +6,19 @@ public static class BackboneCatalog
     /// <summary>The entries; of several with one name, the first is what the plain name means.</summary>
     public static IReadOnlyList<BackboneDefinition> All { get; } = Register(
     [
-        EmbeddedBackbone.Definition,
-        .. MobileNetV1.Variants,
-        .. MobileNetV2.Variants,
-        .. MobileNetV3.Variants,
-        .. SqueezeNet.Variants,
-        .. EfficientNet.Variants,
-        .. ResNet.Variants,
-        .. CntkResNet.Variants,
-        .. ConvNeXt.Variants,
-        .. InceptionV3.Variants,
-        .. Xception.Variants,
-        .. DinoV2.Variants,
-        .. Vgg.Variants,
-        .. AlexNet.Variants,
+        ("Graft", [EmbeddedBackbone.Definition]),
+        ("MobileNet", [.. MobileNetV1.Variants, .. MobileNetV2.Variants, .. MobileNetV3.Variants]),
+        ("SqueezeNet", SqueezeNet.Variants),
+        ("ShuffleNet", ShuffleNetV2.Variants),
+        ("MNASNet", MnasNet.Variants),
+        ("EfficientNet", EfficientNet.Variants),
+        ("ResNet", [.. ResNet.Variants, .. CntkResNet.Variants]),
+        ("DenseNet", DenseNet.Variants),
+        ("RegNet", RegNet.Variants),
+        ("ConvNeXt", ConvNeXt.Variants),
+        ("Inception", [.. InceptionV3.Variants, .. Xception.Variants, .. GoogLeNet.Variants]),
+        ("Vision Transformer", [.. DinoV2.Variants, .. VisionTransformer.Variants]),
+        ("VGG", [.. Vgg.Variants, .. AlexNet.Variants]),
     ]);
 
     /// <summary>Short names for a choice: what each stands for, and why.</summary>
@@ -49,6 +48,9 @@ public static class BackboneCatalog
         return slash < 0 ? entry : entry.Tagged(name[(slash + 1)..]);
     }
 
+    /// <summary>Weights by the network's full name and their tag.</summary>
+    internal static PretrainedWeights WeightsOf(string fullName) => Find(fullName).Weights[0];
+
     public static bool Contains(string name) =>
         name.Split('/', 2) is var parts && Entry(parts[0]) is { } entry && (parts.Length == 1 || entry.Weights.Any(weights => weights.Tag == parts[1]));
 
@@ -58,12 +60,19 @@ public static class BackboneCatalog
         return All.FirstOrDefault(entry => entry.FullName == fullName) ?? All.FirstOrDefault(entry => entry.Name == fullName);
     }
 
-    private static List<BackboneDefinition> Register(List<BackboneDefinition> entries)
+    private static List<BackboneDefinition> Register(IEnumerable<(string Family, IEnumerable<BackboneDefinition> Entries)> families)
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var entry in entries)
-            if (!names.Add(entry.FullName)) throw new InvalidOperationException($"Two backbones are called '{entry.FullName}'.");
-        return entries;
+        var all = new List<BackboneDefinition>();
+        foreach (var (family, entries) in families)
+        {
+            foreach (var entry in entries)
+            {
+                if (!names.Add(entry.FullName)) throw new InvalidOperationException($"Two backbones are called '{entry.FullName}'.");
+                all.Add(entry with { Family = family, Weights = [.. entry.Weights.Select(weights => weights with { Network = entry.FullName })] });
+            }
+        }
+        return all;
     }
 }
 

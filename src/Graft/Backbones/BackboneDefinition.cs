@@ -29,6 +29,9 @@ public sealed record BackboneDefinition
 
     public required string Paper { get; init; }
 
+    /// <summary>Networks of one kind stand together: <c>ResNet</c>.</summary>
+    public string Family { get; internal init; } = "";
+
     /// <summary>Describes the whole network, head included, at its usual input size.</summary>
     public required Func<Network> Build { get; init; }
 
@@ -52,6 +55,19 @@ public sealed record BackboneDefinition
 
     /// <summary>Pretrained files, the usual one first.</summary>
     public required IReadOnlyList<PretrainedWeights> Weights { get; init; }
+
+    /// <summary>An entry with torchvision's definition, whose heads begin with 'avgpool' unless said otherwise.</summary>
+    internal static BackboneDefinition Torchvision(
+        string name, string paper, Func<Network> build, long parameters, params PretrainedWeights[] weights) => new()
+        {
+            Name = name,
+            Source = BackboneSource.Torchvision,
+            Paper = paper,
+            Build = build,
+            Head = "avgpool",
+            PublishedParameters = parameters,
+            Weights = weights,
+        };
 
     /// <summary>The record of a file that has its published name, wherever it lies; else, and for no file, the usual one.</summary>
     public PretrainedWeights WeightsOf(string? file) =>

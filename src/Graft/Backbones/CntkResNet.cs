@@ -8,15 +8,15 @@ namespace Graft.Backbones;
 /// arXiv:1512.03385, with a third block in the last stage, an average over 7×7 pixels at its end and no classification head. Of padding,
 /// the odd pixel stands first. Layers are named as torchvision's ResNet names them.
 /// </summary>
-internal static class CntkResNet
+public static class CntkResNet
 {
-    public const string FullName = $"resnet18.{BackboneSource.Cntk}";
+    internal const string FullName = $"resnet18.{BackboneSource.Cntk}";
 
     private const double Epsilon = 1e-5, Momentum = 1 - 0.98834967613;
 
     private static readonly (int Filters, int Stride, int Blocks)[] Stages = [(64, 1, 2), (128, 2, 2), (256, 2, 2), (512, 2, 3)];
 
-    public static Network Build()
+    internal static Network Build()
     {
         var builder = new NetworkBuilder("resnet18");
         var x = builder.Input("input", channels: 3, size: 224)
@@ -65,7 +65,9 @@ internal static class CntkResNet
         }
     }
 
-    public static IEnumerable<BackboneDefinition> Variants =>
+    public static PretrainedWeights ImageNet => BackboneCatalog.WeightsOf("resnet18.cntk/imagenet");
+
+    internal static IEnumerable<BackboneDefinition> Variants =>
     [
         new()
         {

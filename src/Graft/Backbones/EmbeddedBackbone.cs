@@ -13,6 +13,8 @@ public static class EmbeddedBackbone
 
     internal const string Resource = Name + ".safetensors";
 
+    public static PretrainedWeights TinyImageNet => BackboneCatalog.WeightsOf("graft_mobilenet_v2_050.graft/tiny_imagenet");
+
     internal static BackboneDefinition Definition { get; } = new()
     {
         Name = Name,

@@ -14,6 +14,12 @@ public sealed record PretrainedWeights
     /// <summary>What these weights are called among those of their network: <c>imagenet_v2</c> in <c>resnet50.torchvision/imagenet_v2</c>.</summary>
     public required string Tag { get; init; }
 
+    /// <summary>The network's full name in the catalog: <c>resnet50.torchvision</c>.</summary>
+    public string Network { get; internal init; } = "";
+
+    /// <summary>The network and the tag, which <see cref="BackboneCatalog.Find"/> takes: <c>resnet50.torchvision/imagenet_v2</c>.</summary>
+    public string FullName => $"{Network}/{Tag}";
+
     /// <summary>Where the file is published; null for one that comes with Graft.</summary>
     public PublishedFile? File { get; init; }
 
@@ -64,7 +70,7 @@ public sealed record PretrainedWeights
         {
             FileName = file,
             Url = new(TorchvisionFiles + file),
-            Hash = FileHash.Sha256Prefix(Path.GetFileNameWithoutExtension(file)[^8..]),
+            Hash = FileHash.Sha256Prefix(Path.GetFileNameWithoutExtension(file)[(Path.GetFileNameWithoutExtension(file).LastIndexOf('-') + 1)..]),
         },
         Preprocessing = preprocessing ?? Preprocessing.Torchvision(),
         Licence = "BSD-3-Clause",

@@ -32,6 +32,9 @@ internal interface IOperationVisitor<out T>
     T Visit(PositionEmbedding operation);
     T Visit(SelfAttention operation);
     T Visit(FirstToken operation);
+    T Visit(ChannelSlice operation);
+    T Visit(ChannelShuffle operation);
+    T Visit(AffineTransform operation);
     T Visit(OnnxGraph operation);
     T Visit(GaussianBayes operation);
     T Visit(NeighborVotes operation);

@@ -32,6 +32,9 @@ namespace Graft.Networks;
 [JsonDerivedType(typeof(PositionEmbedding), "position_embedding")]
 [JsonDerivedType(typeof(SelfAttention), "self_attention")]
 [JsonDerivedType(typeof(FirstToken), "first_token")]
+[JsonDerivedType(typeof(ChannelSlice), "channel_slice")]
+[JsonDerivedType(typeof(ChannelShuffle), "channel_shuffle")]
+[JsonDerivedType(typeof(AffineTransform), "affine_transform")]
 [JsonDerivedType(typeof(OnnxGraph), "onnx_graph")]
 [JsonDerivedType(typeof(GaussianBayes), "gaussian_bayes")]
 [JsonDerivedType(typeof(NeighborVotes), "neighbor_votes")]
@@ -459,4 +462,62 @@ public sealed record Concatenate : Operation
         inputs.All(shape => shape.Sizes.Skip(1).SequenceEqual(inputs[0].Sizes.Skip(1)))
             ? new([inputs.Sum(shape => shape.Channels), .. inputs[0].Sizes.Skip(1)])
             : throw new GraftException($"cannot concatenate {string.Join(" and ", inputs)}");
+}
+
+/// <summary>Some of a map's channels: <paramref name="Count"/> from number <paramref name="First"/> on.</summary>
+public sealed record ChannelSlice(int First, int Count) : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var map = SingleMap(inputs);
+        return First >= 0 && Count > 0 && First + Count <= map.Channels
+            ? map.WithChannels(Count)
+            : throw new GraftException($"{map.Channels} channels have no {Count} from number {First} on");
+    }
+}
+
+/// <summary>
+/// Channels of <paramref name="Groups"/> equal groups dealt out in turn, so that the next grouped convolution sees all of them (Zhang et al. 2017,
+/// arXiv:1707.01083): the first of each group, then the second of each.
+/// </summary>
+public sealed record ChannelShuffle(int Groups) : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        SingleMap(inputs) is var map && Groups > 0 && map.Channels % Groups == 0
+            ? map
+            : throw new GraftException($"{inputs[0].Channels} channels do not split into {Groups} groups");
+}
+
+/// <summary>
+/// A fitted affine transform of features, which training does not change: standardization, scaling, whitening, alignment with another domain. The center
+/// [features] is subtracted first; then each feature is multiplied by its factor [features], or all by a matrix [outputs, features]; then the shift
+/// [outputs] is added. <see cref="AffineWeights"/> holds the numbers.
+/// </summary>
+/// <param name="Outputs">As many as features if diagonal.</param>
+/// <param name="IsDiagonal">Whether each feature has one factor, rather than each output a row of a matrix.</param>
+public sealed record AffineTransform(int Outputs, bool IsDiagonal) : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs) switch
+    {
+        { IsVector: false } other => throw new GraftException($"expected a vector, found {other}; pool or flatten first"),
+        var vector when IsDiagonal && vector.Channels != Outputs =>
+            throw new GraftException($"expected {Outputs} features, one for each factor, found {vector.Channels}"),
+        _ => TensorShape.Vector(Outputs),
+    };
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+    [
+        new(layer, ParameterRole.Center, [inputs[0].Channels]),
+        new(layer, ParameterRole.Factors, IsDiagonal ? [Outputs] : [Outputs, inputs[0].Channels]),
+        new(layer, ParameterRole.Shift, [Outputs]),
+    ];
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
+        IsDiagonal ? 0 : (long)inputs[0].Channels * Outputs;
 }

@@ -111,6 +111,24 @@ internal sealed class TorchOperation(
 
     public Tensor Visit(FirstToken operation) => Input.select(1, 0);
 
+    public Tensor Visit(ChannelSlice operation) => Input.narrow(1, operation.First, operation.Count);
+
+    public Tensor Visit(ChannelShuffle operation)
+    {
+        var (count, channels, height, width) = (Input.shape[0], Input.shape[1], Input.shape[2], Input.shape[3]);
+        using var groups = Input.reshape(count, operation.Groups, channels / operation.Groups, height, width);
+        using var dealt = groups.transpose(1, 2);
+        return dealt.reshape(count, channels, height, width);
+    }
+
+    public Tensor Visit(AffineTransform operation)
+    {
+        using var centered = Input - Fitted(ParameterRole.Center);
+        return operation.IsDiagonal
+            ? (centered * Fitted(ParameterRole.Factors)).add_(Fitted(ParameterRole.Shift))
+            : F.linear(centered, Fitted(ParameterRole.Factors), Fitted(ParameterRole.Shift));
+    }
+
     public Tensor Visit(OnnxGraph operation) =>
         throw new GraftException($"'{network.Name}' is an ONNX model: ONNX Runtime runs it, and it cannot be trained. Keep it frozen.");
 

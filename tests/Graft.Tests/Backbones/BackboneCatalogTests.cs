@@ -35,7 +35,7 @@ public class BackboneCatalogTests
     public void Aliases_stand_for_networks_of_the_catalog()
     {
         Assert.All(BackboneCatalog.Aliases, alias => Assert.Equal(alias.FullName, BackboneCatalog.Find(alias.Alias).FullName));
-        Assert.Equal(EmbeddedBackbone.Definition, BackboneCatalog.Find("tiny"));
+        Assert.Equal(EmbeddedBackbone.Name, BackboneCatalog.Find("tiny").Name);
         Assert.DoesNotContain(BackboneCatalog.All, entry => BackboneCatalog.Aliases.Any(alias => alias.Alias == entry.Name));
     }
 
@@ -55,5 +55,19 @@ public class BackboneCatalogTests
 
         Assert.Contains("Some.Package", problem.Message, StringComparison.Ordinal);
         Assert.Contains("--backbone tiny", problem.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Whoever types a handle's name gets its weights, and no weights are without one.</summary>
+    [Fact]
+    public void Every_weights_record_has_a_typed_handle_and_every_handle_a_record()
+    {
+        var handles = typeof(BackboneCatalog).Assembly.GetExportedTypes().Where(type => type is { IsAbstract: true, IsSealed: true, Namespace: "Graft.Backbones" })
+            .SelectMany(type => type.GetProperties(System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.Static))
+            .Where(property => property.PropertyType == typeof(PretrainedWeights)).Select(property => ((PretrainedWeights)property.GetValue(null)!).FullName);
+
+        Assert.Equal(
+            BackboneCatalog.All.SelectMany(entry => entry.Weights).Select(weights => weights.FullName).Order(StringComparer.Ordinal),
+            handles.Order(StringComparer.Ordinal));
+        Assert.Equal("mobilenet_v2-b0353104.pth", MobileNetV2.ImageNetV1.File!.FileName);
     }
 }

@@ -29,9 +29,11 @@ public sealed class TimmNamesTests : IDisposable
         var definition = BackboneCatalog.Find(name);
         var layers = definition.Build().Parameters.Select(parameter => parameter.Layer).ToHashSet();
 
+        var keys = definition.Build().Parameters.Select(parameter => parameter.Key).ToHashSet();
+
         Assert.All(definition.OtherNames, names =>
         {
-            Assert.All(names.Keys, layer => Assert.Contains(layer, layers));
+            Assert.All(names.Keys, name => Assert.True(layers.Contains(name) || keys.Contains(name), name));
             Assert.Equal(names.Count, names.Values.Distinct().Count());
             Assert.Equal(layers.Count, layers.Select(layer => names.GetValueOrDefault(layer, layer)).Distinct().Count());
         });

@@ -145,6 +145,29 @@ internal sealed class OnnxConversion(Network network, IWeights weights) : IOpera
 
     string IOperationVisitor<string>.Visit(FirstToken operation) => Node("Gather", Name, [X, Constant("constant/first", 0)], Of("axis", 1));
 
+    string IOperationVisitor<string>.Visit(ChannelSlice operation) => Node(
+        "Slice", Name,
+        [X, Constant($"{Name}/start", [(long)operation.First]), Constant($"{Name}/end", [(long)operation.First + operation.Count]), Constant($"{Name}/axis", [1L])]);
+
+    string IOperationVisitor<string>.Visit(ChannelShuffle operation)
+    {
+        var groups = Node("Reshape", $"{Name}/groups", [X, Constant(
+            $"{Name}/groups_shape", [0L, operation.Groups, Shape.Channels / operation.Groups, Shape.Height, Shape.Width])]);
+        var dealt = Node("Transpose", $"{Name}/dealt", [groups], Of("perm", [0, 2, 1, 3, 4]));
+        return Node("Reshape", Name, [dealt, Constant($"{Name}/shape", [0L, Shape.Channels, Shape.Height, Shape.Width])]);
+    }
+
+    string IOperationVisitor<string>.Visit(AffineTransform operation)
+    {
+        var (center, factors, shift) = (Read(_layer, ParameterRole.Center), Read(_layer, ParameterRole.Factors), Read(_layer, ParameterRole.Shift));
+        var centered = Node("Sub", $"{Name}/centered", [X, Constant($"{Name}/center", center, [center.Length])]);
+        var offset = Constant($"{Name}/shift", shift, [shift.Length]);
+        if (!operation.IsDiagonal)
+            return Node("Gemm", Name, [centered, Constant($"{Name}/factors", factors, [shift.Length, center.Length]), offset], Of("transB", 1));
+        var scaled = Node("Mul", $"{Name}/scaled", [centered, Constant($"{Name}/factors", factors, [factors.Length])]);
+        return Node("Add", Name, [scaled, offset]);
+    }
+
     string IOperationVisitor<string>.Visit(OnnxGraph operation) => throw NoCounterpart();
 
     string IOperationVisitor<string>.Visit(GaussianBayes operation) => throw NoCounterpart();
@@ -321,8 +344,21 @@ internal sealed class OnnxConversion(Network network, IWeights weights) : IOpera
             return x;
         }
         long[] pads = [0, 0, padding.Top, padding.Left, 0, 0, padding.Bottom, padding.Right];
-        return Node("Pad", layer.Name, [x, Constant($"{layer.Name}/pads", pads)]);
+        if (!MayBeTakenForMinusInfinity(layer)) return Node("Pad", layer.Name, [x, Constant($"{layer.Name}/pads", pads)]);
+        var axis = Constant("constant/axis_1", [1L]);
+        var padded = Node(
+            "Pad", $"{layer.Name}/padded",
+            [Node("Unsqueeze", $"{layer.Name}/unsqueezed", [x, axis]), Constant($"{layer.Name}/pads", [0, 0, 0, padding.Top, padding.Left, 0, 0, 0, padding.Bottom, padding.Right])]);
+        return Node("Squeeze", layer.Name, [padded, axis]);
     }
+
+    /// <summary>
+    /// ONNX Runtime moves padding into a max pooling behind it, where it is never the maximum: wrong where all values in a window are below 0, and right
+    /// after a ReLU. A Pad over five axes stays as it is.
+    /// </summary>
+    private bool MayBeTakenForMinusInfinity(Layer padding) =>
+        network[padding.Inputs[0]].Operation is not Activation { Function: ActivationFunction.Relu or ActivationFunction.Relu6 }
+        && network.Uses.Users(network.IndexOf(padding.Name)).Any(user => network.Layers[user].Operation is Pool { Function: PoolFunction.Max });
 
     /// <summary>[N, channels, height, width] → [N, 1 + height · width, channels]: a row of zeros in front, to which the token is added.</summary>
     private string PrependToken(Layer layer, string x, TensorShape shape)
