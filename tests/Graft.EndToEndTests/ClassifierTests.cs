@@ -23,7 +23,7 @@ public sealed class ClassifierTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     {
         var graft = new GraftCommand(_folder.FullName);
 
-        var trained = graft.Run(["train", photos.Folder, "--classifier", name, .. options, "--out", _folder.File("run"), "--json"]);
+        var trained = graft.Run(["train", photos.Folder, "--backbone", "tiny", "--classifier", name, .. options, "--out", _folder.File("run"), "--json"]);
 
         Assert.True(trained.ExitCode == 0, trained.ToString());
         Assert.Equal(name, trained.Json.GetProperty("classifier").GetString());
@@ -59,7 +59,7 @@ public sealed class ClassifierTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     [InlineData("'forest'", "--classifier", "forest")]
     public void Option_of_another_classifier_ends_with_2_and_says_whose_it_is(string message, params string[] options)
     {
-        var result = new GraftCommand(_folder.FullName).Run(["train", photos.Folder, .. options, "--out", _folder.File("run")]);
+        var result = new GraftCommand(_folder.FullName).Run(["train", photos.Folder, "--backbone", "tiny", .. options, "--out", _folder.File("run")]);
 
         Assert.True(result.ExitCode == 2, result.ToString());
         Assert.Contains(message, result.Messages, StringComparison.Ordinal);

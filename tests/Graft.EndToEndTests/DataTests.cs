@@ -89,7 +89,7 @@ public sealed class DataTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, 
     {
         var pictures = Copy(photos.Folder, "pictures");
         File.Copy(Directory.GetFiles(Path.Combine(pictures, "train/fish"))[0], Path.Combine(pictures, "test/fish/leaked.jpg"));
-        string[] arguments = ["train", "pictures", "--strategy", strategy, "--epochs", "2", "--out", "run", "--json"];
+        string[] arguments = ["train", "pictures", "--backbone", "tiny", "--strategy", strategy, "--epochs", "2", "--out", "run", "--json"];
         var trained = Ends(0, Graft.Run(strategy == "head" ? [.. arguments, "--views", "1"] : arguments));
 
         Assert.Contains("warning: LEAK: 1 photo to validate or test on is in training too", trained.Messages, StringComparison.Ordinal);
@@ -122,7 +122,7 @@ public sealed class DataTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, 
 
         var json = Ends(0, Graft.Run("data", "split", "all", "--into", "divided.csv", "--ratios", "40/10/10", "--ignore-duplicates", "--json")).Json;
         Assert.Equal(18, json.GetProperty("left_out").GetInt32());
-        var trained = Ends(0, Graft.Run("train", "divided.csv", "--epochs", "2", "--out", "run", "--json")).Json;
+        var trained = Ends(0, Graft.Run("train", "divided.csv", "--backbone", "tiny", "--epochs", "2", "--out", "run", "--json")).Json;
         Assert.Equal(
             json.GetProperty("parts").GetProperty("train").GetInt32(), trained.GetProperty("images").GetProperty("train").GetInt32());
         Assert.Equal(48, Files(pictures).Length);

@@ -20,7 +20,7 @@ public sealed class FeaturesTests(DrawnPhotos photos) : IClassFixture<DrawnPhoto
         return new(_folder.File(name)) { WorkingFolder = _folder.FullName };
     }
 
-    private string[] Extract(string file, params string[] more) => ["features", photos.Folder, "--size", "128", "--out", _folder.File(file), "--json", .. more];
+    private string[] Extract(string file, params string[] more) => ["features", photos.Folder, "--backbone", "tiny", "--size", "128", "--out", _folder.File(file), "--json", .. more];
 
     private static (int Hits, int Misses) Cache(CommandResult result)
     {

@@ -13,7 +13,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
 
     public void Dispose() => _folder.Dispose();
 
-    private string[] Arguments(string run, params string[] more) => ["train", photos.Folder, "--size", "64", "--batch-size", "8", "--out", _folder.File(run), .. more];
+    private string[] Arguments(string run, params string[] more) => ["train", photos.Folder, "--backbone", "tiny", "--size", "64", "--batch-size", "8", "--out", _folder.File(run), .. more];
 
     [Fact]
     public void Fine_tuning_prints_what_it_freezes_and_leaves_a_model_that_predicts()
@@ -71,7 +71,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         CopyTwoClasses(kind => Path.GetFileName(kind));
 
         var run = graft.Run(
-            "train", _folder.File("two"), "--strategy", "finetune", "--head", "binary", "--flip", "true", "--rotation", "36", "--size", "96",
+            "train", _folder.File("two"), "--backbone", "tiny", "--strategy", "finetune", "--head", "binary", "--flip", "true", "--rotation", "36", "--size", "96",
             "--epochs", "12", "--stage2-epochs", "2", "--optimizer", "adam", "--stage2-learning-rate", "1e-5", "--batch-size", "8", "--out", _folder.File("run"), "--json");
 
         Assert.True(run.ExitCode == 0, run.ToString());
@@ -85,7 +85,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "/proc tells the memory of a process");
         using var process = new GraftCommand(_folder.FullName).Start(
-            "train", photos.Folder, "--size", "32", "--batch-size", "8", "--out", _folder.File("run"), "--strategy", "full", "--epochs", "50",
+            "train", photos.Folder, "--backbone", "tiny", "--size", "32", "--batch-size", "8", "--out", _folder.File("run"), "--strategy", "full", "--epochs", "50",
             "--patience", "0", "--ema-decay", "0.9");
         var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         var (messages, sizes) = (new StringBuilder(), new List<long>());
@@ -128,7 +128,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     public void Trained_model_is_trained_further_with_the_head_it_has()
     {
         var graft = new GraftCommand(_folder.FullName);
-        var first = graft.Run("train", photos.Folder, "--size", "64", "--out", _folder.File("first"), "--json");
+        var first = graft.Run("train", photos.Folder, "--backbone", "tiny", "--size", "64", "--out", _folder.File("first"), "--json");
         Assert.True(first.ExitCode == 0, first.ToString());
         double Accuracy(CommandResult run) => run.Json.GetProperty("test").GetProperty("accuracy").GetDouble();
         string[] further = ["--from", _folder.File("first"), "--strategy", "full", "--learning-rate", "1e-6", "--epochs", "1", "--batch-size", "8", "--json"];
@@ -147,7 +147,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     public void Trained_model_gets_a_new_head_for_classes_that_it_does_not_know()
     {
         var graft = new GraftCommand(_folder.FullName);
-        Assert.Equal(0, graft.Run("train", photos.Folder, "--size", "64", "--out", _folder.File("first")).ExitCode);
+        Assert.Equal(0, graft.Run("train", photos.Folder, "--backbone", "tiny", "--size", "64", "--out", _folder.File("first")).ExitCode);
         CopyTwoClasses(kind => $"other {Path.GetFileName(kind)}");
 
         var run = graft.Run(

@@ -84,7 +84,7 @@ public sealed class LibraryTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
     [Fact]
     public void Features_can_be_taken_after_any_block()
     {
-        using var backbone = Backbone.Load(BackboneCatalog.Default);
+        using var backbone = Backbone.Load(EmbeddedBackbone.Name);
 
         using var early = backbone.CutAfter("features.7").Pooled();
 

@@ -57,7 +57,7 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
     public void Report_names_accuracy_and_every_class()
     {
         var graft = new GraftCommand(_folder.FullName) { WorkingFolder = _folder.FullName };
-        var result = graft.Run("train", photos.Folder, "--hidden", "16", "--dropout", "0.2", "--optimizer", "rmsprop", "--epochs", "3");
+        var result = graft.Run("train", photos.Folder, "--backbone", "tiny", "--hidden", "16", "--dropout", "0.2", "--optimizer", "rmsprop", "--epochs", "3");
 
         Assert.True(result.ExitCode == 0, result.ToString());
         Assert.Contains("Validation: accuracy", result.Output);
@@ -78,7 +78,7 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
         File.WriteAllText(Path.Combine(copy, "train/cup/words.jpg"), "This is no picture.");
         File.WriteAllText(Path.Combine(copy, "train/cup/notes.txt"), "Nor is this.");
 
-        var result = new GraftCommand(_folder.FullName).Run("train", copy, "--out", _folder.File("run"), "--json");
+        var result = new GraftCommand(_folder.FullName).Run("train", copy, "--backbone", "tiny", "--out", _folder.File("run"), "--json");
 
         Assert.True(result.ExitCode == 0, result.ToString());
         Assert.Equal(3, result.Json.GetProperty("images").GetProperty("skipped").GetInt32());

@@ -15,7 +15,7 @@ public sealed class OnnxBackboneTests(DrawnPhotos photos) : IClassFixture<DrawnP
 
     private string WriteDefaultBackbone()
     {
-        using var backbone = Backbone.Load(BackboneCatalog.Default).WithInputSize(96, 96);
+        using var backbone = Backbone.Load(EmbeddedBackbone.Name).WithInputSize(96, 96);
         var file = _folder.File("mine.onnx");
         File.WriteAllBytes(file, OnnxModel.Of(backbone.Network, backbone.Weights).ToArray());
         return file;
@@ -25,10 +25,10 @@ public sealed class OnnxBackboneTests(DrawnPhotos photos) : IClassFixture<DrawnP
     public void It_trains_as_the_network_it_came_from_and_the_model_needs_it_no_more()
     {
         var file = WriteDefaultBackbone();
-        using var original = Backbone.Load(BackboneCatalog.Default);
+        using var original = Backbone.Load(EmbeddedBackbone.Name);
         var layer = original.CutBefore(original.Head!).Network.Output.Name;
 
-        var own = Graft.Run("train", photos.Folder, "--size", "96", "--out", "own", "--json");
+        var own = Graft.Run("train", photos.Folder, "--backbone", "tiny", "--size", "96", "--out", "own", "--json");
         var onnx = Graft.Run(
             "train", photos.Folder, "--backbone", file, "--preprocessing", "torch", "--layer", layer, "--out", "onnx", "--json");
         File.Delete(file);

@@ -23,7 +23,7 @@ public sealed class PredictTests(PredictTests.TrainedModel trained) : IClassFixt
         {
             Run = _folder.File("run/x")[..^2];
             Directory.Delete(Run);
-            var result = new GraftCommand(_folder.FullName).Run("train", _photos.Folder, "--classifier", "logistic", "--out", Run);
+            var result = new GraftCommand(_folder.FullName).Run("train", _photos.Folder, "--backbone", "tiny", "--classifier", "logistic", "--out", Run);
             Assert.True(result.ExitCode == 0, result.ToString());
         }
 

@@ -41,7 +41,7 @@ public sealed class ReportPageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     public async Task Report_opens_without_errors_and_requests_with_every_picture_and_word_in_its_place(int width, int height)
     {
         Assert.SkipUnless(Browser.Program is not null, NoBrowser);
-        var trained = Graft.Run("train", photos.Folder, "--size", "96", "--out", _folder.File("run"));
+        var trained = Graft.Run("train", photos.Folder, "--backbone", "tiny", "--size", "96", "--out", _folder.File("run"));
         Assert.True(trained.ExitCode == 0, trained.ToString());
         Assert.True(File.Exists(_folder.File("run/report.html")));
         var report = Graft.Run("report", _folder.File("run"), "--out", _folder.File("whole.html"));
@@ -63,7 +63,7 @@ public sealed class ReportPageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
             foreach (var file in Directory.GetFiles(kind)) File.Copy(file, Path.Combine(folder.FullName, Path.GetFileName(file)));
         }
         var run = Graft.Run(
-            "train", Path.GetDirectoryName(named)!, "--strategy", "finetune", "--epochs", "3", "--stage2-epochs", "2", "--unfreeze-from", "features.17",
+            "train", Path.GetDirectoryName(named)!, "--backbone", "tiny", "--strategy", "finetune", "--epochs", "3", "--stage2-epochs", "2", "--unfreeze-from", "features.17",
             "--size", "64", "--batch-size", "8", "--out", _folder.File("run"));
         Assert.True(run.ExitCode == 0, run.ToString());
         Assert.Equal(0, Graft.Run("report", _folder.File("run")).ExitCode);
@@ -78,9 +78,9 @@ public sealed class ReportPageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     [Fact]
     public async Task Comparison_says_which_run_is_better_and_opens_in_a_browser()
     {
-        var first = Graft.Run("train", photos.Folder, "--size", "96", "--out", _folder.File("first"), "--no-report");
+        var first = Graft.Run("train", photos.Folder, "--backbone", "tiny", "--size", "96", "--out", _folder.File("first"), "--no-report");
         Assert.False(File.Exists(_folder.File("first/report.html")), first.ToString());
-        Assert.Equal(0, Graft.Run("train", photos.Folder, "--size", "96", "--out", _folder.File("second"), "--classifier", "mean").ExitCode);
+        Assert.Equal(0, Graft.Run("train", photos.Folder, "--backbone", "tiny", "--size", "96", "--out", _folder.File("second"), "--classifier", "mean").ExitCode);
 
         var compared = Graft.Run("compare", _folder.File("first"), _folder.File("second"), "--json", "--out", _folder.File("compare.html"));
 

@@ -11,7 +11,7 @@ public sealed class ViewsTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>,
     public void Dispose() => _folder.Dispose();
 
     private CommandResult Train(string run, params string[] more) => new GraftCommand(_folder.File("home")) { WorkingFolder = _folder.FullName }
-        .Run(["train", photos.Folder, "--size", "96", "--out", run, "--json", .. more]);
+        .Run(["train", photos.Folder, "--backbone", "tiny", "--size", "96", "--out", run, "--json", .. more]);
 
     [Fact]
     public void Views_are_computed_once_for_every_classifier_and_the_report_says_what_they_gained()

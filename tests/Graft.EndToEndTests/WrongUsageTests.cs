@@ -19,9 +19,9 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     {
         AssertFails(2, "no-such-folder", Graft.Run("train", "no-such-folder"));
         AssertFails(2, "resnet5000", Graft.Run("train", photos.Folder, "--backbone", "resnet5000"));
-        AssertFails(2, "--epoochs", Graft.Run("train", photos.Folder, "--epoochs", "3"));
-        AssertFails(2, "Expected --learning-rate above 0, found -1", Graft.Run("train", photos.Folder, "--learning-rate", "-1"));
-        AssertFails(2, "no-such-weights.h5", Graft.Run("train", photos.Folder, "--weights", "no-such-weights.h5"));
+        AssertFails(2, "--epoochs", Graft.Run("train", photos.Folder, "--backbone", "tiny", "--epoochs", "3"));
+        AssertFails(2, "Expected --learning-rate above 0, found -1", Graft.Run("train", photos.Folder, "--backbone", "tiny", "--learning-rate", "-1"));
+        AssertFails(2, "no-such-weights.h5", Graft.Run("train", photos.Folder, "--backbone", "tiny", "--weights", "no-such-weights.h5"));
         AssertFails(2, "no-such-model", Graft.Run("predict", "no-such-model", "photo.jpg"));
         AssertFails(2, "trian", Graft.Run("trian", photos.Folder));
     }
@@ -116,7 +116,7 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     {
         File.WriteAllText(_folder.File("run/precious.txt"), "mine");
 
-        AssertFails(1, "not empty", Graft.Run("train", photos.Folder, "--out", _folder.File("run")));
+        AssertFails(1, "not empty", Graft.Run("train", photos.Folder, "--backbone", "tiny", "--out", _folder.File("run")));
 
         Assert.Equal(["precious.txt"], Directory.GetFileSystemEntries(_folder.File("run")).Select(Path.GetFileName));
     }
@@ -126,7 +126,7 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     {
         File.WriteAllText(_folder.File("file"), "in the way");
 
-        AssertFails(1, "--out", Graft.Run("train", photos.Folder, "--out", Path.Combine(_folder.FullName, "file", "run")));
+        AssertFails(1, "--out", Graft.Run("train", photos.Folder, "--backbone", "tiny", "--out", Path.Combine(_folder.FullName, "file", "run")));
     }
 
     [Fact]
@@ -134,7 +134,7 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     {
         using var disk = SmallDisk.Mount(_folder.File("disk/x"), kilobytes: 64);
 
-        var result = Graft.Run("train", photos.Folder, "--out", Path.Combine(disk.Path, "run"));
+        var result = Graft.Run("train", photos.Folder, "--backbone", "tiny", "--out", Path.Combine(disk.Path, "run"));
 
         AssertFails(1, "space", result, oneLine: false);
         Assert.False(File.Exists(Path.Combine(disk.Path, "run/model.safetensors")));
@@ -146,7 +146,7 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         using var disk = SmallDisk.Mount(_folder.File("disk/x"), kilobytes: 64);
         var graft = new GraftCommand(disk.Path);
 
-        var result = graft.Run("train", photos.Folder, "--out", _folder.File("run"), "--json");
+        var result = graft.Run("train", photos.Folder, "--backbone", "tiny", "--out", _folder.File("run"), "--json");
 
         Assert.True(result.ExitCode == 0, result.ToString());
         Assert.Contains("without the cache", result.Messages);
@@ -156,7 +156,7 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     public void Interrupted_run_on_features_ends_with_130_and_can_be_resumed()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Ctrl-C is sent as a signal");
-        using var process = Graft.Start("train", photos.Folder, "--out", _folder.File("run"), "--epochs", "1000000", "--patience", "0");
+        using var process = Graft.Start("train", photos.Folder, "--backbone", "tiny", "--out", _folder.File("run"), "--epochs", "1000000", "--patience", "0");
         using var limit = new Timer(_ => process.Kill(), null, TimeSpan.FromMinutes(2), Timeout.InfiniteTimeSpan);
         var (messages, extractions) = (new StringBuilder(), 0);
         while (process.StandardError.ReadLine() is { } line)

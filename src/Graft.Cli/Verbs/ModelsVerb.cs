@@ -51,7 +51,7 @@ internal static class ModelsVerb
                     row.Entry.Name, row.Entry.Source, $"{row.Network.InputShape.Width}", $"{Features(row.Entry, row.Network):N0}",
                     $"{row.Entry.PublishedParameters:N0}", $"{LayerTable.Of(row.Network).MultiplyAdds / 1e6:N0} M",
                     row.Entry.Weights[0].Top1 is { } top1 ? $"{top1:0.0} %" : "–",
-                    row.Entry.Weights[0].File is null ? "part of Graft" : IsHere(row.Entry) ? "here" : "to be fetched",
+                    row.Entry.Weights[0].IsPartOfGraft ? "part of Graft" : IsHere(row.Entry) ? "downloaded" : "not downloaded",
                 ])));
             Terminal.Say($"""
 
@@ -177,5 +177,5 @@ internal static class ModelsVerb
     private static int Features(BackboneDefinition entry, Network network) => network.CutBefore(entry.Head).OutputShape.Channels;
 
     private static bool IsHere(BackboneDefinition entry) =>
-        entry.Weights[0].File is not { } file || WeightStore.Default.Find(file) is not null;
+        entry.Weights[0].IsPartOfGraft || (entry.Weights[0].File is { } file && WeightStore.Default.Find(file) is not null);
 }

@@ -6,9 +6,9 @@ namespace Graft.Backbones;
 /// AlexNet, Krizhevsky 2014, arXiv:1404.5997 ("one weird trick"), the one-column variant; torchvision's definition
 /// (torchvision/models/alexnet.py).
 /// </summary>
-internal static class AlexNet
+public static class AlexNet
 {
-    public static Network Build()
+    internal static Network Build()
     {
         var builder = new NetworkBuilder("alexnet");
         return builder.Build(builder.Input("input", channels: 3, size: 224)
@@ -26,7 +26,9 @@ internal static class AlexNet
             .Dense("classifier.6", 1000));
     }
 
-    public static IEnumerable<BackboneDefinition> Variants =>
+    public static PretrainedWeights ImageNetV1 => BackboneCatalog.WeightsOf("alexnet.torchvision/imagenet_v1");
+
+    internal static IEnumerable<BackboneDefinition> Variants =>
     [
         new()
         {

@@ -79,8 +79,8 @@ public sealed class Backbone : IDisposable
             var features = upTo is null ? whole.CutBefore(definition.Head) : whole.CutAfter(upTo);
             var auxiliary = definition.Auxiliary?.Invoke();
             // Whatever the file has for the head, the features are what must be there.
-            var weights = CheckpointWeights.Match(file, features, whole, auxiliary, definition.TimmNames);
-            var complete = upTo is null ? CheckpointWeights.TryMatch(file, whole, auxiliary, definition.TimmNames) : null;
+            var weights = CheckpointWeights.Match(file, features, whole, auxiliary, definition.OtherNames);
+            var complete = upTo is null ? CheckpointWeights.TryMatch(file, whole, auxiliary, definition.OtherNames) : null;
             return complete is null
                 ? new(definition.FullName, features, weights, preprocessing, head: null, classes: null, file)
                 : new(definition.FullName, whole, complete, preprocessing, definition.Head, ClassesOf(whole, published), file);
@@ -138,7 +138,7 @@ public sealed class Backbone : IDisposable
     public void Dispose() => _file?.Dispose();
 
     /// <summary>As the library flattens that the network comes from.</summary>
-    private AxisOrder FlatOrder => Network.OutputShape.IsMap && Name.EndsWith($".{BackboneSource.Keras}", StringComparison.Ordinal)
+    private AxisOrder FlatOrder => Network.OutputShape.IsMap && Name.Split('/')[0].EndsWith($".{BackboneSource.Keras}", StringComparison.Ordinal)
         ? AxisOrder.ChannelsLast
         : AxisOrder.ChannelsFirst;
 
@@ -157,6 +157,7 @@ public sealed class Backbone : IDisposable
                        $"The weights of {definition.FullName} are not here yet. `graft models pull {definition.FullName}` downloads them from "
                        + $"{published.Url}; a file that you have already is named with --weights FILE.");
         }
+        if (weights.Bundled is { } bundled) return bundled.Locate();
         using var resource = ClassNames.Resource(EmbeddedBackbone.Resource);
         var content = new byte[resource.Length];
         resource.ReadExactly(content);

@@ -8,6 +8,7 @@ public static class BackboneSource
     public const string Keras = "keras";
     public const string Torchvision = "torchvision";
     public const string Timm = "timm";
+    public const string Cntk = "cntk";
     public const string Graft = "graft";
 }
 
@@ -20,10 +21,16 @@ public sealed record BackboneDefinition
     /// <summary>One of <see cref="BackboneSource"/>; networks of one name differ between sources.</summary>
     public required string Source { get; init; }
 
-    /// <summary>Name and source, which is always unambiguous: <c>resnet50.keras</c>.</summary>
-    public string FullName => $"{Name}.{Source}";
+    /// <summary>The weights that were asked for; null for the usual ones.</summary>
+    public string? Tag { get; private init; }
+
+    /// <summary>Name and source, which is always unambiguous: <c>resnet50.keras</c>; with the tag of the weights where they were asked for.</summary>
+    public string FullName => Tag is null ? $"{Name}.{Source}" : $"{Name}.{Source}/{Tag}";
 
     public required string Paper { get; init; }
+
+    /// <summary>Networks of one kind stand together: <c>ResNet</c>.</summary>
+    public string Family { get; internal init; } = "";
 
     /// <summary>Describes the whole network, head included, at its usual input size.</summary>
     public required Func<Network> Build { get; init; }
@@ -35,10 +42,10 @@ public sealed record BackboneDefinition
     public Func<Network>? Auxiliary { get; init; }
 
     /// <summary>
-    /// What timm (github.com/huggingface/pytorch-image-models) calls the layers of this very network, where otherwise than it is
-    /// described here: its files load too. Empty where timm has none, or one that computes something else.
+    /// What files of other origins call the layers of this very network, or single tensors by their keys, where otherwise than it is
+    /// described here: they load too. A map for each origin; timm's (github.com/huggingface/pytorch-image-models) where it has the network.
     /// </summary>
-    public IReadOnlyDictionary<string, string> TimmNames { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyList<IReadOnlyDictionary<string, string>> OtherNames { get; init; } = [];
 
     /// <summary>The first layer (or block) of the classification head: what enters it are the features.</summary>
     public required string Head { get; init; }
@@ -49,7 +56,30 @@ public sealed record BackboneDefinition
     /// <summary>Pretrained files, the usual one first.</summary>
     public required IReadOnlyList<PretrainedWeights> Weights { get; init; }
 
+    /// <summary>An entry with torchvision's definition, whose heads begin with 'avgpool' unless said otherwise.</summary>
+    internal static BackboneDefinition Torchvision(
+        string name, string paper, Func<Network> build, long parameters, params PretrainedWeights[] weights) => new()
+        {
+            Name = name,
+            Source = BackboneSource.Torchvision,
+            Paper = paper,
+            Build = build,
+            Head = "avgpool",
+            PublishedParameters = parameters,
+            Weights = weights,
+        };
+
     /// <summary>The record of a file that has its published name, wherever it lies; else, and for no file, the usual one.</summary>
     public PretrainedWeights WeightsOf(string? file) =>
         Weights.FirstOrDefault(weights => file is not null && weights.File?.FileName == Path.GetFileName(file)) ?? Weights[0];
+
+    /// <summary>The same network with the weights of this tag as the usual ones.</summary>
+    /// <exception cref="GraftException">There are none; the message lists the tags.</exception>
+    public BackboneDefinition Tagged(string tag)
+    {
+        var wanted = Weights.FirstOrDefault(weights => weights.Tag == tag)
+                     ?? throw new GraftException(
+                         $"{FullName} has no weights '{tag}'. It has {string.Join(", ", Weights.Select(weights => weights.Tag))}.");
+        return this with { Tag = tag, Weights = [wanted, .. Weights.Where(weights => weights != wanted)] };
+    }
 }

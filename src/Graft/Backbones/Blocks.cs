@@ -7,8 +7,8 @@ internal static class Blocks
 {
     /// <summary>A convolution without bias, batch norm and activation: <c>block.0</c>, <c>block.1</c>, <c>block.2</c>.</summary>
     public static Node ConvNormActivation(
-        this Node x, string block, int filters, int kernel, ActivationFunction? activation, int stride = 1, BatchNorm? norm = null) =>
-        x.Convolution($"{block}.0", filters, kernel, stride, padding: kernel / 2, bias: false).NormActivation(block, activation, norm);
+        this Node x, string block, int filters, int kernel, ActivationFunction? activation, int stride = 1, BatchNorm? norm = null, int groups = 1) =>
+        x.Convolution($"{block}.0", filters, kernel, stride, padding: kernel / 2, bias: false, groups: groups).NormActivation(block, activation, norm);
 
     /// <summary>The same with a depthwise convolution.</summary>
     public static Node DepthwiseNormActivation(
@@ -30,10 +30,10 @@ internal static class Blocks
             .Convolution($"{block}.fc1", squeezed, kernel: 1).Activation($"{block}.activation", activation)
             .Convolution($"{block}.fc2", channels, kernel: 1).Activation($"{block}.scale_activation", gate));
 
-    /// <summary>The nearest multiple of 8 that is not more than a tenth smaller.</summary>
-    public static int MakeDivisible(double channels)
+    /// <summary>The nearest multiple, of 8 unless said otherwise, that is not more than a tenth smaller.</summary>
+    public static int MakeDivisible(double channels, int divisor = 8)
     {
-        var rounded = Math.Max(8, (int)(channels + 4) / 8 * 8);
-        return rounded < 0.9 * channels ? rounded + 8 : rounded;
+        var rounded = Math.Max(divisor, (int)(channels + divisor / 2.0) / divisor * divisor);
+        return rounded < 0.9 * channels ? rounded + divisor : rounded;
     }
 }

@@ -10,12 +10,12 @@ namespace Graft.Backbones;
 /// (timm/models/vision_transformer.py). It has no classification head: the features are the class token behind the last norm.
 /// Learned at 518×518, it takes any size; the rows and columns beyond a multiple of 14 are not looked at.
 /// </summary>
-internal static class DinoV2
+public static class DinoV2
 {
     private const double Epsilon = 1e-6;
     private const int Patch = 14, Channels = 384, Depth = 12, Heads = 6, ImageSizePixels = 518;
 
-    public static Network Build()
+    internal static Network Build()
     {
         var builder = new NetworkBuilder("vit_small_patch14_dinov2");
         var patches = builder.Input("input", channels: 3, ImageSizePixels).Convolution("patch_embed.proj", Channels, kernel: Patch, stride: Patch);
@@ -36,7 +36,9 @@ internal static class DinoV2
             .LayerScale($"{block}.ls2.gamma").Add($"{block}.add2", attended);
     }
 
-    public static IEnumerable<BackboneDefinition> Variants =>
+    public static PretrainedWeights Lvd142m => BackboneCatalog.WeightsOf("vit_small_patch14_dinov2.timm/lvd142m");
+
+    internal static IEnumerable<BackboneDefinition> Variants =>
     [
         new()
         {

@@ -13,6 +13,8 @@ public static class EmbeddedBackbone
 
     internal const string Resource = Name + ".safetensors";
 
+    public static PretrainedWeights TinyImageNet => BackboneCatalog.WeightsOf("graft_mobilenet_v2_050.graft/tiny_imagenet");
+
     internal static BackboneDefinition Definition { get; } = new()
     {
         Name = Name,
@@ -25,6 +27,7 @@ public static class EmbeddedBackbone
         [
             new()
             {
+                Tag = "tiny_imagenet",
                 Preprocessing = Preprocessing.KerasTorch(128, Interpolation.Bilinear),
                 Classes = [.. ClassNames.Lines($"{Name}.classes.txt").Select(line => line.Split('\t')[1])],
                 Licence = "MIT",

@@ -9,13 +9,13 @@ namespace Graft.Backbones;
 /// (keras/src/applications/inception_v3.py) and torchvision's (torchvision/models/inception.py). Keras's batch norm has no scale,
 /// and its average pooling does not count the padding.
 /// </summary>
-internal static class InceptionV3
+public static class InceptionV3
 {
     private const string Paper = "Szegedy et al. 2015, arXiv:1512.00567";
 
-    public static Network BuildKeras() => Build(new KerasDialect());
+    internal static Network BuildKeras() => Build(new KerasDialect());
 
-    public static Network BuildTorchvision() => Build(new TorchvisionDialect());
+    internal static Network BuildTorchvision() => Build(new TorchvisionDialect());
 
     private static Network Build(Dialect net)
     {
@@ -184,7 +184,15 @@ internal static class InceptionV3
                 .BatchNorm($"{block}.bn", Epsilon).Relu($"{block}.relu");
     }
 
-    public static IEnumerable<BackboneDefinition> Variants =>
+    public static PretrainedWeights KerasImageNet => BackboneCatalog.WeightsOf("inception_v3.keras/imagenet");
+
+    public static PretrainedWeights KerasImageNetNoTop => BackboneCatalog.WeightsOf("inception_v3.keras/imagenet_notop");
+
+    public static PretrainedWeights ImageNetV1 => BackboneCatalog.WeightsOf("inception_v3.torchvision/imagenet_v1");
+
+    public static PretrainedWeights TvIn1k => BackboneCatalog.WeightsOf("inception_v3.torchvision/tv_in1k");
+
+    internal static IEnumerable<BackboneDefinition> Variants =>
     [
         new()
         {

@@ -7,7 +7,7 @@ namespace Graft.Backbones;
 /// <summary>
 /// MobileNet v1, Howard et al. 2017, arXiv:1704.04861, table 1; Keras's definition (keras/src/applications/mobilenet.py).
 /// </summary>
-internal static class MobileNetV1
+public static class MobileNetV1
 {
     private const double Epsilon = 1e-3, Momentum = 0.01;
 
@@ -17,7 +17,7 @@ internal static class MobileNetV1
         (1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512), (1, 512), (1, 512), (1, 512), (1, 512), (1, 512), (2, 1024), (1, 1024),
     ];
 
-    public static Network Build(double alpha)
+    internal static Network Build(double alpha)
     {
         var builder = new NetworkBuilder("mobilenet_v1");
         var channels = Width(32);
@@ -43,7 +43,71 @@ internal static class MobileNetV1
         int Width(int filters) => (int)(filters * alpha);
     }
 
-    public static IEnumerable<BackboneDefinition> Variants =>
+    public static PretrainedWeights ImageNet224 => BackboneCatalog.WeightsOf("mobilenet_v1.keras/imagenet_224");
+
+    public static PretrainedWeights ImageNet224NoTop => BackboneCatalog.WeightsOf("mobilenet_v1.keras/imagenet_224_notop");
+
+    public static PretrainedWeights ImageNet192 => BackboneCatalog.WeightsOf("mobilenet_v1.keras/imagenet_192");
+
+    public static PretrainedWeights ImageNet192NoTop => BackboneCatalog.WeightsOf("mobilenet_v1.keras/imagenet_192_notop");
+
+    public static PretrainedWeights ImageNet160 => BackboneCatalog.WeightsOf("mobilenet_v1.keras/imagenet_160");
+
+    public static PretrainedWeights ImageNet160NoTop => BackboneCatalog.WeightsOf("mobilenet_v1.keras/imagenet_160_notop");
+
+    public static PretrainedWeights ImageNet128 => BackboneCatalog.WeightsOf("mobilenet_v1.keras/imagenet_128");
+
+    public static PretrainedWeights ImageNet128NoTop => BackboneCatalog.WeightsOf("mobilenet_v1.keras/imagenet_128_notop");
+
+    public static PretrainedWeights Width075ImageNet224 => BackboneCatalog.WeightsOf("mobilenet_v1_075.keras/imagenet_224");
+
+    public static PretrainedWeights Width075ImageNet224NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_075.keras/imagenet_224_notop");
+
+    public static PretrainedWeights Width075ImageNet192 => BackboneCatalog.WeightsOf("mobilenet_v1_075.keras/imagenet_192");
+
+    public static PretrainedWeights Width075ImageNet192NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_075.keras/imagenet_192_notop");
+
+    public static PretrainedWeights Width075ImageNet160 => BackboneCatalog.WeightsOf("mobilenet_v1_075.keras/imagenet_160");
+
+    public static PretrainedWeights Width075ImageNet160NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_075.keras/imagenet_160_notop");
+
+    public static PretrainedWeights Width075ImageNet128 => BackboneCatalog.WeightsOf("mobilenet_v1_075.keras/imagenet_128");
+
+    public static PretrainedWeights Width075ImageNet128NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_075.keras/imagenet_128_notop");
+
+    public static PretrainedWeights Width050ImageNet224 => BackboneCatalog.WeightsOf("mobilenet_v1_050.keras/imagenet_224");
+
+    public static PretrainedWeights Width050ImageNet224NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_050.keras/imagenet_224_notop");
+
+    public static PretrainedWeights Width050ImageNet192 => BackboneCatalog.WeightsOf("mobilenet_v1_050.keras/imagenet_192");
+
+    public static PretrainedWeights Width050ImageNet192NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_050.keras/imagenet_192_notop");
+
+    public static PretrainedWeights Width050ImageNet160 => BackboneCatalog.WeightsOf("mobilenet_v1_050.keras/imagenet_160");
+
+    public static PretrainedWeights Width050ImageNet160NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_050.keras/imagenet_160_notop");
+
+    public static PretrainedWeights Width050ImageNet128 => BackboneCatalog.WeightsOf("mobilenet_v1_050.keras/imagenet_128");
+
+    public static PretrainedWeights Width050ImageNet128NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_050.keras/imagenet_128_notop");
+
+    public static PretrainedWeights Width025ImageNet224 => BackboneCatalog.WeightsOf("mobilenet_v1_025.keras/imagenet_224");
+
+    public static PretrainedWeights Width025ImageNet224NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_025.keras/imagenet_224_notop");
+
+    public static PretrainedWeights Width025ImageNet192 => BackboneCatalog.WeightsOf("mobilenet_v1_025.keras/imagenet_192");
+
+    public static PretrainedWeights Width025ImageNet192NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_025.keras/imagenet_192_notop");
+
+    public static PretrainedWeights Width025ImageNet160 => BackboneCatalog.WeightsOf("mobilenet_v1_025.keras/imagenet_160");
+
+    public static PretrainedWeights Width025ImageNet160NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_025.keras/imagenet_160_notop");
+
+    public static PretrainedWeights Width025ImageNet128 => BackboneCatalog.WeightsOf("mobilenet_v1_025.keras/imagenet_128");
+
+    public static PretrainedWeights Width025ImageNet128NoTop => BackboneCatalog.WeightsOf("mobilenet_v1_025.keras/imagenet_128_notop");
+
+    internal static IEnumerable<BackboneDefinition> Variants =>
     [
         Variant("mobilenet_v1", 1.0, "1_0", 4_253_864,
             ("03394917f9a9ea3362f46332a5b6a215", 17_225_924), "725ccbd03d61d7ced5b5c4cd17e7d527", top1: 70.4, top5: 89.5),
@@ -74,11 +138,11 @@ internal static class MobileNetV1
         PretrainedWeights Whole(int size, (string Md5, long Bytes)? file = null, double? top1 = null, double? top5 = null) =>
             PretrainedWeights.Keras(
                 $"mobilenet/mobilenet_{width}_{size}_tf.h5", file is { } known ? FileHash.Md5(known.Md5) : null,
-                Preprocessing.KerasTf(size, Interpolation.Bilinear), file?.Bytes, top1, top5).WithSecondHandHash();
+                Preprocessing.KerasTf(size, Interpolation.Bilinear), file?.Bytes, top1, top5, $"imagenet_{size}").WithSecondHandHash();
 
         PretrainedWeights NoTop(int size, string? md5 = null) =>
             PretrainedWeights.KerasNoTop(
                 $"mobilenet/mobilenet_{width}_{size}_tf_no_top.h5", md5 is null ? null : FileHash.Md5(md5),
-                Preprocessing.KerasTf(size, Interpolation.Bilinear)).WithSecondHandHash();
+                Preprocessing.KerasTf(size, Interpolation.Bilinear), tag: $"imagenet_{size}_notop").WithSecondHandHash();
     }
 }

@@ -10,7 +10,7 @@ namespace Graft.Backbones;
 /// MobileNet v2, Sandler et al. 2018, arXiv:1801.04381, table 2; torchvision's definition (torchvision/models/mobilenetv2.py) and
 /// Keras's (keras/src/applications/mobilenet_v2.py), which differ in names, padding and the epsilon of batch norm.
 /// </summary>
-internal static class MobileNetV2
+public static class MobileNetV2
 {
     private const string Paper = "Sandler et al. 2018, arXiv:1801.04381";
     private const double TorchEpsilon = 1e-5, KerasEpsilon = 1e-3, KerasMomentum = 0.001;
@@ -21,7 +21,7 @@ internal static class MobileNetV2
         (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
     ];
 
-    public static Network Build(double width, int classes = 1000, int imageSizePixels = 224)
+    internal static Network Build(double width, int classes = 1000, int imageSizePixels = 224)
     {
         var builder = new NetworkBuilder("mobilenet_v2");
         var channels = Width(32);
@@ -50,7 +50,7 @@ internal static class MobileNetV2
         return stride == 1 && channels == filters ? x.Add($"{block}.add", input) : x;
     }
 
-    public static Network BuildKeras()
+    internal static Network BuildKeras()
     {
         var builder = new NetworkBuilder("mobilenet_v2");
         var channels = 32;
@@ -110,7 +110,17 @@ internal static class MobileNetV2
         return names;
     }
 
-    public static IEnumerable<BackboneDefinition> Variants =>
+    public static PretrainedWeights ImageNetV1 => BackboneCatalog.WeightsOf("mobilenet_v2.torchvision/imagenet_v1");
+
+    public static PretrainedWeights ImageNetV2 => BackboneCatalog.WeightsOf("mobilenet_v2.torchvision/imagenet_v2");
+
+    public static PretrainedWeights RaIn1k => BackboneCatalog.WeightsOf("mobilenet_v2.torchvision/ra_in1k");
+
+    public static PretrainedWeights KerasImageNet => BackboneCatalog.WeightsOf("mobilenet_v2.keras/imagenet");
+
+    public static PretrainedWeights KerasImageNetNoTop => BackboneCatalog.WeightsOf("mobilenet_v2.keras/imagenet_notop");
+
+    internal static IEnumerable<BackboneDefinition> Variants =>
     [
         new()
         {
@@ -118,13 +128,13 @@ internal static class MobileNetV2
             Source = BackboneSource.Torchvision,
             Paper = Paper,
             Build = () => Build(1.0),
-            TimmNames = TimmNames(),
+            OtherNames = [TimmNames()],
             Head = "avgpool",
             PublishedParameters = 3_504_872,
             Weights =
             [
                 PretrainedWeights.Torchvision("mobilenet_v2-b0353104.pth", 71.878, 90.286),
-                PretrainedWeights.Torchvision("mobilenet_v2-7ebf99e0.pth", 72.154, 90.822, Preprocessing.Torchvision(resize: 232)),
+                PretrainedWeights.Torchvision("mobilenet_v2-7ebf99e0.pth", 72.154, 90.822, Preprocessing.Torchvision(resize: 232), "imagenet_v2"),
                 PretrainedWeights.Timm(
                     "mobilenetv2_100.ra_in1k", FileHash.Sha256("55ea4fb3a96010b933710ebf44fc965b070d5cd054d3f35e44f2d1320b4a714e"),
                     Preprocessing.Torchvision(interpolation: Interpolation.Bicubic), top1: 72.910),

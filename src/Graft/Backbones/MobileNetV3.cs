@@ -9,7 +9,7 @@ namespace Graft.Backbones;
 /// MobileNet v3, Howard et al. 2019, arXiv:1905.02244, tables 1 and 2; torchvision's definition
 /// (torchvision/models/mobilenetv3.py).
 /// </summary>
-internal static class MobileNetV3
+public static class MobileNetV3
 {
     private static readonly BatchNorm Norm = new(Epsilon: 1e-3, Momentum: 0.01);
 
@@ -81,13 +81,19 @@ internal static class MobileNetV3
         return row.Stride == 1 && channels == row.Filters ? x.Add($"{block}.add", input) : x;
     }
 
-    public static IEnumerable<BackboneDefinition> Variants =>
+    public static PretrainedWeights SmallImageNetV1 => BackboneCatalog.WeightsOf("mobilenet_v3_small.torchvision/imagenet_v1");
+
+    public static PretrainedWeights LargeImageNetV1 => BackboneCatalog.WeightsOf("mobilenet_v3_large.torchvision/imagenet_v1");
+
+    public static PretrainedWeights LargeImageNetV2 => BackboneCatalog.WeightsOf("mobilenet_v3_large.torchvision/imagenet_v2");
+
+    internal static IEnumerable<BackboneDefinition> Variants =>
     [
         Variant("mobilenet_v3_small", Table2, hiddenUnits: 1024, 2_542_856,
             PretrainedWeights.Torchvision("mobilenet_v3_small-047dcff4.pth", 67.668, 87.402)),
         Variant("mobilenet_v3_large", Table1, hiddenUnits: 1280, 5_483_032,
             PretrainedWeights.Torchvision("mobilenet_v3_large-8738ca79.pth", 74.042, 91.34),
-            PretrainedWeights.Torchvision("mobilenet_v3_large-5c1a4163.pth", 75.274, 92.566, Preprocessing.Torchvision(resize: 232))),
+            PretrainedWeights.Torchvision("mobilenet_v3_large-5c1a4163.pth", 75.274, 92.566, Preprocessing.Torchvision(resize: 232), "imagenet_v2")),
     ];
 
     private static BackboneDefinition Variant(

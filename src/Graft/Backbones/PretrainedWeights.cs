@@ -11,8 +11,23 @@ public sealed record PretrainedWeights
     private const string KerasFiles = "https://storage.googleapis.com/tensorflow/keras-applications/";
     private const string TorchvisionFiles = "https://download.pytorch.org/models/";
 
-    /// <summary>Where the file is published; null for the one that is part of Graft itself.</summary>
+    /// <summary>What these weights are called among those of their network: <c>imagenet_v2</c> in <c>resnet50.torchvision/imagenet_v2</c>.</summary>
+    public required string Tag { get; init; }
+
+    /// <summary>The network's full name in the catalog: <c>resnet50.torchvision</c>.</summary>
+    public string Network { get; internal init; } = "";
+
+    /// <summary>The network and the tag, which <see cref="BackboneCatalog.Find"/> takes: <c>resnet50.torchvision/imagenet_v2</c>.</summary>
+    public string FullName => $"{Network}/{Tag}";
+
+    /// <summary>Where the file is published; null for one that comes with Graft.</summary>
     public PublishedFile? File { get; init; }
+
+    /// <summary>A file that the build lays beside the application; null for published ones and the one inside Graft's assembly.</summary>
+    public BundledFile? Bundled { get; init; }
+
+    /// <summary>Whether the weights are there without a download.</summary>
+    public bool IsPartOfGraft => File is null && Bundled is null or { IsPresent: true };
 
     /// <summary>How a photo becomes the network's input.</summary>
     public required Preprocessing Preprocessing { get; init; }
@@ -30,8 +45,10 @@ public sealed record PretrainedWeights
 
     /// <summary>A whole network of keras.io/api/applications, with the MD5 that Keras checks.</summary>
     internal static PretrainedWeights Keras(
-        string path, FileHash? hash, Preprocessing preprocessing, long? bytes = null, double? top1 = null, double? top5 = null) => new()
+        string path, FileHash? hash, Preprocessing preprocessing, long? bytes = null, double? top1 = null, double? top5 = null,
+        string tag = "imagenet") => new()
         {
+            Tag = tag,
             File = new() { FileName = path[(path.LastIndexOf('/') + 1)..], Url = new(KerasFiles + path), Bytes = bytes, Hash = hash },
             Preprocessing = preprocessing,
             Licence = "Apache-2.0",
@@ -41,17 +58,19 @@ public sealed record PretrainedWeights
         };
 
     /// <summary>The same without the classification head.</summary>
-    internal static PretrainedWeights KerasNoTop(string path, FileHash? hash, Preprocessing preprocessing, long? bytes = null) =>
-        Keras(path, hash, preprocessing, bytes) with { Classes = null };
+    internal static PretrainedWeights KerasNoTop(string path, FileHash? hash, Preprocessing preprocessing, long? bytes = null, string tag = "imagenet_notop") =>
+        Keras(path, hash, preprocessing, bytes, tag: tag) with { Classes = null };
 
     /// <summary>Weights of torchvision; the end of the file's name is the beginning of its SHA-256.</summary>
-    internal static PretrainedWeights Torchvision(string file, double top1, double top5, Preprocessing? preprocessing = null) => new()
+    internal static PretrainedWeights Torchvision(
+        string file, double top1, double top5, Preprocessing? preprocessing = null, string tag = "imagenet_v1") => new()
     {
+        Tag = tag,
         File = new()
         {
             FileName = file,
             Url = new(TorchvisionFiles + file),
-            Hash = FileHash.Sha256Prefix(Path.GetFileNameWithoutExtension(file)[^8..]),
+            Hash = FileHash.Sha256Prefix(Path.GetFileNameWithoutExtension(file)[(Path.GetFileNameWithoutExtension(file).LastIndexOf('-') + 1)..]),
         },
         Preprocessing = preprocessing ?? Preprocessing.Torchvision(),
         Licence = "BSD-3-Clause",
@@ -63,9 +82,10 @@ public sealed record PretrainedWeights
     /// <summary>The same where Keras publishes no hash, and ours is of a copy elsewhere.</summary>
     internal PretrainedWeights WithSecondHandHash() => this with { File = File! with { HashIsSecondHand = File.Hash is not null } };
 
-    /// <summary>Weights of timm on Hugging Face; the hash was seen on a copy elsewhere.</summary>
+    /// <summary>Weights of timm on Hugging Face, whose tag is what follows the point; the hash was seen on a copy elsewhere.</summary>
     internal static PretrainedWeights Timm(string id, FileHash hash, Preprocessing preprocessing, double? top1 = null) => new()
     {
+        Tag = id[(id.IndexOf('.', StringComparison.Ordinal) + 1)..],
         File = new()
         {
             FileName = $"{id}.safetensors",

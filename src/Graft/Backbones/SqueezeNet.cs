@@ -9,11 +9,11 @@ namespace Graft.Backbones;
 /// torchvision's definition (torchvision/models/squeezenet.py) and that of github.com/rcmalli/keras-squeezenet, whose poolings do not
 /// round up. Keras itself has none.
 /// </summary>
-internal static class SqueezeNet
+public static class SqueezeNet
 {
     private const string Paper = "Iandola et al. 2016, arXiv:1602.07360";
 
-    public static Network BuildTorchvision()
+    internal static Network BuildTorchvision()
     {
         var builder = new NetworkBuilder("squeezenet1_1");
         var x = builder.Input("input", channels: 3, size: 224)
@@ -39,7 +39,7 @@ internal static class SqueezeNet
         return narrow.Concatenate($"{block}.concat", wide);
     }
 
-    public static Network BuildKeras()
+    internal static Network BuildKeras()
     {
         var builder = new NetworkBuilder("squeezenet1_1");
         var x = builder.Input("input_1", channels: 3, size: 227)
@@ -63,7 +63,11 @@ internal static class SqueezeNet
         return narrow.Concatenate($"{block}/concat", wide);
     }
 
-    public static IEnumerable<BackboneDefinition> Variants =>
+    public static PretrainedWeights Release11ImageNetV1 => BackboneCatalog.WeightsOf("squeezenet1_1.torchvision/imagenet_v1");
+
+    public static PretrainedWeights KerasRelease11ImageNetNoTop => BackboneCatalog.WeightsOf("squeezenet1_1.keras/imagenet_notop");
+
+    internal static IEnumerable<BackboneDefinition> Variants =>
     [
         new()
         {
@@ -87,6 +91,7 @@ internal static class SqueezeNet
             [
                 new()
                 {
+                    Tag = "imagenet_notop",
                     File = new()
                     {
                         FileName = "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",

@@ -7,11 +7,11 @@ namespace Graft.Backbones;
 /// <summary>
 /// Xception, Chollet 2016, arXiv:1610.02357, figure 5; Keras's definition (keras/src/applications/xception.py).
 /// </summary>
-internal static class Xception
+public static class Xception
 {
     private const double Epsilon = 1e-3, Momentum = 0.01;
 
-    public static Network Build()
+    internal static Network Build()
     {
         var builder = new NetworkBuilder("xception");
         var x = builder.Input("input_1", channels: 3, size: 299)
@@ -53,7 +53,11 @@ internal static class Xception
 
     private static Node Norm(this Node x, string layer) => x.BatchNorm(layer, Epsilon, Momentum);
 
-    public static IEnumerable<BackboneDefinition> Variants =>
+    public static PretrainedWeights ImageNet => BackboneCatalog.WeightsOf("xception.keras/imagenet");
+
+    public static PretrainedWeights ImageNetNoTop => BackboneCatalog.WeightsOf("xception.keras/imagenet_notop");
+
+    internal static IEnumerable<BackboneDefinition> Variants =>
     [
         new()
         {

@@ -44,6 +44,7 @@ public abstract class Checkpoint : IDisposable
                 CheckpointFormat.Safetensors => SafetensorsCheckpoint.Load(path),
                 CheckpointFormat.Hdf5 => KerasCheckpoint.Load(path),
                 CheckpointFormat.Zip => TorchCheckpoint.LoadZip(path),
+                CheckpointFormat.Onnx => OnnxCheckpoint.Load(path),
                 _ => TorchCheckpoint.LoadLegacy(path),
             };
         }

@@ -9,6 +9,7 @@ internal enum CheckpointFormat
     Hdf5,
     Zip,
     LegacyTorch,
+    Onnx,
 }
 
 /// <summary>Tells the formats apart by their first bytes, and names what people download by mistake.</summary>
@@ -29,8 +30,10 @@ internal static class CheckpointFormats
             return CheckpointFormat.Safetensors;
         // After safetensors, whose header length may begin with the same two bytes.
         if (start.Length > 1 && start[0] == 0x80 && start[1] is >= 2 and <= 5) return CheckpointFormat.LegacyTorch;
+        // The first field of an ONNX model is the version of its format, a small number.
+        if (start.Length > 1 && start[0] == 0x08 && start[1] is >= 3 and < 32) return CheckpointFormat.Onnx;
         throw new CheckpointException(
-            $"Expected weights (.safetensors, Keras .h5 or PyTorch .pth), found {Describe(start)} in {path}.");
+            $"Expected weights (.safetensors, Keras .h5, PyTorch .pth or .onnx), found {Describe(start)} in {path}.");
     }
 
     private static string Describe(ReadOnlySpan<byte> start)

@@ -23,22 +23,22 @@ public sealed class CheckpointWeights : IWeights
     /// <param name="whole">The network that <paramref name="network"/> was cut from: what the file holds for the rest of it is
     /// passed over.</param>
     /// <param name="auxiliary">A second head that the file may hold, passed over too. Anything else in the file is an error.</param>
-    /// <param name="otherNames">By layer: what files of another origin call it. Such a file may have its tensors in other shapes, as long
-    /// as the output axis and the order of the numbers are the same: [4096, 25088] and [4096, 512, 7, 7].</param>
+    /// <param name="otherNames">What files of other origins call the layers, or single tensors by their keys, one map for each origin. Such a file may
+    /// have its tensors in other shapes, as long as the output axis and the order of the numbers are the same: [4096, 25088] and [4096, 512, 7, 7].</param>
     /// <exception cref="CheckpointMismatchException">Tensors are missing, unexpected or of another shape; lists them all.</exception>
     public static CheckpointWeights Match(
         Checkpoint checkpoint, Network network, Network? whole = null, Network? auxiliary = null,
-        IReadOnlyDictionary<string, string>? otherNames = null) =>
+        IReadOnlyList<IReadOnlyDictionary<string, string>>? otherNames = null) =>
         Match(checkpoint, network, whole, auxiliary, otherNames, out var problems)
         ?? throw new CheckpointMismatchException(checkpoint.Path, network.Name, problems);
 
     /// <summary>The same, or null where the file does not fit.</summary>
     public static CheckpointWeights? TryMatch(
-        Checkpoint checkpoint, Network network, Network? auxiliary = null, IReadOnlyDictionary<string, string>? otherNames = null) =>
+        Checkpoint checkpoint, Network network, Network? auxiliary = null, IReadOnlyList<IReadOnlyDictionary<string, string>>? otherNames = null) =>
         Match(checkpoint, network, null, auxiliary, otherNames, out _);
 
     private static CheckpointWeights? Match(
-        Checkpoint checkpoint, Network network, Network? whole, Network? auxiliary, IReadOnlyDictionary<string, string>? otherNames,
+        Checkpoint checkpoint, Network network, Network? whole, Network? auxiliary, IReadOnlyList<IReadOnlyDictionary<string, string>>? otherNames,
         out IReadOnlyList<string> problems)
     {
         IReadOnlyList<Parameter> known = [.. (whole ?? network).Parameters, .. auxiliary?.Parameters ?? []];
@@ -53,7 +53,7 @@ public sealed class CheckpointWeights : IWeights
             }
             return null;
         }
-        foreach (var names in otherNames is { Count: > 0 } ? new[] { null, otherNames } : [null])
+        foreach (var names in (IReadOnlyDictionary<string, string>?[])[null, .. otherNames ?? []])
         {
             var tensorOf = MatchByKey(checkpoint, known, names);
             var found = Problems(checkpoint, network, tensorOf, names);
@@ -119,7 +119,10 @@ public sealed class CheckpointWeights : IWeights
             .ToDictionary(parameter => parameter.Key, parameter => KeyOf(parameter, names), StringComparer.Ordinal);
 
     private static string KeyOf(Parameter parameter, IReadOnlyDictionary<string, string>? names) =>
-        names is not null && names.TryGetValue(parameter.Layer, out var other) ? (parameter with { Layer = other }).Key : parameter.Key;
+        names is null ? parameter.Key
+        : names.TryGetValue(parameter.Key, out var key) ? key
+        : names.TryGetValue(parameter.Layer, out var layer) ? (parameter with { Layer = layer }).Key
+        : parameter.Key;
 
     private static bool HasSameNumbers(TensorEntry found, Parameter parameter) =>
         found.ElementCount == parameter.ElementCount && found.Shape.Count > 0 && found.Shape[0] == parameter.Shape[0];

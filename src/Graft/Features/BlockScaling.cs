@@ -36,19 +36,18 @@ public static class BlockScaling
         // The mean of equal numbers may be rounded to another.
         for (var column = 0; column < length; column++)
             if (trainingRows.All(row => row[column] == trainingRows[0][column])) variance[column] = 0;
-        var gamma = new float[length];
+        var factors = new float[length];
         var varying = variance.Count(value => value > 0);
         var start = 0;
         foreach (var block in blocks.Blocks)
         {
             var columns = Enumerable.Range(start, block.Network.OutputShape.ElementCount).Where(column => variance[column] > 0).ToList();
-            foreach (var column in columns) gamma[column] = (float)Math.Sqrt(varying / ((double)blocks.Blocks.Count * columns.Count));
+            foreach (var column in columns) factors[column] = (float)Math.Sqrt(varying / (blocks.Blocks.Count * columns.Count * variance[column]));
             start += block.Network.OutputShape.ElementCount;
         }
-        // A column that does not vary is multiplied by 0; its variance must only not be divided by.
-        var weights = new ScalingWeights(
-            gamma, [.. mean.Select(value => (float)value)], [.. variance.Select(value => value > 0 ? (float)value : 1)]);
-        return new(Network(blocks.Name, length), weights);
+        // A column that does not vary has a factor of 0.
+        var weights = AffineWeights.Diagonal([.. mean.Select(value => (float)value)], factors);
+        return new(Network(blocks.Name, weights), weights);
     }
 
     /// <summary>The scaled features of each image.</summary>
@@ -71,31 +70,9 @@ public static class BlockScaling
     }
 
     /// <summary>The joined features and the layer that scales them.</summary>
-    internal static Network Network(string name, int length)
+    private static Network Network(string name, AffineWeights weights)
     {
-        var builder = new NetworkBuilder(name, [new(JoinedLayer, Input.Of(TensorShape.Vector(length)), [])]);
-        return builder.Build(builder.Node(JoinedLayer).BatchNorm(ScalingLayer, epsilon: 0));
-    }
-
-    private sealed class ScalingWeights(float[] gamma, float[] mean, float[] variance) : IWeights
-    {
-        public void Read(Parameter parameter, Span<float> destination)
-        {
-            switch (parameter.Role)
-            {
-                case ParameterRole.Gamma:
-                    gamma.CopyTo(destination);
-                    break;
-                case ParameterRole.MovingMean:
-                    mean.CopyTo(destination);
-                    break;
-                case ParameterRole.MovingVariance:
-                    variance.CopyTo(destination);
-                    break;
-                default:
-                    destination.Clear();
-                    break;
-            }
-        }
+        var builder = new NetworkBuilder(name, [new(JoinedLayer, Input.Of(TensorShape.Vector(weights.Operation.Outputs)), [])]);
+        return builder.Build(builder.Node(JoinedLayer).AffineTransform(ScalingLayer, weights));
     }
 }

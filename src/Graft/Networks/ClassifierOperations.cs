@@ -21,6 +21,8 @@ public abstract record ClassifierOperation(int Classes) : Operation
 /// </summary>
 public sealed record GaussianBayes(int Classes) : ClassifierOperation(Classes)
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
     [
         new(layer, ParameterRole.ClassMeans, [Classes, inputs[0].Channels]),
@@ -38,6 +40,8 @@ public sealed record GaussianBayes(int Classes) : ClassifierOperation(Classes)
 /// <param name="Neighbors">How many vote, from 1 to <paramref name="Examples"/>.</param>
 public sealed record NeighborVotes(int Classes, int Neighbors, int Examples) : ClassifierOperation(Classes)
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         Neighbors >= 1 && Neighbors <= Examples
             ? base.OutputShape(inputs)
@@ -62,6 +66,8 @@ public sealed record NeighborVotes(int Classes, int Neighbors, int Examples) : C
 /// <param name="SupportVectors">How many each class has.</param>
 public sealed record RbfMachine(int Classes, double Gamma, IReadOnlyList<int> SupportVectors) : ClassifierOperation(Classes)
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     /// <summary>One for each two classes.</summary>
     [JsonIgnore]
     public int Pairs => Classes * (Classes - 1) / 2;

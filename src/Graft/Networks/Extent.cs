@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Graft.Networks;
 
 /// <summary>A height and a width in pixels: of a kernel, a stride, a dilation. A number alone means a square.</summary>
@@ -14,10 +16,14 @@ public readonly record struct Extent(int Height, int Width)
 /// What surrounds a map before a window slides over it: explicit rows and columns, or TensorFlow's 'same', which pads so
 /// that the output has ⌈input / stride⌉ pixels and puts the odd pixel at the bottom and right.
 /// </summary>
-public readonly record struct Padding(int Top, int Bottom, int Left, int Right, bool IsSame = false)
+/// <param name="OddFirst">Of 'same': the odd pixel at the top and left instead, as CNTK and ONNX's SAME_LOWER have it.</param>
+public readonly record struct Padding(
+    int Top, int Bottom, int Left, int Right, bool IsSame = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool OddFirst = false)
 {
     public static Padding None => default;
     public static Padding Same => new(0, 0, 0, 0, IsSame: true);
+    public static Padding SameOddFirst => Same with { OddFirst = true };
 
     public static Padding Symmetric(Extent size) => new(size.Height, size.Height, size.Width, size.Width);
 
@@ -29,7 +35,7 @@ public readonly record struct Padding(int Top, int Bottom, int Left, int Right, 
         if (!IsSame) return this;
         var (top, bottom) = Split(height, kernel.Height, stride.Height);
         var (left, right) = Split(width, kernel.Width, stride.Width);
-        return new(top, bottom, left, right);
+        return OddFirst ? new(bottom, top, right, left) : new(top, bottom, left, right);
 
         static (int Before, int After) Split(int size, int kernel, int stride)
         {

@@ -142,6 +142,9 @@ public sealed class Network
         }
     }
 
+    /// <summary>Who uses which layer's output.</summary>
+    internal LayerUses Uses => field ??= new(this);
+
     /// <summary>The position of the layer with exactly this name.</summary>
     internal int IndexOf(string layer) => _indices.TryGetValue(layer, out var index) ? index : throw NoLayer(layer);
 

@@ -76,8 +76,8 @@ public readonly record struct Node(NetworkBuilder Builder, string Layer)
 {
     public Node Convolution(
         string layer, int filters, Extent kernel, Extent? stride = null, Padding padding = default, bool bias = true,
-        ActivationFunction? activation = null) =>
-        Then(layer, new Convolution(filters, kernel, stride ?? 1, padding, Bias: bias, Activation: activation));
+        ActivationFunction? activation = null, int groups = 1) =>
+        Then(layer, new Convolution(filters, kernel, stride ?? 1, padding, groups, bias, activation));
 
     /// <summary>A convolution of each of the <paramref name="channels"/> input channels by itself.</summary>
     public Node DepthwiseConvolution(
@@ -141,6 +141,13 @@ public readonly record struct Node(NetworkBuilder Builder, string Layer)
     public Node SelfAttention(string layer, int heads) => Then(layer, new SelfAttention(heads));
 
     public Node FirstToken(string layer) => Then(layer, new FirstToken());
+
+    public Node ChannelSlice(string layer, int first, int count) => Then(layer, new ChannelSlice(first, count));
+
+    public Node ChannelShuffle(string layer, int groups) => Then(layer, new ChannelShuffle(groups));
+
+    /// <param name="weights">The numbers, which the network's weights must hold for this layer.</param>
+    public Node AffineTransform(string layer, AffineWeights weights) => Then(layer, weights.Operation);
 
     public Node Concatenate(string layer, params ReadOnlySpan<Node> others) =>
         Builder.Add(layer, new Concatenate(), [this, .. others]);

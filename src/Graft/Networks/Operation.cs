@@ -32,6 +32,9 @@ namespace Graft.Networks;
 [JsonDerivedType(typeof(PositionEmbedding), "position_embedding")]
 [JsonDerivedType(typeof(SelfAttention), "self_attention")]
 [JsonDerivedType(typeof(FirstToken), "first_token")]
+[JsonDerivedType(typeof(ChannelSlice), "channel_slice")]
+[JsonDerivedType(typeof(ChannelShuffle), "channel_shuffle")]
+[JsonDerivedType(typeof(AffineTransform), "affine_transform")]
 [JsonDerivedType(typeof(OnnxGraph), "onnx_graph")]
 [JsonDerivedType(typeof(GaussianBayes), "gaussian_bayes")]
 [JsonDerivedType(typeof(NeighborVotes), "neighbor_votes")]
@@ -52,6 +55,15 @@ public abstract record Operation
     /// Multiply-accumulate operations of convolutions and dense layers for one image; as papers do, the rest is left out.
     /// </summary>
     public virtual long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => 0;
+
+    /// <summary>Calls the method that a visitor has for this kind of layer.</summary>
+    internal abstract T Accept<T>(IOperationVisitor<T> visitor);
+
+    /// <summary>Whether each output channel is a weighted sum, so that a factor for each channel after it can go into its weights.</summary>
+    internal virtual bool TakesChannelFactors => false;
+
+    /// <summary>Whether the gradient does not need the layer's own output.</summary>
+    internal virtual bool RunsBackwardWithoutOutput => false;
 
     private protected static TensorShape Single(IReadOnlyList<TensorShape> inputs) =>
         inputs.Count == 1 ? inputs[0] : throw new GraftException($"expected one input, found {inputs.Count}");
@@ -80,6 +92,8 @@ public abstract record Operation
 /// </summary>
 public sealed record Input(int Channels, int Height, int Width) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         Height == 0 ? TensorShape.Vector(Channels)
         : Width == 0 ? TensorShape.Tokens(Height, Channels)
@@ -100,6 +114,12 @@ public sealed record Convolution(
     int Filters, Extent Kernel, Extent Stride, Padding Padding, int Groups = 1, bool Bias = true,
     ActivationFunction? Activation = null) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override bool TakesChannelFactors => Activation is null;
+
+    internal override bool RunsBackwardWithoutOutput => Activation is null;
+
     [JsonIgnore]
     public override string Kind => Groups > 1 ? "DepthwiseConv" : "Conv";
 
@@ -133,6 +153,12 @@ public sealed record Convolution(
 /// </summary>
 public sealed record SeparableConvolution(int Filters, Extent Kernel) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override bool TakesChannelFactors => true;
+
+    internal override bool RunsBackwardWithoutOutput => true;
+
     [JsonIgnore]
     public override string Kind => "SeparableConv";
 
@@ -158,6 +184,10 @@ public sealed record SeparableConvolution(int Filters, Extent Kernel) : Operatio
 /// </summary>
 public sealed record BatchNorm(double Epsilon, double Momentum = 0.1, bool Scale = true) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override bool RunsBackwardWithoutOutput => true;
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs)
@@ -176,6 +206,8 @@ public sealed record BatchNorm(double Epsilon, double Momentum = 0.1, bool Scale
 /// </summary>
 public sealed record LayerNorm(double Epsilon) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
@@ -188,6 +220,8 @@ public sealed record LayerNorm(double Epsilon) : Operation
 /// <summary>A learned factor per channel at the end of a residual branch (Touvron et al. 2021, arXiv:2103.17239).</summary>
 public sealed record LayerScale : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
@@ -221,6 +255,8 @@ public enum ActivationFunction
 
 public sealed record Activation(ActivationFunction Function) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     [JsonIgnore]
     public override string Kind => Function.ToString();
 
@@ -242,6 +278,8 @@ public sealed record Pool(
     PoolFunction Function, Extent Kernel, Extent Stride, Padding Padding, bool RoundUp = false, bool CountPadding = false)
     : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     [JsonIgnore]
     public override string Kind => $"{Function}Pool";
 
@@ -259,6 +297,8 @@ public sealed record Pool(
 /// <summary>One number per channel: [channels, height, width] → [channels].</summary>
 public sealed record GlobalPool(PoolFunction Function) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     [JsonIgnore]
     public override string Kind => $"Global{Function}Pool";
 
@@ -272,6 +312,8 @@ public sealed record GlobalPool(PoolFunction Function) : Operation
 /// </summary>
 public sealed record AdaptiveAveragePool(Extent Size) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         TensorShape.Map(SingleMap(inputs).Channels, Size.Height, Size.Width);
 }
@@ -282,6 +324,8 @@ public sealed record AdaptiveAveragePool(Extent Size) : Operation
 /// </summary>
 public sealed record SamePadding(Extent Kernel, Extent Stride) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     [JsonIgnore]
     public override string Kind => nameof(ZeroPadding);
 
@@ -294,6 +338,8 @@ public sealed record SamePadding(Extent Kernel, Extent Stride) : Operation
 /// <summary>Rows and columns of zeros around a map.</summary>
 public sealed record ZeroPadding(Padding Padding) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
     {
         var map = SingleMap(inputs);
@@ -307,6 +353,10 @@ public sealed record ZeroPadding(Padding Padding) : Operation
 /// </summary>
 public sealed record Dense(int Units, bool Bias = true, ActivationFunction? Activation = null) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override bool TakesChannelFactors => Activation is null;
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         Single(inputs).IsVector
             ? TensorShape.Vector(Units)
@@ -325,6 +375,10 @@ public sealed record Dense(int Units, bool Bias = true, ActivationFunction? Acti
 /// <summary>A dense layer over the channels, the same at every position of a map or for every token: [channels, …] → [units, …].</summary>
 public sealed record PointwiseDense(int Units, bool Bias = true) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override bool TakesChannelFactors => true;
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs).WithChannels(Units);
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
@@ -347,6 +401,8 @@ public enum AxisOrder
 /// <summary>[channels, height, width] → [channels · height · width], in the order of the framework that trained the weights.</summary>
 public sealed record Flatten(AxisOrder Order = AxisOrder.ChannelsFirst) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         TensorShape.Vector(Single(inputs).ElementCount);
 }
@@ -354,6 +410,8 @@ public sealed record Flatten(AxisOrder Order = AxisOrder.ChannelsFirst) : Operat
 /// <summary>[features] → [channels, height, width] or back, without moving a value.</summary>
 public sealed record Reshape(IReadOnlyList<int> Shape) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
     {
         var output = new TensorShape([.. Shape]);
@@ -366,12 +424,18 @@ public sealed record Reshape(IReadOnlyList<int> Shape) : Operation
 /// <summary>Zeroes a share of the values in training; does nothing in inference.</summary>
 public sealed record Dropout(double Rate) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
 }
 
 /// <summary>The sum of maps of one shape: a residual connection.</summary>
 public sealed record Add : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override bool RunsBackwardWithoutOutput => true;
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         inputs.Count > 1 && inputs.All(shape => shape == inputs[0])
             ? inputs[0]
@@ -381,6 +445,8 @@ public sealed record Add : Operation
 /// <summary>A map times a factor per channel, [channels, 1, 1]: what squeeze-and-excitation ends in.</summary>
 public sealed record Multiply : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         inputs is [{ IsMap: true } map, var factors] && factors == TensorShape.Map(map.Channels, 1, 1)
             ? map
@@ -390,8 +456,68 @@ public sealed record Multiply : Operation
 /// <summary>Maps of one height and width, or vectors, one after the other along the channels.</summary>
 public sealed record Concatenate : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         inputs.All(shape => shape.Sizes.Skip(1).SequenceEqual(inputs[0].Sizes.Skip(1)))
             ? new([inputs.Sum(shape => shape.Channels), .. inputs[0].Sizes.Skip(1)])
             : throw new GraftException($"cannot concatenate {string.Join(" and ", inputs)}");
+}
+
+/// <summary>Some of a map's channels: <paramref name="Count"/> from number <paramref name="First"/> on.</summary>
+public sealed record ChannelSlice(int First, int Count) : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var map = SingleMap(inputs);
+        return First >= 0 && Count > 0 && First + Count <= map.Channels
+            ? map.WithChannels(Count)
+            : throw new GraftException($"{map.Channels} channels have no {Count} from number {First} on");
+    }
+}
+
+/// <summary>
+/// Channels of <paramref name="Groups"/> equal groups dealt out in turn, so that the next grouped convolution sees all of them (Zhang et al. 2017,
+/// arXiv:1707.01083): the first of each group, then the second of each.
+/// </summary>
+public sealed record ChannelShuffle(int Groups) : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        SingleMap(inputs) is var map && Groups > 0 && map.Channels % Groups == 0
+            ? map
+            : throw new GraftException($"{inputs[0].Channels} channels do not split into {Groups} groups");
+}
+
+/// <summary>
+/// A fitted affine transform of features, which training does not change: standardization, scaling, whitening, alignment with another domain. The center
+/// [features] is subtracted first; then each feature is multiplied by its factor [features], or all by a matrix [outputs, features]; then the shift
+/// [outputs] is added. <see cref="AffineWeights"/> holds the numbers.
+/// </summary>
+/// <param name="Outputs">As many as features if diagonal.</param>
+/// <param name="IsDiagonal">Whether each feature has one factor, rather than each output a row of a matrix.</param>
+public sealed record AffineTransform(int Outputs, bool IsDiagonal) : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs) switch
+    {
+        { IsVector: false } other => throw new GraftException($"expected a vector, found {other}; pool or flatten first"),
+        var vector when IsDiagonal && vector.Channels != Outputs =>
+            throw new GraftException($"expected {Outputs} features, one for each factor, found {vector.Channels}"),
+        _ => TensorShape.Vector(Outputs),
+    };
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+    [
+        new(layer, ParameterRole.Center, [inputs[0].Channels]),
+        new(layer, ParameterRole.Factors, IsDiagonal ? [Outputs] : [Outputs, inputs[0].Channels]),
+        new(layer, ParameterRole.Shift, [Outputs]),
+    ];
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
+        IsDiagonal ? 0 : (long)inputs[0].Channels * Outputs;
 }

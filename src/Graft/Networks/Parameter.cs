@@ -62,6 +62,15 @@ public enum ParameterRole
 
     /// <summary>A and B of the sigmoid that makes the output for each pair of classes a probability, [pairs, 2].</summary>
     Calibration,
+
+    /// <summary>Subtracted from features before an affine transform, [features].</summary>
+    Center,
+
+    /// <summary>What an affine transform multiplies by, [features] or [outputs, features].</summary>
+    Factors,
+
+    /// <summary>Added after an affine transform, [outputs].</summary>
+    Shift,
 }
 
 /// <summary>One tensor of weights of a layer, in PyTorch's axis order.</summary>
@@ -89,6 +98,9 @@ public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<i
         ParameterRole.Coefficients => $"{Layer}.coefficients",
         ParameterRole.Offsets => $"{Layer}.offsets",
         ParameterRole.Calibration => $"{Layer}.calibration",
+        ParameterRole.Center => $"{Layer}.center",
+        ParameterRole.Factors => $"{Layer}.factors",
+        ParameterRole.Shift => $"{Layer}.shift",
         _ => $"{Layer}.weight",
     };
 
@@ -97,10 +109,11 @@ public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<i
     /// <summary>Numbers that are measured or chosen, not learned by gradient; torchvision leaves them out of parameter counts.</summary>
     public bool IsStatistic => Role is ParameterRole.MovingMean or ParameterRole.MovingVariance or ParameterRole.OnnxModel || IsFitted;
 
-    /// <summary>What the fit of a <see cref="ClassifierOperation"/> gave.</summary>
+    /// <summary>What the fit of a <see cref="ClassifierOperation"/> or an <see cref="AffineTransform"/> gave.</summary>
     public bool IsFitted => Role is
         ParameterRole.ClassMeans or ParameterRole.ClassVariances or ParameterRole.LogPriors or ParameterRole.Examples
-        or ParameterRole.ExampleLabels or ParameterRole.Coefficients or ParameterRole.Offsets or ParameterRole.Calibration;
+        or ParameterRole.ExampleLabels or ParameterRole.Coefficients or ParameterRole.Offsets or ParameterRole.Calibration
+        or ParameterRole.Center or ParameterRole.Factors or ParameterRole.Shift;
 
     /// <summary>Weights that multiply inputs, of a convolution or a dense layer: what weight decay is for.</summary>
     public bool IsKernel => Role is

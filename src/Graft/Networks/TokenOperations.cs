@@ -6,6 +6,8 @@ namespace Graft.Networks;
 /// </summary>
 public sealed record ClassToken : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
     {
         var map = SingleMap(inputs);
@@ -22,6 +24,8 @@ public sealed record ClassToken : Operation
 /// </summary>
 public sealed record PositionEmbedding(Extent Grid) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         inputs is [var tokens, { IsMap: true } map] && new ClassToken().OutputShape([map]) == tokens
             ? tokens
@@ -37,6 +41,8 @@ public sealed record PositionEmbedding(Extent Grid) : Operation
 /// </summary>
 public sealed record SelfAttention(int Heads) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
     {
         var tokens = Tokens(Single(inputs));
@@ -52,6 +58,8 @@ public sealed record SelfAttention(int Heads) : Operation
 /// <summary>The class token alone: [tokens, channels] → [channels].</summary>
 public sealed record FirstToken : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         TensorShape.Vector(Tokens(Single(inputs)).Channels);
 }

@@ -15,28 +15,31 @@ internal static class TorchClassifiers
     private const double SmallestPairProbability = 1e-7;
 
     /// <summary>float32 features [N, features] → float32 logarithms of probabilities [N, classes].</summary>
-    public static Tensor LogProbabilities(ClassifierOperation operation, Tensor features, Func<ParameterRole, Tensor> weight)
+    public static Tensor LogProbabilities(GaussianBayes operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
+        features, weight, (x, values) => JointLogLikelihoods(
+                x, values(ParameterRole.ClassMeans), values(ParameterRole.ClassVariances), values(ParameterRole.LogPriors))
+            .log_softmax(1));
+
+    /// <inheritdoc cref="LogProbabilities(GaussianBayes, Tensor, Func{ParameterRole, Tensor})"/>
+    public static Tensor LogProbabilities(NeighborVotes operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
+        features, weight, (x, values) => LogShares(operation, x, values(ParameterRole.Examples), weight(ParameterRole.ExampleLabels)));
+
+    /// <inheritdoc cref="LogProbabilities(GaussianBayes, Tensor, Func{ParameterRole, Tensor})"/>
+    public static Tensor LogProbabilities(RbfMachine operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
+        features, weight, (x, values) => Couple(
+                PairProbabilities(
+                    PairDecisions(
+                        operation, x, values(ParameterRole.Examples), values(ParameterRole.Coefficients), values(ParameterRole.Offsets)),
+                    values(ParameterRole.Calibration)),
+                operation.Classes)
+            .clamp_min(SmallestProbability).log());
+
+    private static Tensor InDouble(
+        Tensor features, Func<ParameterRole, Tensor> weight, Func<Tensor, Func<ParameterRole, Tensor>, Tensor> logarithms)
     {
         using var scope = NewDisposeScope();
-        var x = features.to_type(ScalarType.Float64);
-        var logarithms = operation switch
-        {
-            GaussianBayes => JointLogLikelihoods(
-                    x, Double(ParameterRole.ClassMeans), Double(ParameterRole.ClassVariances), Double(ParameterRole.LogPriors))
-                .log_softmax(1),
-            NeighborVotes votes => LogShares(votes, x, Double(ParameterRole.Examples), weight(ParameterRole.ExampleLabels)),
-            RbfMachine machine => Couple(
-                    PairProbabilities(
-                        PairDecisions(
-                            machine, x, Double(ParameterRole.Examples), Double(ParameterRole.Coefficients), Double(ParameterRole.Offsets)),
-                        Double(ParameterRole.Calibration)),
-                    machine.Classes)
-                .clamp_min(SmallestProbability).log(),
-            _ => throw new NotSupportedException(operation.Kind),
-        };
-        return logarithms.to_type(ScalarType.Float32).MoveToOuterDisposeScope();
-
-        Tensor Double(ParameterRole role) => weight(role).to_type(ScalarType.Float64);
+        return logarithms(features.to_type(ScalarType.Float64), role => weight(role).to_type(ScalarType.Float64))
+            .to_type(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
     /// <summary>log p(class) + log p(x | class): [N, features], means and variances [classes, features] → [N, classes].</summary>

@@ -84,7 +84,7 @@ public sealed class LabelCheckTests : IDisposable
     public void Crops_of_a_photo_are_duplicates_and_different_photos_of_one_thing_are_none()
     {
         // The embedded network, which sees little of small differences, is the one that would take most things for the same.
-        using var backbone = Backbone.Load(BackboneCatalog.Default);
+        using var backbone = Backbone.Load(EmbeddedBackbone.Name);
         using var features = new FeatureBlocks(backbone.Features());
         var data = Copy("trash");
         var clean = DataCheck.Run(LabeledImages.Load(data, AsItIs), cancellation: TestContext.Current.CancellationToken);

@@ -23,7 +23,26 @@ public class FixtureTests
     });
 
     public static TheoryData<int, string> Rows =>
-        new(Fixtures.Value.Select((fixture, index) => (index, $"{fixture.GetProperty("name")} {fixture.GetProperty("height")}×{fixture.GetProperty("width")}")));
+        new(Fixtures.Value.Index().Where(fixture => fixture.Item.TryGetProperty("features", out _))
+            .Select(fixture => (fixture.Index, $"{fixture.Item.GetProperty("name")} {fixture.Item.GetProperty("height")}×{fixture.Item.GetProperty("width")}")));
+
+    /// <summary>Variants of a table, of which another is computed.</summary>
+    public static TheoryData<int, string> TableRows =>
+        new(Fixtures.Value.Index().Where(fixture => !fixture.Item.TryGetProperty("features", out _))
+            .Select(fixture => (fixture.Index, fixture.Item.GetProperty("name").GetString()!)));
+
+    [Theory]
+    [MemberData(nameof(TableRows))]
+    public void Variant_has_the_keys_and_shapes_of_its_library(int index, string name)
+    {
+        var definition = BackboneCatalog.Find(name);
+        var parameters = Parameters(definition);
+
+        Assert.Equal(
+            Fixtures.Value[index].GetProperty("parameters").GetInt64(),
+            parameters.Where(parameter => !parameter.IsStatistic).Sum(parameter => (long)parameter.ElementCount));
+        Assert.Contains(Fixtures.Value[index].GetProperty("keys_sha256").GetString(), Namings(definition).Select(names => HashOfKeys(parameters, names)));
+    }
 
     [Theory]
     [MemberData(nameof(Rows))]
@@ -32,10 +51,13 @@ public class FixtureTests
         var fixture = Fixtures.Value[index];
         var definition = BackboneCatalog.Find(name.Split(' ')[0]);
         var network = definition.Build().WithInputSize(fixture.GetProperty("height").GetInt32(), fixture.GetProperty("width").GetInt32());
-        Assert.Equal(fixture.GetProperty("parameters").GetInt64(), LayerTable.Of(network).Parameters);
-        Assert.Equal(fixture.GetProperty("keys_sha256").GetString(), HashOfKeys(network));
+        var parameters = Parameters(definition);
+        Assert.Equal(
+            fixture.GetProperty("parameters").GetInt64(), parameters.Where(parameter => !parameter.IsStatistic).Sum(parameter => (long)parameter.ElementCount));
+        var names = Namings(definition).FirstOrDefault(names => HashOfKeys(parameters, names) == fixture.GetProperty("keys_sha256").GetString());
+        Assert.NotNull(names);
 
-        using var module = new TorchNetwork(network, new FormulaWeights(keras: false, fixture.GetProperty("gain").GetDouble()));
+        using var module = new TorchNetwork(network, new FormulaWeights(keras: false, fixture.GetProperty("gain").GetDouble(), names));
         using var scope = NewDisposeScope();
         using var inference = inference_mode();
         var shape = network.InputShape;
@@ -58,9 +80,16 @@ public class FixtureTests
         }
     }
 
-    private static string HashOfKeys(Network network)
+    /// <summary>Those of a second head included, which is in the library's files too.</summary>
+    private static List<Parameter> Parameters(BackboneDefinition definition) =>
+        [.. definition.Build().Parameters, .. definition.Auxiliary?.Invoke().Parameters ?? []];
+
+    private static IEnumerable<IReadOnlyDictionary<string, string>> Namings(BackboneDefinition definition) =>
+        [new Dictionary<string, string>(), .. definition.OtherNames];
+
+    private static string HashOfKeys(IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string> names)
     {
-        var lines = network.Parameters.Select(parameter => $"{parameter.Key} {string.Join(',', parameter.Shape)}\n").Order(StringComparer.Ordinal);
-        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))));
+        var lines = parameters.Select(parameter => $"{names.GetValueOrDefault(parameter.Key, parameter.Key)} {string.Join(',', parameter.Shape)}\n");
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines.Order(StringComparer.Ordinal)))));
     }
 }

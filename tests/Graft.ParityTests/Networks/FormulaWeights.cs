@@ -9,7 +9,8 @@ namespace Graft.ParityTests.Networks;
 /// The weights and the input of the reference networks: a formula over the tensor's name and the element's number
 /// (../shared/reference/README.md, section 2).
 /// </summary>
-internal sealed class FormulaWeights(bool keras, double gain) : IWeights
+/// <param name="names">What the reference calls a tensor, by its key; null for its key.</param>
+internal sealed class FormulaWeights(bool keras, double gain, IReadOnlyDictionary<string, string>? names = null) : IWeights
 {
     private const int ChunkElements = 1 << 18;
 
@@ -23,7 +24,7 @@ internal sealed class FormulaWeights(bool keras, double gain) : IWeights
         }
         else
         {
-            Fill(parameter.Key, parameter, destination);
+            Fill(names?.GetValueOrDefault(parameter.Key) ?? parameter.Key, parameter, destination);
         }
     }
 

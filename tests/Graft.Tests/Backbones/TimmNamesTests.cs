@@ -20,7 +20,7 @@ public sealed class TimmNamesTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     public static TheoryData<string> Names =>
-        new(BackboneCatalog.All.Where(entry => entry.TimmNames.Count > 0).Select(entry => entry.FullName));
+        new(BackboneCatalog.All.Where(entry => entry.OtherNames.Count > 0).Select(entry => entry.FullName));
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -29,10 +29,14 @@ public sealed class TimmNamesTests : IDisposable
         var definition = BackboneCatalog.Find(name);
         var layers = definition.Build().Parameters.Select(parameter => parameter.Layer).ToHashSet();
 
-        Assert.All(definition.TimmNames.Keys, layer => Assert.Contains(layer, layers));
-        Assert.Equal(definition.TimmNames.Count, definition.TimmNames.Values.Distinct().Count());
-        Assert.Equal(
-            layers.Count, layers.Select(layer => definition.TimmNames.GetValueOrDefault(layer, layer)).Distinct().Count());
+        var keys = definition.Build().Parameters.Select(parameter => parameter.Key).ToHashSet();
+
+        Assert.All(definition.OtherNames, names =>
+        {
+            Assert.All(names.Keys, name => Assert.True(layers.Contains(name) || keys.Contains(name), name));
+            Assert.Equal(names.Count, names.Values.Distinct().Count());
+            Assert.Equal(layers.Count, layers.Select(layer => names.GetValueOrDefault(layer, layer)).Distinct().Count());
+        });
     }
 
     [Theory]

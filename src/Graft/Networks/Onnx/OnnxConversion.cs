@@ -5,7 +5,7 @@ using Google.Protobuf;
 namespace Graft.Networks.Onnx;
 
 /// <summary>Turns a network's layers, one after the other, into the nodes and constants of an ONNX graph.</summary>
-internal sealed class OnnxConversion(Network network, IWeights weights)
+internal sealed class OnnxConversion(Network network, IWeights weights) : IOperationVisitor<string>
 {
     private readonly GraphProto _graph = new() { Name = network.Name };
 
@@ -14,9 +14,6 @@ internal sealed class OnnxConversion(Network network, IWeights weights)
 
     /// <summary>Padding that the convolution behind a padding layer does itself.</summary>
     private readonly Dictionary<string, Padding> _paddings = new(StringComparer.Ordinal);
-
-    private readonly ILookup<string, Layer> _consumers = network.Layers
-        .SelectMany(layer => layer.Inputs.Select(input => (input, layer))).ToLookup(pair => pair.input, pair => pair.layer, StringComparer.Ordinal);
 
     private readonly HashSet<string> _constants = new(StringComparer.Ordinal);
 
@@ -42,80 +39,145 @@ internal sealed class OnnxConversion(Network network, IWeights weights)
     /// <summary>Adds a layer's nodes; returns the tensor that holds its output.</summary>
     private string Convert(Layer layer)
     {
-        var name = layer.Name;
-        var x = _tensors[layer.Inputs[0]];
-        var shape = network.ShapeOf(layer.Inputs[0]);
-        switch (layer.Operation)
-        {
-            case Convolution op:
-                return Convolve(layer, op, x, shape);
-            case SeparableConvolution op:
-                var depthwise = Convolution($"{name}/depthwise", x, Read(layer, ParameterRole.DepthwiseKernel), null,
-                    [shape.Channels, 1, op.Kernel.Height, op.Kernel.Width], 1, Padding.Same.Resolve(shape.Height, shape.Width, op.Kernel, 1),
-                    shape.Channels);
-                var (pointwise, shift, separable) = Folded(layer, Read(layer, ParameterRole.PointwiseKernel), null);
-                return Convolution(separable, depthwise, pointwise, shift, [op.Filters, shape.Channels, 1, 1], 1, default);
-            case Dense op:
-                return Activated(op.Activation, layer, output => Linear(output, x, layer, shape, op.Units, op.Bias));
-            case PointwiseDense op:
-                return Linear(null, x, layer, shape, op.Units, op.Bias);
-            case BatchNorm or LayerScale:
-                var (scale, offset) = Affine(layer, shape.Channels);
-                var scaled = Node("Mul", offset is null ? name : $"{name}/scaled", [x, PerChannel($"{name}/scale", scale, shape)]);
-                return offset is null ? scaled : Node("Add", name, [scaled, PerChannel($"{name}/offset", offset, shape)]);
-            case Activation op:
-                return Activate(name, x, op.Function);
-            case LayerNorm op:
-                string[] parameters =
-                [
-                    Constant($"{name}/gamma", Read(layer, ParameterRole.Gamma), [shape.Channels]),
-                    Constant($"{name}/beta", Read(layer, ParameterRole.Beta), [shape.Channels]),
-                ];
-                if (!shape.IsMap) return Node("LayerNormalization", name, [x, .. parameters], Of("axis", -1), Of("epsilon", (float)op.Epsilon));
-                var last = Node("Transpose", $"{name}/channels_last", [x], Of("perm", [0, 2, 3, 1]));
-                var normal = Node(
-                    "LayerNormalization", $"{name}/normal", [last, .. parameters], Of("axis", -1), Of("epsilon", (float)op.Epsilon));
-                return Node("Transpose", name, [normal], Of("perm", [0, 3, 1, 2]));
-            case Pool op:
-                return Slide(name, x, op, op.Padding.Resolve(shape.Height, shape.Width, op.Kernel, op.Stride));
-            case GlobalPool op:
-                var pooled = Node(
-                    op.Function == PoolFunction.Average ? "GlobalAveragePool" : "GlobalMaxPool", $"{name}/map", [x]);
-                return Node("Flatten", name, [pooled], Of("axis", 1));
-            case AdaptiveAveragePool op:
-                return Average(name, x, shape, op.Size);
-            case ZeroPadding op:
-                return Surround(layer, x, op.Padding);
-            case SamePadding op:
-                return Surround(layer, x, op.Resolve(shape).Padding);
-            case Flatten op:
-                if (op.Order == AxisOrder.ChannelsLast && shape.IsMap)
-                    x = Node("Transpose", $"{name}/channels_last", [x], Of("perm", [0, 2, 3, 1]));
-                return Node("Flatten", name, [x], Of("axis", 1));
-            case Reshape op:
-                return Node("Reshape", name, [x, Constant($"{name}/shape", [0, .. op.Shape.Select(size => (long)size)])]);
-            case Dropout:
-                return x;
-            case Add:
-                return Node("Sum", name, Inputs(layer));
-            case Multiply:
-                return Node("Mul", name, Inputs(layer));
-            case Concatenate:
-                return Node("Concat", name, Inputs(layer), Of("axis", 1));
-            case ClassToken:
-                return PrependToken(layer, x, shape);
-            case PositionEmbedding op:
-                var map = network.ShapeOf(layer.Inputs[1]);
-                var places = TorchNetwork.Resampled(Read(layer, ParameterRole.Embedding), op.Grid, map.Height, map.Width, shape.Channels);
-                return Node("Add", name, [x, Constant($"{name}/places", places, [1, shape.Sizes[0], shape.Channels])]);
-            case SelfAttention op:
-                return Attend(name, x, network.ShapeOf(name), op.Heads);
-            case FirstToken:
-                return Node("Gather", name, [x, Constant("constant/first", 0)], Of("axis", 1));
-            default:
-                throw new GraftException($"Layer '{name}' of network '{network.Name}' ({layer.Operation.Kind}) has no counterpart in ONNX.");
-        }
+        _layer = layer;
+        return layer.Operation.Accept(this);
     }
+
+    /// <summary>The layer whose nodes are being added, its name, first input and that one's shape.</summary>
+    private Layer _layer = network.Layers[0];
+
+    private string Name => _layer.Name;
+
+    private string X => _tensors[_layer.Inputs[0]];
+
+    private TensorShape Shape => network.ShapeOf(_layer.Inputs[0]);
+
+    string IOperationVisitor<string>.Visit(Input operation) => throw new InvalidOperationException("Only the first layer is an input.");
+
+    string IOperationVisitor<string>.Visit(Convolution operation) => Convolve(_layer, operation, X, Shape);
+
+    string IOperationVisitor<string>.Visit(SeparableConvolution operation)
+    {
+        var (kernel, channels) = (operation.Kernel, Shape.Channels);
+        var depthwise = Convolution(
+            $"{Name}/depthwise", X, Read(_layer, ParameterRole.DepthwiseKernel), null, [channels, 1, kernel.Height, kernel.Width], 1,
+            Padding.Same.Resolve(Shape.Height, Shape.Width, kernel, 1), channels);
+        var (pointwise, shift, output) = Folded(_layer, Read(_layer, ParameterRole.PointwiseKernel), null);
+        return Convolution(output, depthwise, pointwise, shift, [operation.Filters, channels, 1, 1], 1, default);
+    }
+
+    string IOperationVisitor<string>.Visit(Dense operation) =>
+        Activated(operation.Activation, _layer, output => Linear(output, X, _layer, Shape, operation.Units, operation.Bias));
+
+    string IOperationVisitor<string>.Visit(PointwiseDense operation) => Linear(null, X, _layer, Shape, operation.Units, operation.Bias);
+
+    string IOperationVisitor<string>.Visit(BatchNorm operation) => ScaleAndShift();
+
+    string IOperationVisitor<string>.Visit(LayerScale operation) => ScaleAndShift();
+
+    private string ScaleAndShift()
+    {
+        var (scale, offset) = Affine(_layer, Shape.Channels);
+        var scaled = Node("Mul", offset is null ? Name : $"{Name}/scaled", [X, PerChannel($"{Name}/scale", scale, Shape)]);
+        return offset is null ? scaled : Node("Add", Name, [scaled, PerChannel($"{Name}/offset", offset, Shape)]);
+    }
+
+    string IOperationVisitor<string>.Visit(Activation operation) => Activate(Name, X, operation.Function);
+
+    string IOperationVisitor<string>.Visit(LayerNorm operation)
+    {
+        string[] parameters =
+        [
+            Constant($"{Name}/gamma", Read(_layer, ParameterRole.Gamma), [Shape.Channels]),
+            Constant($"{Name}/beta", Read(_layer, ParameterRole.Beta), [Shape.Channels]),
+        ];
+        var epsilon = Of("epsilon", (float)operation.Epsilon);
+        if (!Shape.IsMap) return Node("LayerNormalization", Name, [X, .. parameters], Of("axis", -1), epsilon);
+        var last = Node("Transpose", $"{Name}/channels_last", [X], Of("perm", [0, 2, 3, 1]));
+        var normal = Node("LayerNormalization", $"{Name}/normal", [last, .. parameters], Of("axis", -1), epsilon);
+        return Node("Transpose", Name, [normal], Of("perm", [0, 3, 1, 2]));
+    }
+
+    string IOperationVisitor<string>.Visit(Pool operation) =>
+        Slide(Name, X, operation, operation.Padding.Resolve(Shape.Height, Shape.Width, operation.Kernel, operation.Stride));
+
+    string IOperationVisitor<string>.Visit(GlobalPool operation)
+    {
+        var pooled = Node(operation.Function == PoolFunction.Average ? "GlobalAveragePool" : "GlobalMaxPool", $"{Name}/map", [X]);
+        return Node("Flatten", Name, [pooled], Of("axis", 1));
+    }
+
+    string IOperationVisitor<string>.Visit(AdaptiveAveragePool operation) => Average(Name, X, Shape, operation.Size);
+
+    string IOperationVisitor<string>.Visit(ZeroPadding operation) => Surround(_layer, X, operation.Padding);
+
+    string IOperationVisitor<string>.Visit(SamePadding operation) => Surround(_layer, X, operation.Resolve(Shape).Padding);
+
+    string IOperationVisitor<string>.Visit(Flatten operation)
+    {
+        var x = operation.Order == AxisOrder.ChannelsLast && Shape.IsMap
+            ? Node("Transpose", $"{Name}/channels_last", [X], Of("perm", [0, 2, 3, 1]))
+            : X;
+        return Node("Flatten", Name, [x], Of("axis", 1));
+    }
+
+    string IOperationVisitor<string>.Visit(Reshape operation) =>
+        Node("Reshape", Name, [X, Constant($"{Name}/shape", [0, .. operation.Shape.Select(size => (long)size)])]);
+
+    string IOperationVisitor<string>.Visit(Dropout operation) => X;
+
+    string IOperationVisitor<string>.Visit(Add operation) => Node("Sum", Name, Inputs(_layer));
+
+    string IOperationVisitor<string>.Visit(Multiply operation) => Node("Mul", Name, Inputs(_layer));
+
+    string IOperationVisitor<string>.Visit(Concatenate operation) => Node("Concat", Name, Inputs(_layer), Of("axis", 1));
+
+    string IOperationVisitor<string>.Visit(ClassToken operation) => PrependToken(_layer, X, Shape);
+
+    string IOperationVisitor<string>.Visit(PositionEmbedding operation)
+    {
+        var map = network.ShapeOf(_layer.Inputs[1]);
+        var places = TorchOperation.Resampled(Read(_layer, ParameterRole.Embedding), operation.Grid, map.Height, map.Width, Shape.Channels);
+        return Node("Add", Name, [X, Constant($"{Name}/places", places, [1, Shape.Sizes[0], Shape.Channels])]);
+    }
+
+    string IOperationVisitor<string>.Visit(SelfAttention operation) => Attend(Name, X, network.ShapeOf(Name), operation.Heads);
+
+    string IOperationVisitor<string>.Visit(FirstToken operation) => Node("Gather", Name, [X, Constant("constant/first", 0)], Of("axis", 1));
+
+    string IOperationVisitor<string>.Visit(ChannelSlice operation) => Node(
+        "Slice", Name,
+        [X, Constant($"{Name}/start", [(long)operation.First]), Constant($"{Name}/end", [(long)operation.First + operation.Count]), Constant($"{Name}/axis", [1L])]);
+
+    string IOperationVisitor<string>.Visit(ChannelShuffle operation)
+    {
+        var groups = Node("Reshape", $"{Name}/groups", [X, Constant(
+            $"{Name}/groups_shape", [0L, operation.Groups, Shape.Channels / operation.Groups, Shape.Height, Shape.Width])]);
+        var dealt = Node("Transpose", $"{Name}/dealt", [groups], Of("perm", [0, 2, 1, 3, 4]));
+        return Node("Reshape", Name, [dealt, Constant($"{Name}/shape", [0L, Shape.Channels, Shape.Height, Shape.Width])]);
+    }
+
+    string IOperationVisitor<string>.Visit(AffineTransform operation)
+    {
+        var (center, factors, shift) = (Read(_layer, ParameterRole.Center), Read(_layer, ParameterRole.Factors), Read(_layer, ParameterRole.Shift));
+        var centered = Node("Sub", $"{Name}/centered", [X, Constant($"{Name}/center", center, [center.Length])]);
+        var offset = Constant($"{Name}/shift", shift, [shift.Length]);
+        if (!operation.IsDiagonal)
+            return Node("Gemm", Name, [centered, Constant($"{Name}/factors", factors, [shift.Length, center.Length]), offset], Of("transB", 1));
+        var scaled = Node("Mul", $"{Name}/scaled", [centered, Constant($"{Name}/factors", factors, [factors.Length])]);
+        return Node("Add", Name, [scaled, offset]);
+    }
+
+    string IOperationVisitor<string>.Visit(OnnxGraph operation) => throw NoCounterpart();
+
+    string IOperationVisitor<string>.Visit(GaussianBayes operation) => throw NoCounterpart();
+
+    string IOperationVisitor<string>.Visit(NeighborVotes operation) => throw NoCounterpart();
+
+    string IOperationVisitor<string>.Visit(RbfMachine operation) => throw NoCounterpart();
+
+    private GraftException NoCounterpart() =>
+        new($"Layer '{Name}' of network '{network.Name}' ({_layer.Operation.Kind}) has no counterpart in ONNX.");
 
     private string[] Inputs(Layer layer) => [.. layer.Inputs.Select(input => _tensors[input])];
 
@@ -174,10 +236,9 @@ internal sealed class OnnxConversion(Network network, IWeights weights)
     private (float[] Kernel, float[]? Bias, string Name) Folded(Layer layer, float[] kernel, float[]? bias)
     {
         var last = layer;
-        while (last.Operation is not (Convolution { Activation: not null } or Dense { Activation: not null })
-               && last != network.Output
-               && _consumers[last.Name].ToList() is [{ Operation: BatchNorm or LayerScale } next])
+        foreach (var index in FoldableLayers.After(network, network.IndexOf(layer.Name)))
         {
+            var next = network.Layers[index];
             var channels = network.ShapeOf(next.Name).Channels;
             var (scale, offset) = Affine(next, channels);
             var perChannel = kernel.Length / channels;
@@ -276,14 +337,28 @@ internal sealed class OnnxConversion(Network network, IWeights weights)
 
     private string Surround(Layer layer, string x, Padding padding)
     {
-        if (layer != network.Output && _consumers[layer.Name].ToList() is [{ Operation: Convolution { Padding.IsSame: false } }])
+        if (network.Uses.OnlyUser(network.IndexOf(layer.Name)) is { } user
+            && network.Layers[user].Operation is Convolution { Padding.IsSame: false })
         {
             _paddings[layer.Name] = padding;
             return x;
         }
         long[] pads = [0, 0, padding.Top, padding.Left, 0, 0, padding.Bottom, padding.Right];
-        return Node("Pad", layer.Name, [x, Constant($"{layer.Name}/pads", pads)]);
+        if (!MayBeTakenForMinusInfinity(layer)) return Node("Pad", layer.Name, [x, Constant($"{layer.Name}/pads", pads)]);
+        var axis = Constant("constant/axis_1", [1L]);
+        var padded = Node(
+            "Pad", $"{layer.Name}/padded",
+            [Node("Unsqueeze", $"{layer.Name}/unsqueezed", [x, axis]), Constant($"{layer.Name}/pads", [0, 0, 0, padding.Top, padding.Left, 0, 0, 0, padding.Bottom, padding.Right])]);
+        return Node("Squeeze", layer.Name, [padded, axis]);
     }
+
+    /// <summary>
+    /// ONNX Runtime moves padding into a max pooling behind it, where it is never the maximum: wrong where all values in a window are below 0, and right
+    /// after a ReLU. A Pad over five axes stays as it is.
+    /// </summary>
+    private bool MayBeTakenForMinusInfinity(Layer padding) =>
+        network[padding.Inputs[0]].Operation is not Activation { Function: ActivationFunction.Relu or ActivationFunction.Relu6 }
+        && network.Uses.Users(network.IndexOf(padding.Name)).Any(user => network.Layers[user].Operation is Pool { Function: PoolFunction.Max });
 
     /// <summary>[N, channels, height, width] → [N, 1 + height · width, channels]: a row of zeros in front, to which the token is added.</summary>
     private string PrependToken(Layer layer, string x, TensorShape shape)

@@ -10,6 +10,8 @@ namespace Graft.Networks.Onnx;
 /// <param name="Bytes">The size of the model.</param>
 public sealed record OnnxGraph(IReadOnlyList<int> Sizes, int Bytes) : Operation
 {
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
     {
         SingleMap(inputs);

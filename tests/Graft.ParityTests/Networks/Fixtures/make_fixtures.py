@@ -1,4 +1,4 @@
-"""Writes networks.json: what torchvision's MobileNetV3, ResNet-34 and ResNet-101 and DINOv2's ViT-S/14 compute in float64.
+"""Writes networks.json: what networks of torchvision and DINOv2's ViT-S/14 compute in float64, and of all variants of a table the keys and shapes.
 
     python3 make_fixtures.py networks.json          torch 1.13, torchvision 0.14
 
@@ -17,6 +17,9 @@ import torchvision
 from torch.nn import functional as F
 
 torch.set_grad_enabled(False)
+# All weights are filled by formula: no time for random ones.
+for initializer in [name for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")]:
+    setattr(torch.nn.init, initializer, lambda tensor, *args, **kwargs: tensor)
 
 
 def uniform(name, count):
@@ -32,7 +35,7 @@ def value(name, shape, gain):
     u = uniform(name, int(np.prod(shape)))
     if name == "input":
         v = (u - 0.5) * 2
-    elif name.endswith(("running_var", ".gamma")) or (name.endswith("weight") and len(shape) == 1):
+    elif name.endswith(("running_var", ".gamma", "layer_scale")) or (name.endswith("weight") and len(shape) == 1):
         v = 0.5 + u
     elif name.endswith("weight"):
         v = (u - 0.5) * 2 * np.sqrt(3 * gain / np.prod(shape[1:]))
@@ -55,14 +58,33 @@ def record(name, gain, size, state, features, logits):
         features=summary(features), logits=None if logits is None else summary(logits))
 
 
+def keys_of_torchvision(name):
+    """A variant of a table of which another is computed: parameters and keys alone, without the numbers."""
+    model = build(name)
+    state = {key: t for key, t in model.state_dict().items() if not key.endswith("num_batches_tracked")}
+    whole = record(f"{name}.torchvision", 1.0, (0, 0), state, torch.zeros(1), None)
+    return {key: whole[key] for key in ("name", "parameters", "keys_sha256")}
+
+
+def build(name):
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    return getattr(torchvision.models, name)(weights=None, **options)
+
+
 def of_torchvision(name, gain, size, last_map):
-    model = getattr(torchvision.models, name)(weights=None).eval().double()
+    model = build(name).eval().double()
     state = {key: value(key, t.shape, gain) for key, t in model.state_dict().items() if not key.endswith("num_batches_tracked")}
-    model.load_state_dict(state, strict=False)
+    whole = model.state_dict()  # with the version that some models ask for
+    whole.update(state)
+    model.load_state_dict(whole)
     maps = []
     model.get_submodule(last_map).register_forward_hook(lambda module, inputs, output: maps.append(output))
     logits = model(value("input", (2, 3, *size), gain))
-    return record(f"{name}.torchvision", gain, size, state, maps[0].mean((2, 3)), logits)
+    features = maps[0]
+    if name.startswith("densenet"):  # its last ReLU is a function
+        features = F.relu(features)
+    features = features[:, 0] if features.dim() == 3 else features.mean((2, 3))
+    return record(f"{name}.torchvision", gain, size, state, features, logits)
 
 
 def vit_small_patch14_dinov2(gain, size, width=384, depth=12, heads=6, patch=14, grid=37):
@@ -115,8 +137,31 @@ if __name__ == "__main__":
         vit_small_patch14_dinov2(1.0, (518, 518)),
         vit_small_patch14_dinov2(1.0, (98, 126)),
         vit_small_patch14_dinov2(1.0, (560, 70)),
+        of_torchvision("resnext50_32x4d", 1.0, (96, 96), "layer4"),
+        of_torchvision("wide_resnet50_2", 1.0, (96, 64), "layer4"),
+        of_torchvision("densenet121", 2.0, (96, 96), "features"),
+        of_torchvision("mnasnet0_5", 2.0, (96, 96), "layers"),
+        of_torchvision("shufflenet_v2_x0_5", 2.0, (96, 96), "conv5"),
+        of_torchvision("regnet_y_400mf", 1.0, (96, 96), "trunk_output"),
+        of_torchvision("regnet_x_800mf", 1.0, (96, 96), "trunk_output"),
+        of_torchvision("googlenet", 2.0, (96, 96), "inception5b"),
+        of_torchvision("efficientnet_b1", 2.0, (96, 96), "features"),
+        of_torchvision("efficientnet_b5", 2.0, (96, 96), "features"),
+        of_torchvision("efficientnet_v2_s", 2.0, (96, 96), "features"),
+        of_torchvision("convnext_small", 1.0, (96, 96), "features"),
+        of_torchvision("vgg11_bn", 2.0, (224, 224), "features"),
+        of_torchvision("vit_b_32", 1.0, (224, 224), "encoder.ln"),
     ]
+    computed = {r["name"] for r in records}
+    records += [keys_of_torchvision(name) for name in (
+        "resnet18", "resnet50", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2", "densenet161", "densenet169", "densenet201",
+        "mnasnet0_75", "mnasnet1_0", "mnasnet1_3", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0",
+        "regnet_y_800mf", "regnet_y_1_6gf", "regnet_y_3_2gf", "regnet_y_8gf", "regnet_y_16gf", "regnet_y_32gf",
+        "regnet_x_400mf", "regnet_x_1_6gf", "regnet_x_3_2gf", "regnet_x_8gf", "regnet_x_16gf", "regnet_x_32gf",
+        "efficientnet_b0", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_b6", "efficientnet_b7",
+        "efficientnet_v2_m", "efficientnet_v2_l", "convnext_tiny", "convnext_base", "convnext_large",
+        "vgg11", "vgg13", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vit_b_16", "vit_l_16", "vit_l_32") if f"{name}.torchvision" not in computed]
     with open(sys.argv[1], "w") as file:
         file.write("[\n" + ",\n".join(json.dumps(r) for r in records) + "\n]\n")
     for r in records:
-        print(r["name"], r["parameters"], r["features"]["std"], r["logits"] and r["logits"]["std"])
+        print(r["name"], r["parameters"], r["features"]["std"] if "features" in r else "", r.get("logits") and r["logits"]["std"])

@@ -1,0 +1,283 @@
+using Graft.Networks.Onnx;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Graft.Networks;
+
+/// <summary>What each kind of layer computes, by torch: one layer on its inputs, [N, …].</summary>
+/// <param name="tensors">The network's weights by key.</param>
+/// <param name="training">Whether the layer runs in training mode.</param>
+/// <param name="overwrites">Whether the first input is needed by nothing else, so that its memory may be the output's.</param>
+/// <param name="norm">The batch norm whose work a convolution does too; null for none.</param>
+internal sealed class TorchOperation(
+    Network network, Layer layer, Tensor[] inputs, IReadOnlyDictionary<string, Tensor> tensors, bool training, bool overwrites, Layer? norm)
+    : IOperationVisitor<Tensor>
+{
+    private Tensor Input => inputs[0];
+
+    public Tensor Visit(Input operation) => throw new InvalidOperationException("An input is given, not computed.");
+
+    public Tensor Visit(Convolution operation)
+    {
+        if (norm is not null)
+        {
+            var (weight, shift) = Fold(Weight("weight"), operation.Bias ? Weight("bias") : null, norm);
+            using (weight)
+            using (shift) return Convolve(Input, operation, weight, shift);
+        }
+        return Activated(Convolve(Input, operation, Weight("weight"), operation.Bias ? Weight("bias") : null), operation.Activation);
+    }
+
+    public Tensor Visit(SeparableConvolution operation)
+    {
+        if (norm is not null)
+        {
+            var (pointwise, bias) = Fold(Weight("pointwise.weight"), null, norm);
+            using (pointwise)
+            using (bias) return ConvolveSeparably(Input, operation, Weight("weight"), pointwise, bias);
+        }
+        return ConvolveSeparably(Input, operation, Weight("weight"), Weight("pointwise.weight"), bias: null);
+    }
+
+    public Tensor Visit(BatchNorm operation) => F.batch_norm(
+        Input, Weight("running_mean"), Weight("running_var"), operation.Scale ? Weight("weight") : null, Weight("bias"), training, operation.Momentum,
+        operation.Epsilon);
+
+    // Of relu, gradients need its output alone; of relu6 its input, which libtorch would copy first.
+    public Tensor Visit(Activation operation) =>
+        overwrites && operation.Function is ActivationFunction.Relu ? Input.relu_()
+        : overwrites && operation.Function is ActivationFunction.Relu6 && !Input.requires_grad ? Input.relu6_()
+        : Activate(Input, operation.Function);
+
+    public Tensor Visit(LayerNorm operation) =>
+        OverChannels(Input, x => F.layer_norm(x, [x.shape[^1]], Weight("weight"), Weight("bias"), operation.Epsilon));
+
+    public Tensor Visit(LayerScale operation) => Input * tensors[layer.Name];
+
+    public Tensor Visit(Pool operation) => Slide(Input, operation);
+
+    public Tensor Visit(GlobalPool operation)
+    {
+        // Of channels that lie last, so that the gradient comes to lie so too.
+        using var last = Input.permute(0, 2, 3, 1);
+        using var positions = last.flatten(1, 2);
+        return operation.Function == PoolFunction.Average ? positions.mean([1]) : positions.amax([1]);
+    }
+
+    public Tensor Visit(AdaptiveAveragePool operation) => F.adaptive_avg_pool2d(Input, [operation.Size.Height, operation.Size.Width]);
+
+    public Tensor Visit(ZeroPadding operation) => Surround(Input, operation.Padding);
+
+    public Tensor Visit(SamePadding operation) =>
+        Surround(Input, Padding.Same.Resolve((int)Input.shape[2], (int)Input.shape[3], operation.Kernel, operation.Stride));
+
+    public Tensor Visit(Dense operation) =>
+        Activated(F.linear(Input, Weight("weight"), operation.Bias ? Weight("bias") : null), operation.Activation);
+
+    public Tensor Visit(PointwiseDense operation) =>
+        OverChannels(Input, x => F.linear(x, Weight("weight"), operation.Bias ? Weight("bias") : null));
+
+    public Tensor Visit(Flatten operation)
+    {
+        using var ordered = operation.Order == AxisOrder.ChannelsLast && Input.dim() == 4 ? Input.permute(0, 2, 3, 1) : Input.alias();
+        return ordered.flatten(1);
+    }
+
+    public Tensor Visit(Reshape operation) => Input.reshape([-1, .. operation.Shape.Select(size => (long)size)]);
+
+    public Tensor Visit(Dropout operation) => training ? F.dropout(Input, operation.Rate, training) : Input.alias();
+
+    public Tensor Visit(Add operation)
+    {
+        var sum = overwrites ? inputs[0].add_(inputs[1]) : inputs[0] + inputs[1];
+        foreach (var more in inputs.Skip(2)) sum.add_(more);
+        return sum;
+    }
+
+    public Tensor Visit(Multiply operation) => inputs[0] * inputs[1];
+
+    public Tensor Visit(Concatenate operation) => cat(inputs, 1);
+
+    public Tensor Visit(ClassToken operation) => PrependToken(Input, tensors[layer.Name]);
+
+    public Tensor Visit(PositionEmbedding operation)
+    {
+        using var places = Resample(tensors[layer.Name], operation.Grid, inputs[1].shape[2], inputs[1].shape[3]);
+        return Input + places;
+    }
+
+    public Tensor Visit(SelfAttention operation) => Attend(Input, operation.Heads);
+
+    public Tensor Visit(FirstToken operation) => Input.select(1, 0);
+
+    public Tensor Visit(ChannelSlice operation) => Input.narrow(1, operation.First, operation.Count);
+
+    public Tensor Visit(ChannelShuffle operation)
+    {
+        var (count, channels, height, width) = (Input.shape[0], Input.shape[1], Input.shape[2], Input.shape[3]);
+        using var groups = Input.reshape(count, operation.Groups, channels / operation.Groups, height, width);
+        using var dealt = groups.transpose(1, 2);
+        return dealt.reshape(count, channels, height, width);
+    }
+
+    public Tensor Visit(AffineTransform operation)
+    {
+        using var centered = Input - Fitted(ParameterRole.Center);
+        return operation.IsDiagonal
+            ? (centered * Fitted(ParameterRole.Factors)).add_(Fitted(ParameterRole.Shift))
+            : F.linear(centered, Fitted(ParameterRole.Factors), Fitted(ParameterRole.Shift));
+    }
+
+    public Tensor Visit(OnnxGraph operation) =>
+        throw new GraftException($"'{network.Name}' is an ONNX model: ONNX Runtime runs it, and it cannot be trained. Keep it frozen.");
+
+    public Tensor Visit(GaussianBayes operation) => TorchClassifiers.LogProbabilities(operation, Input, Fitted);
+
+    public Tensor Visit(NeighborVotes operation) => TorchClassifiers.LogProbabilities(operation, Input, Fitted);
+
+    public Tensor Visit(RbfMachine operation) => TorchClassifiers.LogProbabilities(operation, Input, Fitted);
+
+    private Tensor Weight(string name) => tensors[$"{layer.Name}.{name}"];
+
+    private Tensor Fitted(ParameterRole role) => tensors[new Parameter(layer.Name, role, []).Key];
+
+    /// <summary>The weights and bias of a convolution and a batch norm in one; gradients reach those of both.</summary>
+    private (Tensor Weight, Tensor Bias) Fold(Tensor weight, Tensor? bias, Layer norm)
+    {
+        using var scope = NewDisposeScope();
+        var op = (BatchNorm)norm.Operation;
+        using Scalar epsilon = op.Epsilon;
+        var scale = tensors[$"{norm.Name}.running_var"].add(epsilon).rsqrt_();
+        if (op.Scale) scale = scale * tensors[$"{norm.Name}.weight"];
+        var mean = bias is null ? tensors[$"{norm.Name}.running_mean"] : tensors[$"{norm.Name}.running_mean"] - bias;
+        var shift = tensors[$"{norm.Name}.bias"] - mean * scale;
+        return ((weight * scale.view(-1, 1, 1, 1)).MoveToOuterDisposeScope(), shift.MoveToOuterDisposeScope());
+    }
+
+    private static Tensor Activate(Tensor input, ActivationFunction function) => function switch
+    {
+        ActivationFunction.Relu => F.relu(input),
+        ActivationFunction.Relu6 => F.relu6(input),
+        ActivationFunction.Sigmoid => sigmoid(input),
+        ActivationFunction.Silu => F.silu(input),
+        ActivationFunction.Gelu => F.gelu(input),
+        ActivationFunction.HardSigmoid => F.hardsigmoid(input),
+        ActivationFunction.HardSwish => F.hardswish(input),
+        ActivationFunction.Softmax => softmax(input, 1),
+        _ => throw new NotSupportedException($"{function}"),
+    };
+
+    /// <summary>The activation that is part of a layer; disposes what it is applied to.</summary>
+    private static Tensor Activated(Tensor output, ActivationFunction? function)
+    {
+        if (function is null) return output;
+        using (output) return Activate(output, function.Value);
+    }
+
+    private static Tensor Convolve(Tensor input, Convolution op, Tensor weight, Tensor? bias)
+    {
+        var (padded, symmetric) = Pad(input, op.Padding, op.Kernel, op.Stride, 0);
+        var convolved = F.conv2d(padded, weight, bias, [op.Stride.Height, op.Stride.Width], symmetric, groups: op.Groups);
+        if (!ReferenceEquals(padded, input)) padded.Dispose();
+        return convolved;
+    }
+
+    private static Tensor ConvolveSeparably(Tensor input, SeparableConvolution op, Tensor depthwise, Tensor pointwise, Tensor? bias)
+    {
+        var (padded, symmetric) = Pad(input, Padding.Same, op.Kernel, 1, 0);
+        using var filtered = F.conv2d(padded, depthwise, null, [1, 1], symmetric, groups: input.shape[1]);
+        if (!ReferenceEquals(padded, input)) padded.Dispose();
+        return F.conv2d(filtered, pointwise, bias);
+    }
+
+    /// <summary>Applies what works on the last axis to the channels, which a map [N, channels, height, width] has second.</summary>
+    private static Tensor OverChannels(Tensor input, Func<Tensor, Tensor> apply)
+    {
+        if (input.dim() != 4) return apply(input);
+        using var last = input.permute(0, 2, 3, 1);
+        using var output = apply(last);
+        return output.permute(0, 3, 1, 2);
+    }
+
+    /// <summary>[N, channels, height, width] → [N, 1 + height · width, channels].</summary>
+    private static Tensor PrependToken(Tensor map, Tensor token)
+    {
+        using var positions = map.flatten(2);
+        using var tokens = positions.transpose(1, 2);
+        using var first = token.expand(map.shape[0], -1, -1);
+        return cat([first, tokens], 1);
+    }
+
+    /// <summary>A position embedding of <paramref name="grid"/> for a map of another size, [1 + height · width, channels].</summary>
+    internal static float[] Resampled(float[] embedding, Extent grid, int height, int width, int channels)
+    {
+        using var scope = NewDisposeScope();
+        using var learned = tensor(embedding, [1, 1 + grid.Height * grid.Width, channels]);
+        return TorchNetwork.Values(Resample(learned, grid, height, width).contiguous()).ToArray();
+    }
+
+    /// <summary>[1, 1 + grid, channels] → [1, 1 + height · width, channels]; the first token has no place.</summary>
+    private static Tensor Resample(Tensor embedding, Extent grid, long height, long width)
+    {
+        if ((grid.Height, grid.Width) == (height, width)) return embedding.alias();
+        using var first = embedding.narrow(1, 0, 1);
+        using var rest = embedding.narrow(1, 1, grid.Height * grid.Width);
+        using var rows = rest.reshape(1, grid.Height, grid.Width, -1);
+        using var map = rows.permute(0, 3, 1, 2);
+        using var resampled = F.interpolate(
+            map, [height, width], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
+        using var positions = resampled.flatten(2);
+        using var places = positions.transpose(1, 2);
+        return cat([first, places], 1);
+    }
+
+    /// <summary>[N, tokens, 3 · channels] → [N, tokens, channels].</summary>
+    private static Tensor Attend(Tensor input, int heads)
+    {
+        var (count, tokens) = (input.shape[0], input.shape[1]);
+        using var parts = input.reshape(count, tokens, 3, heads, -1);
+        using var split = parts.permute(2, 0, 3, 1, 4);
+        using var query = split.select(0, 0);
+        using var key = split.select(0, 1);
+        using var value = split.select(0, 2);
+        using var attended = F.scaled_dot_product_attention(query, key, value);
+        using var sideBySide = attended.transpose(1, 2);
+        return sideBySide.flatten(2);
+    }
+
+    private static Tensor Surround(Tensor input, Padding padding) =>
+        F.pad(input, [padding.Left, padding.Right, padding.Top, padding.Bottom]);
+
+    private static Tensor Slide(Tensor input, Pool op)
+    {
+        var isMax = op.Function == PoolFunction.Max;
+        var (padded, symmetric) = Pad(input, op.Padding, op.Kernel, op.Stride, isMax ? double.NegativeInfinity : 0);
+        try
+        {
+            long[] kernel = [op.Kernel.Height, op.Kernel.Width], stride = [op.Stride.Height, op.Stride.Width];
+            if (isMax) return F.max_pool2d(padded, kernel, stride, symmetric, [1, 1], op.RoundUp);
+            var average = F.avg_pool2d(padded, kernel, stride, symmetric, op.RoundUp, op.CountPadding);
+            if (ReferenceEquals(padded, input) || op.CountPadding) return average;
+            // Zeros that were written out were counted: divided by the share of each window that is not one of them.
+            using var ones = ones_like(input);
+            using var map = Pad(ones, op.Padding, op.Kernel, op.Stride, 0).Padded;
+            using var share = F.avg_pool2d(map, kernel, stride, symmetric, op.RoundUp);
+            return average.div_(share);
+        }
+        finally
+        {
+            if (!ReferenceEquals(padded, input)) padded.Dispose();
+        }
+    }
+
+    /// <summary>torch's windows pad evenly only; uneven padding is written out first.</summary>
+    private static (Tensor Padded, long[] Symmetric) Pad(
+        Tensor input, Padding padding, Extent kernel, Extent stride, double value)
+    {
+        var (top, bottom, left, right, _, _) = padding.Resolve((int)input.shape[2], (int)input.shape[3], kernel, stride);
+        return top == bottom && left == right
+            ? (input, [top, left])
+            : (F.pad(input, [left, right, top, bottom], PaddingModes.Constant, value), [0, 0]);
+    }
+}
