@@ -67,7 +67,7 @@ internal static class DataCheckVerb
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var aside = parsed.GetValue(quarantine);
             if (parsed.GetValue(undo))
-                return Undo(source, aside ?? throw new UsageException("Expected --quarantine DIR with --undo: the folder that the photos were moved into."));
+                return Undo(source, aside ?? throw new UsageException("Expected --quarantine DIR with --undo: the folder that the photos were moved into."), cancellation);
             if (aside is null && parsed.GetValue(kinds) is { Length: > 0 }) throw new UsageException("Expected --quarantine DIR with --move.");
             var network = parsed.GetValue(backbone);
             if (network is null && parsed.GetValue(kinds)?.Contains(WrongLabel) == true)
@@ -98,7 +98,7 @@ internal static class DataCheckVerb
             {
                 var chosen = parsed.GetValue(kinds) is { Length: > 0 } named ? named.Select(name => Kinds[name]).ToHashSet() : Quarantine.UsualKinds;
                 var suspects = Quarantine.SuspectsOf(report, chosen);
-                var (moved, left) = Quarantine.Move(source, suspects, aside);
+                var (moved, left) = Quarantine.Move(source, suspects, aside, cancellation);
                 Terminal.Say(moved == 0
                     ? $"{(left.Count == 0 ? "Nothing to move aside" : "Moved nothing")}."
                     : $"Moved {Files(moved)} into {aside}. Back again: graft data check {source} --quarantine {aside} --undo");
@@ -109,9 +109,9 @@ internal static class DataCheckVerb
         return command;
     }
 
-    private static int Undo(string source, string aside)
+    private static int Undo(string source, string aside, CancellationToken cancellation)
     {
-        var (restored, left) = Quarantine.Undo(source, aside);
+        var (restored, left) = Quarantine.Undo(source, aside, cancellation);
         Console.Out.WriteLine($"{Files(restored)} back in {source}.");
         return Stays(left);
     }

@@ -30,7 +30,7 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
             var path = Path.Join(folder, entry.Name);
             if (entry.IsFolder)
             {
-                if (!entry.IsLink || !Contains(RealPath(path), RealPath(folder))) folders.Add(path);
+                if (!entry.IsLink || !OutputFolder.Contains(OutputFolder.RealPath(path), OutputFolder.RealPath(folder))) folders.Add(path);
             }
             else if (Objection(path, entry) is { } reason) findings.Skip(path, reason);
             else images.Add(path);
@@ -45,7 +45,7 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         var listed = new HashSet<string>(StringComparer.Ordinal);
         while (pending.TryPop(out var current))
         {
-            if (!listed.Add(RealPath(current))) continue;
+            if (!listed.Add(OutputFolder.RealPath(current))) continue;
             var listing = Of(current, findings);
             foreach (var image in listing.Images) yield return image;
             foreach (var below in listing.Folders.Reverse()) pending.Push(below);
@@ -115,21 +115,4 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true } target
             ? target.Length
             : null;
-
-    /// <summary>Whether a path leads into a folder or to it itself; both are full ones.</summary>
-    internal static bool Contains(string folder, string path)
-    {
-        // The root alone ends in a separator already.
-        var start = Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar;
-        return (path + Path.DirectorySeparatorChar).StartsWith(start, StringComparison.Ordinal);
-    }
-
-    private static string RealPath(string folder)
-    {
-        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        if (Path.GetDirectoryName(path) is not { } parent) return path;
-        return new DirectoryInfo(path) is { LinkTarget: not null } link
-            ? RealPath(link.ResolveLinkTarget(returnFinalTarget: true)!.FullName)
-            : Path.Join(RealPath(parent), Path.GetFileName(path));
-    }
 }
