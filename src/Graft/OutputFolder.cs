@@ -45,7 +45,7 @@ internal sealed class OutputFolder(string path)
         if (name.Length == 0) return "has an empty name in it";
         if (name is "." or "..") return "leads out of the folder";
         if (name.Contains('\0')) return "has a NUL character in it";
-        if (name.Contains('/') || name.Contains(Path.DirectorySeparatorChar)) return "is not the name of one folder";
+        if (name.Contains('/') || name.Contains(Path.DirectorySeparatorChar)) return "has a path separator in it";
         if (!(isWindows ?? OperatingSystem.IsWindows())) return null;
         if (name.Any(IsForbidden)) return "has a character in it that Windows does not allow";
         if (name[^1] is ' ' or '.') return "ends in a space or a dot, which Windows drops";

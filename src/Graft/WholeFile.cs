@@ -43,6 +43,11 @@ internal static partial class WholeFile
                 Place(draft, path, replaces);
             }
         }
+        catch (IOException problem) when (problem.Message.Contains(draft, StringComparison.Ordinal))
+        {
+            // A user does not know of drafts.
+            throw new IOException(problem.Message.Replace($" : '{draft}'", "", StringComparison.Ordinal), problem);
+        }
         finally
         {
             // After the move there is nothing of that name.

@@ -29,7 +29,7 @@ internal static class DataCheckVerb
 
     public static Command Create()
     {
-        var data = LabeledPhotos.Argument();
+        var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var page = new Option<string?>("--html") { Description = "Write a page with thumbnails into a new file", HelpName = "FILE" };
         var quarantine = new Option<string?>("--quarantine")
         {
@@ -62,6 +62,7 @@ internal static class DataCheckVerb
             "graft data check flowers --quarantine aside --undo") { data, page, quarantine, kinds, undo, json, backbone };
         pretrained.AddTo(command, BackboneOptions.VectorPoolings);
         caching.AddTo(command);
+        tables.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
@@ -76,7 +77,7 @@ internal static class DataCheckVerb
             if (parsed.GetValue(page) is { } wanted) NewFile.Check(wanted, page.Name);
             if (aside is not null) Quarantine.CheckFolder(source, aside);
 
-            var photos = LabeledImages.Load(source, new() { ValidationFraction = 0 });
+            var photos = tables.Load(source, new() { ValidationShare = 0 }, parsed);
             // Better to learn now than after reading all photos that there is no such network.
             using var features = network is null ? null : pretrained.LoadFeatures(network, parsed, cancellation);
             using var cache = network is null ? null : caching.Open(parsed);

@@ -12,7 +12,7 @@ internal static class FeaturesVerb
 {
     public static Command Create()
     {
-        var data = LabeledPhotos.Argument();
+        var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var backbone = BackboneOptions.Name();
         var output = new Option<string>("--out")
         {
@@ -38,6 +38,7 @@ internal static class FeaturesVerb
         pretrained.AddTo(command, BackboneOptions.AllPoolings);
         command.Add(seed);
         caching.AddTo(command);
+        tables.AddTo(command);
         command.Add(json);
 
         command.SetWork((parsed, cancellation) =>
@@ -46,7 +47,7 @@ internal static class FeaturesVerb
             var file = parsed.GetRequiredValue(output);
             if (FeatureTable.ProblemWith(file) is { } problem) throw new UsageException(problem);
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
-            var photos = LabeledImages.Load(source, new() { Seed = parsed.GetValue(seed) });
+            var photos = tables.Load(source, new() { Seed = parsed.GetValue(seed) }, parsed);
             foreach (var note in photos.Notes) Terminal.Note(note);
 
             using var features = pretrained.LoadFeatures(parsed.GetRequiredValue(backbone), parsed, cancellation);

@@ -4,7 +4,7 @@ namespace Graft.Data;
 
 /// <summary>What lies in a folder: image candidates and sub-folders in ordinal order of their names.</summary>
 /// <remarks>
-/// Hidden entries and those that operating systems leave behind are not seen at all. Links to files are followed, links
+/// Hidden entries and those that operating systems and network storage leave behind are not seen at all. Links to files are followed, links
 /// to folders too unless they lead back into what was already listed.
 /// </remarks>
 internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList<string> Folders)
@@ -13,7 +13,11 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
 
     private static readonly HashSet<string> LeftBehind = new(StringComparer.OrdinalIgnoreCase)
     {
-        "Thumbs.db", "desktop.ini", "__MACOSX",
+        // Windows, macOS, Linux.
+        "Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN", "RECYCLER", "System Volume Information", "FOUND.000",
+        "__MACOSX", "Icon\r", "Network Trash Folder", "Temporary Items", "lost+found",
+        // Network storage (Synology, QNAP), and Python.
+        "@eaDir", "@tmp", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "__pycache__",
     };
 
     private static readonly EnumerationOptions Everything = new() { AttributesToSkip = 0, IgnoreInaccessible = false };

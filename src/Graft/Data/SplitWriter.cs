@@ -31,6 +31,8 @@ public static partial class SplitWriter
         DataSplit split, string target, SplitMode mode, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
         CheckTarget(split.Source, target, mode);
+        if (mode != SplitMode.Copy && split.Images.FirstOrDefault(image => !image.Source.IsFile) is { } inMemory)
+            throw new DataException($"'{inMemory.Path}' is no file, so no link or table can lead to it. Copy the images.");
         try
         {
             if (mode == SplitMode.Csv) WriteTable(split, target);
@@ -87,7 +89,8 @@ public static partial class SplitWriter
                 var path = draft.PathOf(file);
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
                 if (mode == SplitMode.Link) Link(image.Path, path);
-                else File.Copy(image.Path, path, overwrite: false);
+                else if (image.Source.IsFile) File.Copy(image.Path, path, overwrite: false);
+                else File.WriteAllBytes(path, image.Source.Read());
                 progress?.Report(new(mode == SplitMode.Link ? "Link" : "Copy", ++done, split.Images.Count, "images"));
             }
             if (Directory.Exists(final)) Directory.Delete(final); // It was empty, or this fails.

@@ -41,7 +41,7 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
         var images = photos.Validation.Zip(validation.Probabilities, (image, row) => (image, row, Split: Validation))
             .Concat(photos.Test.Zip(test?.Probabilities ?? [], (image, row) => (image, row, Split: Test)));
         return new(photos.Classes, [.. images.Select((entry, index) => new EvaluatedImage(
-            Path.GetFullPath(entry.image.Path), entry.Split, entry.image.Class, entry.row, map?.Points[index]))]);
+            entry.image.FullPath, entry.Split, entry.image.Class, entry.row, map?.Points[index]))]);
     }
 
     /// <summary>The images of a split measured; null without images.</summary>

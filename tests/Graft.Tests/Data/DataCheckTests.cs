@@ -12,7 +12,7 @@ public sealed class DataCheckTests : IDisposable
     public void Dispose() => _pictures.Dispose();
 
     private DataCheckReport Check() => DataCheck.Run(
-        LabeledImages.Load(_pictures.FullName, new() { ValidationFraction = 0 }), cancellation: TestContext.Current.CancellationToken);
+        LabeledImages.Load(_pictures.FullName, new() { ValidationShare = 0 }), cancellation: TestContext.Current.CancellationToken);
 
     private static string[] Files(DuplicateGroup group) => [.. group.Images.Select(image => image.File)];
 
@@ -283,6 +283,77 @@ public sealed class DataCheckTests : IDisposable
         Assert.Equal(1, moved);
         Assert.Equal(suspects[0].Path, Assert.Single(left).Path);
         Assert.True(File.Exists(_pictures.Outside("aside/cat/y.jpg")));
+    }
+
+    [Fact]
+    public void Links_never_make_quarantine_move_what_lies_elsewhere()
+    {
+        for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
+        var originals = Directory.CreateDirectory(_pictures.Outside("originals")).FullName;
+        var (broken, other) = (Path.Combine(originals, "broken.jpg"), Path.Combine(originals, "other.jpg"));
+        foreach (var path in new[] { broken, other }) File.WriteAllText(path, "no picture");
+        Directory.CreateSymbolicLink(Path.Combine(_pictures.FullName, "cat", "more"), originals);
+        File.CreateSymbolicLink(Path.Combine(_pictures.FullName, "dog", "link.jpg"), "../../originals/other.jpg");
+        var aside = _pictures.Outside("aside");
+
+        var (moved, left) = Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside, TestContext.Current.CancellationToken);
+
+        Assert.Equal(1, moved);
+        Assert.Equal(2, left.Count);
+        Assert.All(left, file => Assert.Equal("it leads out of the folder through a link", file.Reason));
+        Assert.Equal(2, Directory.GetFiles(originals).Length);
+        Assert.Equal("../../originals/other.jpg", new FileInfo(Path.Combine(aside, "dog", "link.jpg")).LinkTarget);
+        Assert.Equal(1, Quarantine.Undo(_pictures.FullName, aside, TestContext.Current.CancellationToken).Restored);
+        Assert.Equal("../../originals/other.jpg", new FileInfo(Path.Combine(_pictures.FullName, "dog", "link.jpg")).LinkTarget);
+        Assert.False(Directory.Exists(aside));
+    }
+
+    [Fact]
+    public void Undo_follows_no_link_of_a_list_out_of_the_folders()
+    {
+        var photo = _pictures.Put("cat/0.jpg", 0);
+        var outside = Directory.CreateDirectory(_pictures.Outside("outside")).FullName;
+        File.WriteAllText(Path.Combine(outside, "mine.txt"), "mine");
+        var aside = Directory.CreateDirectory(_pictures.Outside("aside")).FullName;
+        File.WriteAllText(Path.Combine(aside, "theirs.jpg"), "theirs");
+        Directory.CreateSymbolicLink(Path.Combine(aside, "link"), outside);
+        Directory.CreateSymbolicLink(Path.Combine(_pictures.FullName, "link"), outside);
+        File.WriteAllText(
+            Path.Combine(aside, Quarantine.ListName),
+            $"file,moved_to,reason,moved_from\n\"cat/1.txt\",\"link/mine.txt\",\"\",\"{_pictures.FullName}\"\n\"link/1.jpg\",\"theirs.jpg\",\"\",\"{_pictures.FullName}\"\n");
+
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside, TestContext.Current.CancellationToken);
+
+        Assert.Equal(0, restored);
+        Assert.All(left, file => Assert.Equal("its path leads out of the folder through a link", file.Reason));
+        Assert.Equal(2, left.Count);
+        Assert.Equal(["mine.txt"], Directory.GetFiles(outside).Select(Path.GetFileName));
+        Assert.True(File.Exists(photo));
+    }
+
+    [Fact]
+    public void Quarantines_at_once_lose_no_photo()
+    {
+        for (var seed = 0; seed < 12; seed++)
+        {
+            _pictures.Put($"{(seed % 2 == 0 ? "cat" : "dog")}/{seed}.jpg", seed);
+            _pictures.Put($"{(seed % 2 == 0 ? "cat" : "dog")}/{seed} copy.jpg", seed);
+        }
+        var before = Pictures.Snapshot(_pictures.FullName);
+        var (suspects, aside) = (Quarantine.SuspectsOf(Check()), _pictures.Outside("aside"));
+        var cancellation = TestContext.Current.CancellationToken;
+
+        var moved = Enumerable.Range(0, 6).AsParallel().WithDegreeOfParallelism(6).Sum(_ =>
+        {
+            var (count, left) = Quarantine.Move(_pictures.FullName, suspects, aside, cancellation);
+            Assert.Empty(left);
+            return count;
+        });
+
+        Assert.Equal(12, moved);
+        Assert.Equal(12, Quarantine.Undo(_pictures.FullName, aside, cancellation).Restored);
+        Assert.Equal(before, Pictures.Snapshot(_pictures.FullName));
+        Assert.False(Directory.Exists(aside));
     }
 
     [Fact]
