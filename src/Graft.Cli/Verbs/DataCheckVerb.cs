@@ -77,7 +77,7 @@ internal static class DataCheckVerb
             if (parsed.GetValue(page) is { } wanted) NewFile.Check(wanted, page.Name);
             if (aside is not null) Quarantine.CheckFolder(source, aside);
 
-            var photos = tables.Load(source, new() { ValidationShare = 0 }, parsed);
+            var photos = tables.Load(source, LabeledImagesOptions.ForChecking, parsed);
             // Better to learn now than after reading all photos that there is no such network.
             using var features = network is null ? null : pretrained.LoadFeatures(network, parsed, cancellation);
             using var cache = network is null ? null : caching.Open(parsed);

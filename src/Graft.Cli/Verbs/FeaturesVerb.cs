@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json;
-using Graft.Data;
 using Graft.Features;
 using Graft.Features.Export;
 using Graft.Runs;

@@ -115,8 +115,12 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         var sizes = images.Where(image => image.Part == DataPart.Train)
             .CountBy(image => image.Class, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
         if (classes.Count == 1)
-            Problem($"'{source}' holds a single class, '{classes[0]}'; expected at least two, each in a folder of its own." +
-                $"{WrapperRemedy(classes[0])}");
+        {
+            var single = $"'{source}' holds a single class, '{classes[0]}'; expected at least two"
+                + $"{(Directory.Exists(source) ? ", each in a folder of its own" : "")}.{WrapperRemedy(classes[0])}";
+            if (options.AllowsSingleClass) Warn(single);
+            else Problem(single);
+        }
         if (sizes.Values.Sum() is var count && count < classes.Count)
             Problem($"There are fewer training images ({count}) than classes ({classes.Count}).");
         foreach (var empty in classes.Where(name => !sizes.ContainsKey(name)))

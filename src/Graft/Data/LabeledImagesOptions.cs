@@ -51,6 +51,12 @@ public sealed record LabeledImagesOptions
     /// <summary>What a table leaves out at the end of each path, such as <c>.jpg</c>. Default null: nothing.</summary>
     public string? ImageSuffix { get; init; }
 
+    /// <summary>Whether a single class will do, with a warning: enough to look at photos, too few to learn from. Default false.</summary>
+    public bool AllowsSingleClass { get; init; }
+
+    /// <summary>For looking at images, see <see cref="DataCheck"/>: nothing is split off, and a single class will do.</summary>
+    public static LabeledImagesOptions ForChecking { get; } = new() { ValidationShare = 0, AllowsSingleClass = true };
+
     /// <summary>For images that a trained model is tried on: its classes, and nothing is split off.</summary>
     public static LabeledImagesOptions ForEvaluation(IReadOnlyList<string> classes) =>
         new() { Classes = classes, ValidationShare = 0 };

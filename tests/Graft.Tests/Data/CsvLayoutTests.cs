@@ -110,6 +110,18 @@ public sealed class CsvLayoutTests : IDisposable
     }
 
     [Fact]
+    public void A_single_class_can_be_looked_at_and_not_learned_from()
+    {
+        var table = Table("path,label\nimages/a.jpg,cat\nimages/b.jpg,cat\n");
+
+        Assert.EndsWith("holds a single class, 'cat'; expected at least two.", Assert.Throws<DataException>(() => LabeledImages.Load(table)).Problems[0], StringComparison.Ordinal);
+        Assert.EndsWith("expected at least two.", Assert.Single(LabeledImages.Load(table, LabeledImagesOptions.ForChecking).Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_table_without_known_headings_is_told_in_one_problem() => Assert.Single(LoadFails("name,label\nimages/a.jpg,cat\n").Problems);
+
+    [Fact]
     public void Absolute_paths_and_a_split_column_are_read()
     {
         var images = Load($"""
