@@ -44,5 +44,9 @@ internal sealed class Interruption : IDisposable
         _source.Cancel();
     }
 
-    private static void Leave() => Environment.Exit(ProcessExit.With(ExitCode));
+    private static void Leave()
+    {
+        Terminal.Say("Interrupted.");
+        Environment.Exit(ProcessExit.With(ExitCode));
+    }
 }
