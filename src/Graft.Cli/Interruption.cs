@@ -3,13 +3,21 @@ using System.Runtime.InteropServices;
 namespace Graft.Cli;
 
 /// <summary>
-/// Ctrl-C or a request to terminate: the work is asked to end at its next step. What does not end in time, or is interrupted again, is ended
-/// at once.
+/// Ctrl-C or a request to terminate: the work is asked to end at its next step, and leaves the same in both cases. What does not end in time,
+/// or is interrupted again, is ended at once.
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
-    /// <summary>A step of a large network takes seconds.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    /// <summary>What a shell calls a process ended by Ctrl-C (128 + 2) and by a request to terminate (128 + 15).</summary>
+    private const int Interrupted = 130, Terminated = 143;
+
+    /// <summary>
+    /// How long a step may still take. Default 20 s: one of a large network takes seconds. Shorter for a command that keeps nothing.
+    /// </summary>
+    public static TimeSpan Patience { get; set; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>The exit code of an interrupted command.</summary>
+    public static int ExitCode { get; private set; } = Interrupted;
 
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _signals;
@@ -30,10 +38,15 @@ internal sealed class Interruption : IDisposable
     private void Interrupt(PosixSignalContext context)
     {
         context.Cancel = true;
+        if (!_source.IsCancellationRequested) ExitCode = context.Signal == PosixSignal.SIGTERM ? Terminated : Interrupted;
         if (_source.IsCancellationRequested) Leave();
         _deadline.Change(Patience, Timeout.InfiniteTimeSpan);
         _source.Cancel();
     }
 
-    private static void Leave() => Environment.Exit(ProcessExit.With(Terminal.Interrupted));
+    private static void Leave()
+    {
+        Terminal.Say("Interrupted.");
+        Environment.Exit(ProcessExit.With(ExitCode));
+    }
 }

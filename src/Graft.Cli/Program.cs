@@ -2,6 +2,7 @@ using System.CommandLine;
 using Graft.Cli;
 using Graft.Cli.Verbs;
 
+Terminal.Open();
 var root = new RootCommand(
     """
     Transfer learning for photographs: take a network pretrained on ImageNet, graft a new head on it,

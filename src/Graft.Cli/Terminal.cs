@@ -1,4 +1,7 @@
 using System.CommandLine;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Text;
 using Graft.Checkpoints;
 using Graft.Imaging;
 using Graft.Runs;
@@ -11,7 +14,20 @@ namespace Graft.Cli;
 /// </summary>
 internal static class Terminal
 {
-    public const int Done = 0, Failed = 1, Misused = 2, Interrupted = 130;
+    public const int Done = 0, Failed = 1, Misused = 2;
+
+    private static TextWriter s_drawing = Console.Error;
+
+    /// <summary>What a user does after an interruption to continue: "Repeat the command to continue." Null where nothing is kept.</summary>
+    public static string? AdviceAfterInterruption { get; set; }
+
+    /// <summary>From here on nothing that is written to standard output or error can be mistaken by a terminal for a command.</summary>
+    public static void Open()
+    {
+        s_drawing = VisibleWriter.Raw(Console.Error, ignoresFailure: true);
+        Console.SetOut(new VisibleWriter(Console.Out, ignoresFailure: false));
+        Console.SetError(new VisibleWriter(Console.Error, ignoresFailure: true));
+    }
 
     /// <summary>A user never sees a stack trace without asking for one.</summary>
     public static Option<bool> Verbose { get; } =
@@ -36,7 +52,7 @@ internal static class Terminal
             }
         });
 
-    public static void Say(string message) => Console.Error.WriteLine(Visible(message));
+    public static void Say(string message) => Console.Error.WriteLine(message);
 
     public static void Note(string message) => Say($"note: {message}");
 
@@ -52,18 +68,9 @@ internal static class Terminal
     }
 
     /// <summary>
-    /// A name, which may hold anything, as a part of one line: a line break in it, and what a terminal would obey rather than show, become
-    /// the pictures that Unicode has of them.
+    /// A name, which may hold anything, as a part of one line: line breaks and tabs are shown too, see <see cref="VisibleText"/>.
     /// </summary>
-    public static string OnOneLine(string name) => Visible(name, isOneLine: true);
-
-    private static string Visible(string text, bool isOneLine = false)
-    {
-        return text.Any(IsHidden) ? string.Concat(text.Select(letter => IsHidden(letter) ? Picture(letter) : letter)) : text;
-
-        bool IsHidden(char letter) => char.IsControl(letter) && (isOneLine || letter is not ('\n' or '\r' or '\t'));
-        static char Picture(char letter) => letter < ' ' ? (char)('\u2400' + letter) : '\uFFFD';
-    }
+    public static string OnOneLine(string name) => VisibleText.Of(name);
 
     /// <summary>A text table with aligned columns: names to the left, numbers to the right.</summary>
     public static string Table(IReadOnlyList<string> titles, IReadOnlyList<bool> isNumber, IEnumerable<string[]> rows)
@@ -80,7 +87,7 @@ internal static class Terminal
     {
         if (Console.IsErrorRedirected) return work(new ProgressLines());
         var result = default(T)!;
-        AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) })
+        AnsiConsole.Create(new AnsiConsoleSettings { Out = new ErrorTerminal() })
             .Progress().AutoClear(false).HideCompleted(false)
             .Columns(
                 new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
@@ -93,8 +100,8 @@ internal static class Terminal
         if (problem is AggregateException { InnerExceptions: [var only] }) problem = only;
         if (problem is OperationCanceledException && cancellation.IsCancellationRequested)
         {
-            Say("Interrupted. What was computed so far is kept; the same command goes on from there.");
-            return Interrupted;
+            Say($"Interrupted.{(AdviceAfterInterruption is { } advice ? $" {advice}" : "")}");
+            return Interruption.ExitCode;
         }
         var verbose = parsed.GetValue(Verbose);
         if (problem is RequestException request)
@@ -109,11 +116,37 @@ internal static class Terminal
         }
         else
         {
-            Console.Error.WriteLine($"graft: something went wrong that should not have: {problem.Message}");
-            if (!verbose) Console.Error.WriteLine("Run the command again with --verbose and report what it prints.");
+            Say($"""
+                graft: internal error: {problem.GetType().Name}: {problem.Message}
+                This is a bug in Graft. Please report it with these lines{(verbose ? " and what follows" : " and with what the same command prints with --verbose")}:
+                  graft {Version}, {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}
+                  graft {string.Join(' ', Environment.GetCommandLineArgs().Skip(1).Select(argument => argument.Contains(' ') ? $"\"{argument}\"" : argument))}
+                """);
         }
         if (verbose) Console.Error.WriteLine(problem);
         return problem is UsageException or RequestException or Backbones.UnknownBackboneException ? Misused : Failed;
+    }
+
+    private static string Version =>
+        typeof(Terminal).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "of unknown version";
+
+    /// <summary>Standard error, where it is a terminal, for drawing on.</summary>
+    private sealed class ErrorTerminal : IAnsiConsoleOutput
+    {
+        private readonly AnsiConsoleOutput _size = new(Console.Error);
+
+        public TextWriter Writer => s_drawing;
+
+        public bool IsTerminal => !Console.IsErrorRedirected;
+
+        public int Width => _size.Width;
+
+        public int Height => _size.Height;
+
+        public void SetEncoding(Encoding encoding)
+        {
+            // As the system has it.
+        }
     }
 
     private sealed class ProgressLines : IProgress<StepProgress>

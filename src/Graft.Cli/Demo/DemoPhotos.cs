@@ -16,7 +16,8 @@ internal static class DemoPhotos
     /// and its number alone, so more pictures never change the ones that were there.
     /// </summary>
     public static void Draw(
-        string folder, int trainPerClass, int validationPerClass, int testPerClass, int seed, int sizePixels = 128)
+        string folder, int trainPerClass, int validationPerClass, int testPerClass, int seed, int sizePixels = 128,
+        CancellationToken cancellation = default)
     {
         var photos =
             from part in new (Split Split, int Count)[]
@@ -26,13 +27,13 @@ internal static class DemoPhotos
             from name in Classes
             from number in Enumerable.Range(1, part.Count)
             select (part.Split, Class: name, Number: number);
-        Parallel.ForEach(photos, photo =>
+        Parallel.ForEach(photos, new ParallelOptions { CancellationToken = cancellation }, photo =>
         {
             var classFolder = Path.Combine(folder, photo.Split.ToString().ToLowerInvariant(), photo.Class);
             Directory.CreateDirectory(classFolder);
-            File.WriteAllBytes(
+            WholeFile.Write(
                 Path.Combine(classFolder, $"{photo.Class}-{photo.Number:000}.jpg"),
-                DrawOne(photo.Class, photo.Split, photo.Number, seed, sizePixels));
+                DrawOne(photo.Class, photo.Split, photo.Number, seed, sizePixels).AsMemory());
         });
     }
 

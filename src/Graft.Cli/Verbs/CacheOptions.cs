@@ -43,6 +43,7 @@ internal sealed class CacheOptions
     {
         try
         {
+            Terminal.AdviceAfterInterruption ??= "The features computed so far are kept; repeat the command to continue.";
             return FeatureCache.Open(options: FeatureCacheOptions.FromEnvironment() with { Precision = precision, Warn = Terminal.Warn });
         }
         catch (FeatureCacheException problem)

@@ -111,16 +111,19 @@ internal static class CacheVerb
         || use.Space.Backbone?.Split('.')[0] == name
         || use.Space.Key.StartsWith(name, StringComparison.OrdinalIgnoreCase);
 
-    private static string Table(IEnumerable<FeatureSpaceUse> uses) => Terminal.Table(
-        ["space", "backbone", "layer", "numbers", "preprocessing", "kept as", "images", "size", "last used"],
-        [false, false, false, true, false, false, true, true, false],
-        uses.Select(use => (string[])
+    /// <summary>What was kept, in lines that fit a terminal of 80 columns.</summary>
+    private static string Table(IEnumerable<FeatureSpaceUse> uses) => string.Join("\n", uses.Select(use =>
+    {
+        string[] lines =
         [
-            use.Space.Key[..Math.Min(ShownOfKey, use.Space.Key.Length)], use.Space.Backbone ?? "?", use.Space.Layer ?? "?",
-            use.Space.Length is { } length ? $"{length:N0}" : "?", use.Space.Preprocessing ?? "?",
-            use.Precision == FeaturePrecision.Float16 ? "float16" : "float32", $"{use.Images:N0}", Size(use.Bytes),
-            use.LastUsed.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
-        ]));
+            $"{use.Space.Backbone ?? "?"}, {use.Space.Layer ?? "?"}",
+            $"{Count(use.Images, "image")} × {(use.Space.Length is { } length ? $"{length:N0}" : "?")} {(use.Precision == FeaturePrecision.Float16 ? "float16" : "float32")}, "
+                + $"{Size(use.Bytes)}, last used {use.LastUsed.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}",
+            .. (use.Space.Preprocessing ?? "?").Split(" / "),
+        ];
+        var key = use.Space.Key[..Math.Min(ShownOfKey, use.Space.Key.Length)];
+        return string.Join('\n', lines.Select((line, index) => $"{(index == 0 ? key : "").PadRight(ShownOfKey)}  {(index > 2 ? "/ " : "")}{Terminal.OnOneLine(line)}"));
+    }));
 
     private static object Described(FeatureSpaceUse use) => new
     {

@@ -29,7 +29,7 @@ internal static class DataCheckVerb
 
     public static Command Create()
     {
-        var data = LabeledPhotos.Argument();
+        var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var page = new Option<string?>("--html") { Description = "Write a page with thumbnails into a new file", HelpName = "FILE" };
         var quarantine = new Option<string?>("--quarantine")
         {
@@ -59,12 +59,13 @@ internal static class DataCheckVerb
         networks.AddAllTo(command);
         extraction.AddTo(command, [.. BackboneRequests.PoolingNames.SkipLast(1)]);
         caching.AddTo(command);
+        tables.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var aside = parsed.GetValue(quarantine);
             if (parsed.GetValue(undo))
-                return Undo(source, aside ?? throw new UsageException("Expected --quarantine DIR with --undo: the folder that the photos were moved into."));
+                return Undo(source, aside ?? throw new UsageException("Expected --quarantine DIR with --undo: the folder that the photos were moved into."), cancellation);
             if (aside is null && parsed.GetValue(kinds) is { Length: > 0 }) throw new UsageException("Expected --quarantine DIR with --move.");
             var isNamed = networks.IsNamed(parsed);
             if (!isNamed && parsed.GetValue(kinds)?.Contains(WrongLabel) == true)
@@ -73,7 +74,7 @@ internal static class DataCheckVerb
             if (parsed.GetValue(page) is { } wanted) NewFile.Check(wanted, page.Name);
             if (aside is not null) Quarantine.CheckFolder(source, aside);
 
-            var photos = LabeledImages.Load(source, new() { ValidationFraction = 0 });
+            var photos = tables.Load(source, LabeledImagesOptions.ForChecking, parsed);
             // Better to learn now than after reading all photos that there is no such network.
             using var features = isNamed ? extraction.Load(parsed, cancellation) : null;
             using var cache = isNamed ? caching.Open(parsed) : null;
@@ -95,7 +96,7 @@ internal static class DataCheckVerb
             {
                 var chosen = parsed.GetValue(kinds) is { Length: > 0 } named ? named.Select(name => Kinds[name]).ToHashSet() : Quarantine.UsualKinds;
                 var suspects = Quarantine.SuspectsOf(report, chosen);
-                var (moved, left) = Quarantine.Move(source, suspects, aside);
+                var (moved, left) = Quarantine.Move(source, suspects, aside, cancellation);
                 Terminal.Say(moved == 0
                     ? $"{(left.Count == 0 ? "Nothing to move aside" : "Moved nothing")}."
                     : $"Moved {Files(moved)} into {aside}. Back again: graft data check {source} --quarantine {aside} --undo");
@@ -106,9 +107,9 @@ internal static class DataCheckVerb
         return command;
     }
 
-    private static int Undo(string source, string aside)
+    private static int Undo(string source, string aside, CancellationToken cancellation)
     {
-        var (restored, left) = Quarantine.Undo(source, aside);
+        var (restored, left) = Quarantine.Undo(source, aside, cancellation);
         Console.Out.WriteLine($"{Files(restored)} back in {source}.");
         return Stays(left);
     }

@@ -8,7 +8,7 @@ internal static class DataPreviewVerb
 {
     public static Command Create()
     {
-        var data = LabeledPhotos.Argument();
+        var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var augmentation = new AugmentationOptions();
         var output = new Option<string>("--out") { Description = "A new PNG file", HelpName = "FILE", DefaultValueFactory = _ => "preview.png" };
         var photosShown = new Option<int>("--photos") { Description = "Photos, a row each, taken from the classes in turn", HelpName = "COUNT", DefaultValueFactory = _ => 6 };
@@ -19,6 +19,7 @@ internal static class DataPreviewVerb
             "preview", "Look at augmented photos on a contact sheet before training on them.", "graft data preview flowers --augment medium --out sheet.png") { data };
         augmentation.AddTo(command);
         foreach (Option option in (Option[])[output, photosShown, views, size, seed]) command.Add(option);
+        tables.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             var chosen = augmentation.Read(parsed, unless: Augmentation.Medium);
@@ -27,7 +28,7 @@ internal static class DataPreviewVerb
             if (pixels is < 16 or > 1024) throw new UsageException("Expected --size from 16 to 1024 pixels.");
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var path = NewFile.Check(parsed.GetRequiredValue(output), output.Name);
-            var photos = LabeledImages.Load(source, new() { Seed = parsed.GetValue(seed) });
+            var photos = tables.Load(source, new() { Seed = parsed.GetValue(seed) }, parsed);
             var resize = Preprocessing.UnitRange(pixels);
             var sheet = new List<IReadOnlyList<RgbImage>>();
             var skipped = new List<SkippedFile>();
@@ -37,7 +38,7 @@ internal static class DataPreviewVerb
                 cancellation.ThrowIfCancellationRequested();
                 try
                 {
-                    var file = File.ReadAllBytes(photo.Path);
+                    var file = photo.Read();
                     var picture = resize.Resize(ImageDecoder.Decode(file));
                     var key = Augmentation.PictureKey(System.Security.Cryptography.SHA256.HashData(file));
                     sheet.Add([.. Enumerable.Range(0, columns + 1).Select(view => chosen.Apply(picture, parsed.GetValue(seed), key, view))]);

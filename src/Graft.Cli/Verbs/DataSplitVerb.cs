@@ -11,7 +11,7 @@ internal static class DataSplitVerb
     public static Command Create()
     {
         var defaults = new DataSplitOptions();
-        var data = LabeledPhotos.Argument();
+        var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var into = new Option<string>("--into") { Description = "The new folder, or .csv file, to write", HelpName = "OUT", Required = true };
         var ratios = new Option<string?>("--ratios")
         {
@@ -38,6 +38,7 @@ internal static class DataSplitVerb
             "graft data split kaggle/train --into cats_dogs --counts 1000/500/500",
             "graft data split photos --into photos.csv --ratios 40/10/10 --group 'patient(\\d+)'")
             { data, into, ratios, counts, how, group, apart, seed, json };
+        tables.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             var (source, target) = (LabeledPhotos.Existing(parsed.GetRequiredValue(data)), parsed.GetRequiredValue(into));
@@ -58,7 +59,7 @@ internal static class DataSplitVerb
             // Better to learn now than after all photos are read.
             SplitWriter.CheckTarget(source, target, mode);
 
-            var photos = LabeledImages.Load(source, new() { ValidationFraction = 0 });
+            var photos = tables.Load(source, new() { ValidationShare = 0 }, parsed);
             var split = Terminal.WithProgress(progress =>
             {
                 var split = DataSplit.Of(photos, options, progress, cancellation);

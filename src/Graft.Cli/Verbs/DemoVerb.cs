@@ -23,6 +23,8 @@ internal static class DemoVerb
             "graft demo") { output };
         command.SetWork((parsed, cancellation) =>
         {
+            // Whoever has seen enough need not wait: nothing of the demo is worth keeping.
+            Interruption.Patience = TimeSpan.FromMilliseconds(500);
             var folder = RunFolder.Create(parsed.GetValue(output), "demo").FullName;
             var pictures = Path.Combine(folder, "pictures");
             var clock = Stopwatch.StartNew();
@@ -30,7 +32,7 @@ internal static class DemoVerb
             Say($"1. Drawing {DemoPhotos.Classes.Count} kinds of pictures, {TrainPerClass} each to learn from and {TestPerClass} to be tested on: "
                 + $"{string.Join(", ", DemoPhotos.Classes)}.");
             Say("   They differ in shape and texture; colour, light, pose and background are no help.");
-            DemoPhotos.Draw(pictures, TrainPerClass, validationPerClass: 0, TestPerClass, Seed);
+            DemoPhotos.Draw(pictures, TrainPerClass, validationPerClass: 0, TestPerClass, Seed, cancellation: cancellation);
             var photos = LabeledImages.Load(pictures);
             Say($"   {pictures}, {clock.Elapsed.TotalSeconds:0.0} s");
 
@@ -50,7 +52,7 @@ internal static class DemoVerb
 
             var name = DemoPhotos.Classes[^1];
             var picture = Path.Combine(folder, "new-picture.jpg");
-            File.WriteAllBytes(picture, DemoPhotos.DrawOne(name, Seed));
+            WholeFile.Write(picture, DemoPhotos.DrawOne(name, Seed).AsMemory());
             var answer = transfer.Model.Predict(picture);
             Say($"4. A new picture of a {name}: {string.Join(", ", answer.Ranking.Take(3).Select(entry => $"{entry.Class} {100 * entry.Probability:0.0} %"))}.");
 

@@ -12,7 +12,7 @@ internal static class EvaluateVerb
     public static Command Create()
     {
         var model = BackboneOptions.Model();
-        var data = LabeledPhotos.Argument();
+        var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var output = new Option<string?>("--out") { Description = "A new folder for report.txt, predictions.csv and charts", HelpName = "FOLDER" };
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
@@ -21,11 +21,12 @@ internal static class EvaluateVerb
             "Measure a model on labelled photos: on their test/ folder if they have one, else on all of them.",
             "graft evaluate runs/flowers-mobilenet_v2 new-flowers") { model, data, output, json };
         pretrained.AddTo(command);
+        tables.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
-            var photos = LabeledImages.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes));
+            var photos = tables.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes), parsed);
             foreach (var note in photos.Notes) Terminal.Note(note);
             var images = photos.Test.Count > 0 ? photos.Test : [.. photos.All];
             // Better to learn now than after the work that nothing can be written there.

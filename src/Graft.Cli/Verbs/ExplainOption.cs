@@ -51,8 +51,8 @@ internal sealed class ExplainOption
                     var photo = ImageDecoder.Decode(prediction.Path);
                     var map = _explanation.Explain(photo, _classes[prediction.Class].First());
                     if (map.IsBlank) _blank++;
-                    using var file = Create(Path.GetFileNameWithoutExtension(prediction.Path));
-                    file.Write(ContactSheet.ToPng(map.Over(Resampler.Shrink(photo, MostPixels))));
+                    var name = Path.GetFileNameWithoutExtension(prediction.Path);
+                    WholeFile.Write(FreePath(name), ContactSheet.ToPng(map.Over(Resampler.Shrink(photo, MostPixels))).AsMemory());
                     _written++;
                 }
             }
@@ -69,12 +69,12 @@ internal sealed class ExplainOption
             _explanation.Dispose();
         }
 
-        private FileStream Create(string name)
+        private string FreePath(string name)
         {
             for (var number = 1; ; number++)
             {
-                var path = Path.Combine(folder, number == 1 ? $"{name}.png" : $"{name}-{number}.png");
-                if (!Path.Exists(path)) return new(path, FileMode.CreateNew);
+                var path = new OutputFolder(folder).PathOf(number == 1 ? $"{name}.png" : $"{name}-{number}.png");
+                if (!Path.Exists(path)) return path;
             }
         }
     }

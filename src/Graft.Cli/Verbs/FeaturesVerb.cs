@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json;
-using Graft.Data;
 using Graft.Features;
 using Graft.Features.Export;
 using Graft.Runs;
@@ -12,7 +11,7 @@ internal static class FeaturesVerb
 {
     public static Command Create()
     {
-        var data = LabeledPhotos.Argument();
+        var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var output = new Option<string>("--out")
         {
             Description = "The file to write: .npz (numpy), .parquet (pandas, DuckDB) or .safetensors",
@@ -39,6 +38,7 @@ internal static class FeaturesVerb
         extraction.AddTo(command, BackboneRequests.PoolingNames);
         command.Add(seed);
         caching.AddTo(command);
+        tables.AddTo(command);
         command.Add(json);
 
         command.SetWork((parsed, cancellation) =>
@@ -47,7 +47,7 @@ internal static class FeaturesVerb
             var file = parsed.GetRequiredValue(output);
             if (FeatureTable.ProblemWith(file) is { } problem) throw new UsageException(problem);
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
-            var photos = LabeledImages.Load(source, new() { Seed = parsed.GetValue(seed) });
+            var photos = tables.Load(source, new() { Seed = parsed.GetValue(seed) }, parsed);
             foreach (var note in photos.Notes) Terminal.Note(note);
 
             using var features = extraction.Load(parsed, cancellation);

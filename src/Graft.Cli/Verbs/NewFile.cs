@@ -14,15 +14,14 @@ internal static class NewFile
             : path;
     }
 
-    /// <summary>Writes it, with the folders that lead to it.</summary>
+    /// <summary>Writes it, whole or not at all, with the folders that lead to it.</summary>
     /// <exception cref="GraftException">The file has come to be there meanwhile, or the disk is full or fails.</exception>
     public static void Write(string path, byte[] content, string option)
     {
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            using var file = new FileStream(path, FileMode.CreateNew);
-            file.Write(content);
+            WholeFile.Write(path, content.AsMemory());
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {

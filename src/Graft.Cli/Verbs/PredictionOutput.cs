@@ -1,7 +1,8 @@
+using System.Buffers;
 using System.Globalization;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using CsvHelper;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Runs;
@@ -72,12 +73,12 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
 
     private sealed class Document : PredictionOutput
     {
-        private readonly Stream _output = Console.OpenStandardOutput();
+        private readonly ArrayBufferWriter<byte> _buffer = new();
         private readonly Utf8JsonWriter _json;
 
         public Document(int top, bool hasThreshold) : base(top, hasThreshold)
         {
-            _json = new(_output, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+            _json = new(_buffer, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
             _json.WriteStartObject();
             _json.WriteStartArray("predictions");
         }
@@ -94,7 +95,7 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
                 JsonSerializer.Serialize(_json, prediction.Ranking.Take(Top), RunFolder.Json);
                 _json.WriteEndObject();
             }
-            _json.Flush();
+            Print();
         }
 
         public override void End(IReadOnlyList<SkippedFile> skipped, SortingSummary? sorting)
@@ -108,43 +109,37 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
                 JsonSerializer.Serialize(_json, sorting, RunFolder.Json);
             }
             _json.WriteEndObject();
-            _json.Flush();
-            _output.Write("\n"u8);
-            _output.Flush();
+            Print();
+            Console.Out.WriteLine();
         }
 
-        public override void Dispose()
+        public override void Dispose() => _json.Dispose();
+
+        private void Print()
         {
-            _json.Dispose();
-            _output.Dispose();
+            _json.Flush();
+            Console.Out.Write(Encoding.UTF8.GetString(_buffer.WrittenSpan));
+            _buffer.ResetWrittenCount();
         }
     }
 
-    /// <summary>RFC 4180.</summary>
-    private sealed class Table : PredictionOutput
+    private sealed class Table(int top, bool hasThreshold, bool isSorting) : PredictionOutput(top, hasThreshold)
     {
-        private readonly CsvWriter _csv = CsvWriter.Create(Console.OpenStandardOutput());
-        private readonly bool _isSorting;
-
-        public Table(int top, bool hasThreshold, bool isSorting) : base(top, hasThreshold)
-        {
-            _isSorting = isSorting;
-            _csv.WriteRecord([
+        private readonly CsvFile _csv = CsvFile.ForOutput(
+            Console.OpenStandardOutput(),
+            [
                 "path",
-                .. Enumerable.Range(1, top).SelectMany(rank =>
-                    rank == 1 ? (string[])["class", "probability"] : [$"class_{rank}", $"probability_{rank}"]),
-                .. hasThreshold ? (string[])["unsure"] : [], .. isSorting ? (string[])["sorted_to"] : []]);
-        }
+                .. Enumerable.Range(1, top).SelectMany(rank => rank == 1 ? (string[])["class", "probability"] : [$"class_{rank}", $"probability_{rank}"]),
+                .. hasThreshold ? (string[])["unsure"] : [], .. isSorting ? (string[])["sorted_to"] : [],
+            ]);
 
         public override void Write(IReadOnlyList<Answer> answers)
         {
             foreach (var (prediction, isUnsure, sortedTo) in answers)
             {
-                _csv.WriteRecord([
-                    prediction.Path,
-                    .. prediction.Ranking.Take(Top).SelectMany(entry =>
-                        (string[])[entry.Class, entry.Probability.ToString("R", CultureInfo.InvariantCulture)]),
-                    .. HasThreshold ? (string[])[isUnsure ? "true" : "false"] : [], .. _isSorting ? (string[])[sortedTo!] : []]);
+                _csv.Add([
+                    prediction.Path, .. prediction.Ranking.Take(Top).SelectMany(entry => (object?[])[entry.Class, entry.Probability]),
+                    .. HasThreshold ? (object?[])[isUnsure ? "true" : "false"] : [], .. isSorting ? (object?[])[sortedTo] : []]);
             }
             _csv.Flush();
         }

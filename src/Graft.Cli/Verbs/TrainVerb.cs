@@ -100,6 +100,7 @@ internal static class TrainVerb
         Terminal.Say($"{request.Photos}: {photos.Classes.Count} classes, {photos.Train.Count:N0} images to train on, "
             + $"{photos.Validation.Count:N0} to validate{(photos.ValidationWasSplit ? " (split off)" : "")}, {photos.Test.Count:N0} to test");
         Describe(setup, presentation);
+        Terminal.AdviceAfterInterruption = $"Resume it: graft train --resume {run.FullName}";
         using var cache = CacheOptions.Open(request);
         using var result = Terminal.WithProgress(progress => TrainingRun.Execute(
             setup,

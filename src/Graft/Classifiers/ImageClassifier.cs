@@ -189,8 +189,12 @@ public sealed class ImageClassifier : IDisposable
     }
 
     /// <exception cref="UnreadableImageException">The file is no picture, or a broken one.</exception>
+    /// <exception cref="ArgumentException">The path is null, empty or that of a folder.</exception>
     public Prediction Predict(string path)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        if (Directory.Exists(path))
+            throw new ArgumentException($"'{path}' is a folder. Name a photo; {nameof(PhotoPaths)}.{nameof(PhotoPaths.Find)} lists those in a folder.", nameof(path));
         var predictions = Predict([path]);
         return predictions.Read is [var prediction]
             ? prediction
@@ -203,6 +207,8 @@ public sealed class ImageClassifier : IDisposable
         IReadOnlyList<string> paths, FeatureCache? cache = null, Action<string>? warn = null,
         IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(paths);
+        if (paths.Any(string.IsNullOrWhiteSpace)) throw new ArgumentException("A path is empty. Name a photo.", nameof(paths));
         var head = _head.Value;
         var set = _blocks.Value.Extract(
             [.. paths.Select(path => new LabeledImage(path, Class: 0))], _blockNetworks.Value, cache, warn, InferenceEngine.Onnx, bank: null,

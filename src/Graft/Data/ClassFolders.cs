@@ -11,11 +11,7 @@ public readonly record struct SortedPhoto(string Path, bool WasThere);
 /// </summary>
 public sealed class ClassFolders
 {
-    /// <summary>Not to be had in names on some system that the folders may be carried to.</summary>
-    private static readonly char[] Forbidden = [.. "<>:\"/\\|?*", .. Enumerable.Range(0, 32).Select(code => (char)code)];
-
-    private const string Partial = ".partial";
-
+    private readonly OutputFolder _target;
     private readonly Dictionary<string, string> _folders = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Dictionary<long, List<string>>> _content = new(StringComparer.Ordinal);
 
@@ -23,26 +19,28 @@ public sealed class ClassFolders
     /// <param name="classes">All there are. One whose name cannot be a folder's gets one that is like it.</param>
     public ClassFolders(string folder, IEnumerable<string> classes)
     {
-        FullName = folder;
+        _target = new(folder);
         var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (var name in classes)
         {
-            var safe = new string([.. name.Select(letter => Forbidden.Contains(letter) ? '_' : letter)]).Trim().TrimEnd('.');
-            if (safe.Length == 0) safe = "_";
+            var safe = OutputFolder.SafeName(name);
             var free = safe;
             for (var number = 2; !taken.Add(free); number++) free = $"{safe} ({number})";
-            _folders.Add(name, Path.Join(folder, free));
+            _folders.Add(name, free);
         }
     }
 
     /// <summary>The folder's path, as it was given.</summary>
-    public string FullName { get; }
+    public string FullName => _target.FullName;
 
     /// <summary>Copies a photo to its class, whole or not at all.</summary>
-    /// <exception cref="GraftException">The photo cannot be read, or the folder cannot be written.</exception>
+    /// <exception cref="GraftException">
+    /// The photo cannot be read; or the folder of its class cannot be written, or is a link that leads elsewhere.
+    /// </exception>
     public SortedPhoto Add(string photo, string className)
     {
-        var folder = _folders[className];
+        _ = _target.PathOf(Path.Join(_folders[className], Path.GetFileName(photo)));
+        var folder = Path.Join(FullName, _folders[className]);
         try
         {
             Directory.CreateDirectory(folder);
@@ -54,7 +52,7 @@ public sealed class ClassFolders
                 var bytes = File.ReadAllBytes(photo);
                 if (ofLength.Find(file => File.ReadAllBytes(file).AsSpan().SequenceEqual(bytes)) is { } same) return new(same, WasThere: true);
             }
-            var copy = Copy(photo, folder);
+            var copy = WholeFile.Copy(photo, folder);
             ofLength.Add(copy);
             return new(copy, WasThere: false);
         }
@@ -76,30 +74,9 @@ public sealed class ClassFolders
     private Dictionary<long, List<string>> ContentOf(string folder)
     {
         if (_content.TryGetValue(folder, out var content)) return content;
-        content = new DirectoryInfo(folder).EnumerateFiles().Where(file => !file.Name.EndsWith(Partial, StringComparison.Ordinal))
+        content = new DirectoryInfo(folder).EnumerateFiles().Where(file => !WholeFile.IsDraft(file.Name))
             .GroupBy(file => file.Length).ToDictionary(group => group.Key, group => group.Select(file => Path.Join(folder, file.Name)).ToList());
         _content.Add(folder, content);
         return content;
-    }
-
-    private static string Copy(string photo, string folder)
-    {
-        var partial = Path.Join(folder, $".{Guid.NewGuid():N}{Partial}");
-        try
-        {
-            File.Copy(photo, partial);
-            var (stem, extension) = (Path.GetFileNameWithoutExtension(photo), Path.GetExtension(photo));
-            for (var number = 1; ; number++)
-            {
-                var copy = Path.Join(folder, number == 1 ? $"{stem}{extension}" : $"{stem} ({number}){extension}");
-                if (Path.Exists(copy)) continue;
-                File.Move(partial, copy, overwrite: false);
-                return copy;
-            }
-        }
-        finally
-        {
-            File.Delete(partial);
-        }
     }
 }

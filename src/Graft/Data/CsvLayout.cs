@@ -2,12 +2,34 @@ using CsvHelper;
 
 namespace Graft.Data;
 
-/// <summary>A table of path and label, optionally with a column that says train, val or test.</summary>
+/// <summary>A table of path and label, optionally with columns that say which images train, validate and test.</summary>
 internal static class CsvLayout
 {
-    private static readonly string[] PathNames = ["path", "file", "filename", "image"];
-    private static readonly string[] LabelNames = ["label", "class", "category"];
-    private static readonly string[] SplitNames = ["split"];
+    /// <summary>Headings in the order of preference, without what separates their words.</summary>
+    private static readonly string[] PathNames =
+    [
+        "path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagefilename", "imagename", "images",
+        "img", "imgpath", "imgfile", "imgname", "photo", "photopath", "picture", "relativepath", "fname", "imageid", "imgid", "photoid", "id",
+    ];
+
+    private static readonly string[] LabelNames =
+    [
+        "label", "labels", "labelname", "class", "classname", "classlabel", "classes", "category", "categoryname", "target", "species", "breed",
+        "variety", "diagnosis", "dx", "tag",
+    ];
+
+    private static readonly string[] SplitNames = ["split", "subset", "set", "partition", "part", "phase", "usage", "dataset", "fold"];
+
+    /// <summary>Columns of yes and no.</summary>
+    private static readonly Dictionary<string, (DataPart Yes, DataPart No)> FlagNames = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["isvalid"] = (DataPart.Validation, DataPart.Train),
+        ["isval"] = (DataPart.Validation, DataPart.Train),
+        ["isvalidation"] = (DataPart.Validation, DataPart.Train),
+        ["istest"] = (DataPart.Test, DataPart.Train),
+        ["istrain"] = (DataPart.Train, DataPart.Validation),
+        ["istraining"] = (DataPart.Train, DataPart.Validation),
+    };
 
     // The separator is detected. A quote left open ends with its line, so that it cannot swallow the rows below it.
     private static readonly CsvReaderOptions Format = new()
@@ -38,33 +60,44 @@ internal static class CsvLayout
     private static void ReadRows(CsvReader csv, string table, DataFindings findings)
     {
         string[] header = [.. csv.Headers];
-        var (pathColumn, labelColumn, splitColumn) =
-            (Column(header, PathNames), Column(header, LabelNames), Column(header, SplitNames));
-        if (pathColumn < 0 || labelColumn < 0)
+        var options = findings.Options;
+        var (pathColumn, labelColumn) = (Column(header, options.PathColumn, PathNames), Column(header, options.LabelColumn, LabelNames));
+        string[] absent = [.. ((string?[])[options.PathColumn, options.LabelColumn, options.SplitColumn]).OfType<string>().Where(name => Named(header, name) < 0)];
+        if (absent.Length > 0)
         {
-            var found = header.Length > 0 ? DataFindings.Named(header) : "nothing";
-            findings.Problem($"The first line of '{table}' should name a column for the image " +
-                $"({string.Join(", ", PathNames)}) and one for its class ({string.Join(", ", LabelNames)}); " +
-                $"found {found}.");
+            findings.Problem($"'{table}' has no column {DataFindings.Named(absent)}; its columns are {Found(header)}.");
             return;
         }
+        if (pathColumn < 0 || labelColumn < 0)
+        {
+            findings.Problem($"The first line of '{table}' should name a column for the image " +
+                $"(path, file, filename, image, image_id and the like) and one for its class (label, class, category, target and the like); " +
+                $"found {Found(header)}. Rename these columns, or say which they are with path-column and label-column.");
+            return;
+        }
+        var rows = new List<Row>();
+        while (csv.Read())
+        {
+            var row = new Row(csv.LineNumber, [.. Enumerable.Range(0, header.Length).Select(column => Cell(csv, column))]);
+            if (row[pathColumn] != "" || row[labelColumn] != "") rows.Add(row);
+        }
+        var parts = Parts(rows, header, table, findings, pathColumn, labelColumn);
 
-        var folder = Path.GetDirectoryName(table)!;
+        var folder = options.ImageFolder ?? Path.GetDirectoryName(table)!;
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         List<string> badSplits = [], unnamed = [], unlabeled = [], missing = [], contradicting = [];
         var (repeated, unlabeledTests) = (0, 0);
-        while (csv.Read())
+        foreach (var row in rows)
         {
-            var (given, label, split) = (Cell(csv, pathColumn), Cell(csv, labelColumn), Cell(csv, splitColumn));
-            if (given == "" && label == "") continue;
-            if (PartOf(split) is not { } part) badSplits.Add($"'{split}' (line {csv.LineNumber})");
-            else if (given == "") unnamed.Add($"line {csv.LineNumber}");
+            var (given, label) = (row[pathColumn], CsvFile.Restore(row[labelColumn]));
+            if (parts(row) is not { } part) badSplits.Add($"'{row[Named(header, options.SplitColumn ?? SplitNames[0])]}' (line {row.Line})");
+            else if (given == "") unnamed.Add($"line {row.Line}");
             else if (label == "" && part == DataPart.Test) unlabeledTests++;
-            else if (label == "") unlabeled.Add($"'{given}' (line {csv.LineNumber})");
-            else if (Find(folder, given) is not { } path) missing.Add($"'{given}' (line {csv.LineNumber})");
+            else if (label == "") unlabeled.Add($"'{given}' (line {row.Line})");
+            else if (Find(folder, given, options.ImageSuffix) is not { } path) missing.Add($"'{given}{options.ImageSuffix}' (line {row.Line})");
             else if (labels.TryAdd(path, label)) Add(part, label, path, findings);
             else if (labels[path] == label) repeated++;
-            else contradicting.Add($"'{given}' (line {csv.LineNumber}: '{label}', before: '{labels[path]}')");
+            else contradicting.Add($"'{given}' (line {row.Line}: '{label}', before: '{labels[path]}')");
         }
 
         Report(badSplits, "row has a split other than train, val or test", "rows have a split other than train, val or test");
@@ -73,6 +106,8 @@ internal static class CsvLayout
         Report(contradicting, "image has two labels", "images have two labels");
         var from = $"seen from the folder '{Path.GetFullPath(Path.Join(folder, "."))}'";
         Report(missing, $"image does not exist, {from}", $"images do not exist, {from}");
+        if (missing.Count > 0 && missing.Count >= rows.Count - unlabeledTests)
+            findings.Problem("If the images lie in another folder, or the table leaves out their extension, say so with image-folder and image-suffix.");
         if (repeated > 0) findings.Note($"'{table}' lists {repeated} images again; each counts once.");
         if (unlabeledTests > 0)
             findings.Note($"'{table}' has {unlabeledTests} test images without a label; they are ignored.");
@@ -83,6 +118,44 @@ internal static class CsvLayout
         }
     }
 
+    /// <summary>What says the part of a row, or null of one whose split is none.</summary>
+    private static Func<Row, DataPart?> Parts(
+        IReadOnlyList<Row> rows, string[] header, string table, DataFindings findings, int pathColumn, int labelColumn)
+    {
+        // Named by the user, or plainly "split": every row must say a part.
+        var named = Named(header, findings.Options.SplitColumn ?? SplitNames[0]);
+        if (named >= 0) return row => findings.Options.SplitColumn is not null && Flag(header[named]) is { } flag ? PartOf(row[named], flag) : PartOf(row[named]);
+
+        int[] candidates = [.. Enumerable.Range(0, header.Length).Where(column => column != pathColumn && column != labelColumn
+            && (SplitNames.Contains(Joined(header[column]), StringComparer.OrdinalIgnoreCase) || Flag(header[column]) is not null))];
+        var used = candidates.Where(column => Flag(header[column]) is { } flag
+            ? rows.All(row => PartOf(row[column], flag) is not null)
+            : rows.All(row => PartOf(row[column]) is not null) && rows.Any(row => row[column] != "")).ToList();
+        // Columns of yes and no go together; one that names the part says all.
+        var naming = used.FindIndex(column => Flag(header[column]) is null);
+        used = naming >= 0 ? [used[naming]] : used;
+        if (used.Count > 0) findings.Note($"In '{table}', {DataFindings.Named(used.Select(column => header[column]))} says which images train, validate and test.");
+        foreach (var column in candidates.Except(used))
+        {
+            var values = rows.Select(row => row[column]).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+            findings.Note($"The column '{header[column]}' of '{table}' may divide the images, but holds {DataFindings.Named(values)} and is ignored. " +
+                "Where it means train, val and test, write that; then it is used.");
+        }
+        return row => used.Select(column => Flag(header[column]) is { } flag ? PartOf(row[column], flag) : PartOf(row[column]))
+            .DefaultIfEmpty(DataPart.Train).Max();
+    }
+
+    private static (DataPart Yes, DataPart No)? Flag(string heading) => FlagNames.TryGetValue(Joined(heading), out var flag) ? flag : null;
+
+    private static DataPart? PartOf(string split) => split == "" ? DataPart.Train : PartNames.Of(split);
+
+    private static DataPart? PartOf(string value, (DataPart Yes, DataPart No) flag) => value.ToUpperInvariant() switch
+    {
+        "TRUE" or "1" or "1.0" or "YES" or "Y" or "T" => flag.Yes,
+        "FALSE" or "0" or "0.0" or "NO" or "N" or "F" or "" => flag.No,
+        _ => null,
+    };
+
     private static void Add(DataPart part, string label, string path, DataFindings findings)
     {
         if (part == DataPart.Train) findings.ExpectClass(label);
@@ -90,21 +163,28 @@ internal static class CsvLayout
         else findings.Add(part, label, path);
     }
 
-    private static int Column(string[] header, string[] names) =>
-        Array.FindIndex(header, name => names.Contains(name.Trim(), StringComparer.OrdinalIgnoreCase));
+    private static string Found(string[] header) => header.Length > 0 ? DataFindings.Named(header) : "nothing";
 
-    private static string Cell(CsvReader csv, int column) => column < 0 ? "" : csv.GetString(column);
+    private static int Column(string[] header, string? named, string[] known) => named is not null
+        ? Named(header, named)
+        : known.Select(name => Array.FindIndex(header, heading => name.Equals(Joined(heading), StringComparison.OrdinalIgnoreCase)))
+            .FirstOrDefault(column => column >= 0, -1);
 
-    private static DataPart? PartOf(string split) => split.ToUpperInvariant() switch
-    {
-        "" or "TRAIN" or "TRAINING" => DataPart.Train,
-        "VAL" or "VALID" or "VALIDATION" => DataPart.Validation,
-        "TEST" or "TESTING" => DataPart.Test,
-        _ => null,
-    };
+    private static int Named(string[] header, string name) =>
+        Array.FindIndex(header, heading => heading.Trim().Equals(name.Trim(), StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>A heading without what separates its words: image_path, Image Path and image-path are one.</summary>
+    private static string Joined(string heading) => string.Concat(heading.Where(char.IsLetterOrDigit));
+
+    private static string Cell(CsvReader csv, int column) => column < csv.FieldCount ? csv.GetString(column) : "";
 
     // Tables written on Windows separate folders with a backslash.
-    private static string? Find(string folder, string given) =>
-        new[] { given, given.Replace('\\', '/') }
-            .Select(path => Path.Combine(folder, path)).FirstOrDefault(File.Exists);
+    private static string? Find(string folder, string given, string? suffix) =>
+        new[] { given, CsvFile.Restore(given), given.Replace('\\', '/') }
+            .Select(path => Path.Combine(folder, path + suffix)).FirstOrDefault(File.Exists);
+
+    private sealed record Row(long Line, string[] Cells)
+    {
+        public string this[int column] => column < 0 ? "" : Cells[column];
+    }
 }

@@ -25,7 +25,7 @@ public static class DataCheck
         options ??= new();
         if (options.Problems() is { Count: > 0 } problems) throw new DataException("the options", problems);
         var entries = Entries(photos);
-        var found = Inspect([.. entries.Select(entry => entry.Path)], progress, cancellation);
+        var found = Inspect([.. entries.Select(entry => entry.Image)], progress, cancellation);
 
         var readable = Enumerable.Range(0, entries.Count).Where(index => found[index].Problem is null).ToList();
         var images = readable.ToDictionary(index => index, index => new CheckedImage(
@@ -42,6 +42,7 @@ public static class DataCheck
             Parts = [.. entries.Select(entry => entry.Part).Distinct()],
             Images = [.. readable.Select(index => images[index])],
             Notes = photos.Notes,
+            Warnings = photos.Warnings,
             Unreadable =
             [
                 .. Enumerable.Range(0, entries.Count).Where(index => found[index].Problem is not null)
@@ -63,12 +64,12 @@ public static class DataCheck
     internal static (IReadOnlyList<IReadOnlyList<int>> Groups, IReadOnlyList<SkippedFile> Unreadable) SamePhotos(
         LabeledImages photos, DataCheckOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
-        string[] paths = [.. photos.All.Select(image => image.Path)];
-        var found = Inspect(paths, progress, cancellation);
+        ImageSource[] images = [.. photos.All];
+        var found = Inspect(images, progress, cancellation);
         return (
-            GroupsOf([.. Enumerable.Range(0, paths.Length).Where(index => found[index].Problem is null)], found, options),
-            [.. Enumerable.Range(0, paths.Length).Where(index => found[index].Problem is not null)
-                .Select(index => new SkippedFile(paths[index], found[index].Problem!))]);
+            GroupsOf([.. Enumerable.Range(0, images.Length).Where(index => found[index].Problem is null)], found, options),
+            [.. Enumerable.Range(0, images.Length).Where(index => found[index].Problem is not null)
+                .Select(index => new SkippedFile(images[index].Path, found[index].Problem!))]);
     }
 
     /// <summary>The report with pairs that show one photo beside those it knows, by their number in <see cref="DataCheckReport.Images"/>.</summary>
@@ -92,9 +93,14 @@ public static class DataCheck
     public static string RelativePath(string source, string path) =>
         Path.GetRelativePath(FolderOf(source), path).Replace(Path.DirectorySeparatorChar, '/');
 
+    internal static string RelativePath(string source, ImageSource image) => image.IsFile ? RelativePath(source, image.Path) : image.Path;
+
     internal static string FolderOf(string source) => Directory.Exists(source) ? source : Path.GetDirectoryName(Path.GetFullPath(source))!;
 
-    private sealed record Entry(string File, string Path, string Part, string Class);
+    private sealed record Entry(string File, ImageSource Image, string Part, string Class)
+    {
+        public string Path => Image.Path;
+    }
 
     private static List<Entry> Entries(LabeledImages photos)
     {
@@ -108,20 +114,20 @@ public static class DataCheck
         ];
 
         Entry Entry(LabeledImage image, string part) =>
-            new(RelativePath(photos.Source, image.Path), image.Path, isDivided ? part : "", photos.Classes[image.Class]);
+            new(RelativePath(photos.Source, image), image, isDivided ? part : "", photos.Classes[image.Class]);
     }
 
-    private static ImageInspection[] Inspect(string[] paths, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    private static ImageInspection[] Inspect(ImageSource[] images, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
-        var found = new ImageInspection[paths.Length];
+        var found = new ImageInspection[images.Length];
         var (done, gate) = (0, new Lock());
         try
         {
             var cores = new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Environment.ProcessorCount };
-            Parallel.For(0, paths.Length, cores, index =>
+            Parallel.For(0, images.Length, cores, index =>
             {
-                found[index] = ImageInspection.Of(paths[index]);
-                lock (gate) progress?.Report(new("Check", ++done, paths.Length, "images"));
+                found[index] = ImageInspection.Of(images[index]);
+                lock (gate) progress?.Report(new("Check", ++done, images.Length, "images"));
             });
         }
         catch (AggregateException several) when (several.InnerExceptions is [var only])

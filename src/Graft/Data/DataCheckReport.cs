@@ -83,6 +83,9 @@ public sealed record DataCheckReport
     /// <summary>What reading the data set noticed, a sentence each.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
+    /// <summary>Those of the notes that say that something is likely wrong.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>Images that do not decode, with the reason.</summary>
     public required IReadOnlyList<SkippedFile> Unreadable { get; init; }
 
@@ -112,6 +115,6 @@ public sealed record DataCheckReport
 
     /// <summary>Whether there is nothing worth a look.</summary>
     public bool IsClean =>
-        Unreadable.Count + Others.Count + Misnamed.Count + Duplicates.Count + Flawed.Count == 0 && Imbalance is null
+        Warnings.Count + Unreadable.Count + Others.Count + Misnamed.Count + Duplicates.Count + Flawed.Count == 0 && Imbalance is null
         && Labels is null or { Suspects.Count: 0 };
 }

@@ -12,11 +12,13 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
     private const int NamedAtMost = 10;
 
     private readonly string root = Directory.Exists(source) ? source : Path.Join(Path.GetDirectoryName(source), ".");
-    private readonly List<(DataPart Part, string Class, string Path)> images = [];
+    private readonly List<(DataPart Part, string Class, ImageSource Image)> images = [];
     private readonly HashSet<string> classFolders = new(StringComparer.Ordinal);
     private readonly List<SkippedFile> skipped = [];
     private readonly List<string> problems = [];
     private readonly List<string> notes = [];
+    private readonly List<string> warnings = [];
+    private readonly List<ImageSource> unlabeled = [];
 
     public string Source => source;
 
@@ -28,20 +30,25 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
 
     public IReadOnlyList<SkippedFile> Skipped => skipped;
 
-    public void Add(DataPart part, string @class, string path) => images.Add((part, @class, path));
+    public void Add(DataPart part, string @class, ImageSource image) => images.Add((part, ComposedName.Of(@class), image));
+
+    public void AddUnlabeled(ImageSource image) => unlabeled.Add(image);
 
     /// <summary>A training class that exists even if no image turns up for it.</summary>
-    public void ExpectClass(string @class) => classFolders.Add(@class);
+    public void ExpectClass(string @class) => classFolders.Add(ComposedName.Of(@class));
 
     /// <summary>Whether these are some of the training classes read so far, or of the model's.</summary>
     public bool Know(IReadOnlySet<string> classes) =>
-        classes.Count > 0 && classes.IsSubsetOf(options.Classes ?? (IEnumerable<string>)Names(DataPart.Train));
+        classes.Count > 0 && classes.Select(ComposedName.Of).ToHashSet(StringComparer.Ordinal).IsSubsetOf(options.Classes?.Select(ComposedName.Of) ?? Names(DataPart.Train));
 
     public void Skip(string path, string reason) => skipped.Add(new(path, reason));
 
     public void Problem(string problem) => problems.Add(problem);
 
     public void Note(string note) => notes.Add(note);
+
+    /// <summary>A note that something is likely wrong.</summary>
+    public void Warn(string warning) => warnings.Add(warning);
 
     /// <summary>'a', 'b' and 7 more.</summary>
     public static string Named(IEnumerable<string?> names) => Some([.. names.Select(name => $"'{name}'")]);
@@ -63,23 +70,33 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
     {
         var training = Names(DataPart.Train);
         var classes = options.Classes ?? [.. training.Union(classFolders).Order(StringComparer.Ordinal)];
-        if (images.Count == 0) ReportNoImages();
+        if (images.Count == 0 && HasProblems)
+        {
+            // They say why.
+        }
+        else if (images.Count == 0) ReportNoImages();
         else if (options.Classes is null) CheckTrainingClasses(classes, training);
         CheckKnown(classes);
+        CheckNames();
         if (HasProblems) throw new DataException(source, problems);
 
-        var indices = classes.Select((name, index) => (name, index)).ToDictionary(StringComparer.Ordinal);
+        var indices = classes.Select((name, index) => (Name: ComposedName.Of(name), index)).DistinctBy(entry => entry.Name, StringComparer.Ordinal)
+            .ToDictionary(StringComparer.Ordinal);
         var train = Part(DataPart.Train, indices);
         var validation = Part(DataPart.Validation, indices);
         var test = Part(DataPart.Test, indices);
-        var split = validation.Length == 0 && options.ValidationFraction > 0;
+        var split = validation.Length == 0 && options.ValidationShare > 0;
         if (split) (train, validation) = SplitOff(train);
         NoteAbsent(classes, validation, "validation");
         NoteAbsent(classes, test, "test");
         NoteImbalance(classes, train);
         NoteCaseTwins(new[] { train, validation, test }.SelectMany(part => part).Select(image => classes[image.Class]).Distinct());
         skipped.Sort((a, b) => string.CompareOrdinal(SortKey(a.Path), SortKey(b.Path)));
-        return new(source, classes, train, validation, test, skipped, notes, split);
+        return new(source, classes, train, validation, test, skipped, [.. warnings, .. notes], split)
+        {
+            Warnings = warnings,
+            Unlabeled = unlabeled,
+        };
     }
 
     private HashSet<string> Names(DataPart part) =>
@@ -98,13 +115,17 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         var sizes = images.Where(image => image.Part == DataPart.Train)
             .CountBy(image => image.Class, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
         if (classes.Count == 1)
-            Problem($"'{source}' holds a single class, '{classes[0]}'; expected at least two, each in a folder of its own." +
-                $"{WrapperRemedy(classes[0])}");
+        {
+            var single = $"'{source}' holds a single class, '{classes[0]}'; expected at least two"
+                + $"{(Directory.Exists(source) ? ", each in a folder of its own" : "")}.{WrapperRemedy(classes[0])}";
+            if (options.AllowsSingleClass) Warn(single);
+            else Problem(single);
+        }
         if (sizes.Values.Sum() is var count && count < classes.Count)
             Problem($"There are fewer training images ({count}) than classes ({classes.Count}).");
         foreach (var empty in classes.Where(name => !sizes.ContainsKey(name)))
             Problem($"The class '{empty}' has no images. Add some, or remove the class.");
-        if (images.Exists(image => image.Part == DataPart.Validation) || options.ValidationFraction == 0) return;
+        if (images.Exists(image => image.Part == DataPart.Validation) || options.ValidationShare == 0) return;
         foreach (var single in classes.Where(name => sizes.GetValueOrDefault(name) == 1))
             Problem($"The class '{single}' has a single image; it needs two, one to train on and one to validate.");
     }
@@ -120,31 +141,43 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
 
     private void CheckKnown(IReadOnlyList<string> classes)
     {
-        var known = classes.ToHashSet(StringComparer.Ordinal);
-        foreach (var part in Enum.GetValues<DataPart>())
+        var known = classes.Select(ComposedName.Of).ToHashSet(StringComparer.Ordinal);
+        var unknown = Enum.GetValues<DataPart>().ToDictionary(
+            part => part, part => Names(part).Where(name => !known.Contains(name)).Order(StringComparer.Ordinal).ToArray());
+        if (options.Classes is not null)
         {
-            var unknown = Names(part).Where(name => !known.Contains(name)).Order(StringComparer.Ordinal).ToArray();
-            if (unknown.Length == 0) continue;
-            var place = part.ToString().ToLowerInvariant();
-            Problem(options.Classes is null
-                ? $"The {place} images have classes that training lacks: {Named(unknown)}. " +
-                    $"Training has {Named(classes)}."
-                : $"'{source}' has classes that the model does not know: {Named(unknown)}. " +
-                    $"It knows {Named(classes)}. Name the folders or labels as it does, or leave the others out.");
+            var all = unknown.Values.SelectMany(names => names).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
+            if (all.Length == 0) return;
+            Problem($"'{source}' has classes that the model does not know: {Named(all)}. " +
+                $"It knows {Named(classes)}. Name the folders or labels as it does, or leave the others out.");
+            return;
         }
+        foreach (var (part, names) in unknown.Where(entry => entry.Value.Length > 0))
+            Problem($"The {part.ToString().ToLowerInvariant()} images have classes that training lacks: {Named(names)}. Training has {Named(classes)}.");
+    }
+
+    /// <summary>Results are told apart by them.</summary>
+    private void CheckNames()
+    {
+        var twice = images.GroupBy(image => image.Image.Path, StringComparer.Ordinal).Where(group => group.Skip(1).Any()).Select(group => group.Key).ToList();
+        if (twice.Count > 0) Problem($"Several images have one name: {Named(twice)}. Give each a name of its own.");
     }
 
     private LabeledImage[] Part(DataPart part, Dictionary<string, int> indices) =>
-        [.. images.Where(image => image.Part == part).OrderBy(image => SortKey(image.Path), StringComparer.Ordinal)
-            .Select(image => new LabeledImage(image.Path, indices[image.Class]))];
+        [.. images.Where(image => image.Part == part).OrderBy(image => SortKey(image.Image), StringComparer.Ordinal)
+            .Select(image => new LabeledImage(image.Image, indices[image.Class]))];
 
     /// <summary>The same wherever the source lies and whatever separates folders there.</summary>
+    private string SortKey(ImageSource image) => image.IsFile ? SortKey(image.Path) : image.Path;
+
     private string SortKey(string path) => Path.GetRelativePath(root, path).Replace(Path.DirectorySeparatorChar, '/');
 
     private (LabeledImage[] Train, LabeledImage[] Validation) SplitOff(LabeledImage[] all)
     {
-        var (kept, heldOut) = StratifiedSplit.Of(
-            [.. all.Select(image => image.Class)], options.ValidationFraction, options.Seed);
+        int[] labels = [.. all.Select(image => image.Class)];
+        var (kept, heldOut) = StratifiedSplit.Of(labels, options.ValidationShare, options.Seed, TrainingDataCheck.Copies(all));
+        // Where hardly a photo is no copy, copies must do.
+        if (heldOut.Length == 0) (kept, heldOut) = StratifiedSplit.Of(labels, options.ValidationShare, options.Seed);
         return ([.. kept.Select(index => all[index])], [.. heldOut.Select(index => all[index])]);
     }
 

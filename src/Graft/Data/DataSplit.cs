@@ -7,7 +7,10 @@ namespace Graft.Data;
 /// <param name="Path">Its path on this machine.</param>
 /// <param name="Class">The name of its class.</param>
 /// <param name="Part">train, val or test.</param>
-public sealed record SplitImage(string File, string Path, string Class, string Part);
+public sealed record SplitImage(string File, string Path, string Class, string Part)
+{
+    internal ImageSource Source { get; init; } = new(Path);
+}
 
 /// <summary>A data set divided into training, validation and test images, of every class the same share.</summary>
 public sealed class DataSplit
@@ -67,7 +70,7 @@ public sealed class DataSplit
         options ??= new();
         if (options.Problems() is { Count: > 0 } wrong) throw new DataException("the options", wrong);
         var images = photos.All.ToList();
-        var files = images.Select(image => DataCheck.RelativePath(photos.Source, image.Path)).ToArray();
+        var files = images.Select(image => DataCheck.RelativePath(photos.Source, image)).ToArray();
         var notes = new List<string>(photos.Notes);
         if (photos.Test.Count > 0 || (photos.Validation.Count > 0 && !photos.ValidationWasSplit))
             notes.Add($"'{photos.Source}' is divided already; all of its images are divided anew.");
@@ -93,7 +96,7 @@ public sealed class DataSplit
         return new(
             photos.Source, photos.Classes, Names[..partCount],
             [.. usable.Where(index => part[index] >= 0).Select(index =>
-                new SplitImage(files[index], images[index].Path, photos.Classes[images[index].Class], Names[part[index]]))],
+                new SplitImage(files[index], images[index].Path, photos.Classes[images[index].Class], Names[part[index]]) { Source = images[index] })],
             usable.Count(index => part[index] < 0), [.. photos.Skipped, .. unreadable], bound.Sum(group => group.Count), notes);
     }
 

@@ -6,51 +6,89 @@ internal static class FolderLayout
     public static void Read(string folder, DataFindings findings)
     {
         var listing = FolderListing.Of(folder, findings);
-        if (listing.Folders.Count == 0)
+        foreach (var unlabeled in listing.Folders.Where(IsUnlabeled)) ReadUnlabeled(unlabeled, findings);
+        string[] folders = [.. listing.Folders.Where(inner => !IsUnlabeled(inner))];
+        var parts = PartsOf(folders, findings);
+        if (folders.Length == 0)
         {
             if (listing.Images.Count > 0) FileNameLayout.Read(folder, listing.Images, DataPart.Train, findings);
+            return;
         }
-        else if (IsDivided(listing.Folders, findings)) ReadParts(listing.Folders, findings);
-        else ReadClasses(listing.Folders, DataPart.Train, findings);
-
-        if (listing.Folders.Count > 0) SkipOutside(listing.Images, findings);
+        if (parts.Count > 0)
+        {
+            ReadParts(folders, parts, findings);
+        }
+        else
+        {
+            WarnOfSameFolders(folders, findings);
+            ReadClasses(folders, DataPart.Train, findings);
+        }
+        SkipOutside(listing.Images, findings);
     }
 
-    private static DataPart? PartOf(string folder) => Path.GetFileName(folder).ToUpperInvariant() switch
+    /// <summary>What holds the classes in each of its folders is likely a part, a batch or a camera, and no class.</summary>
+    private static void WarnOfSameFolders(IReadOnlyList<string> folders, DataFindings findings)
     {
-        "TRAIN" => DataPart.Train,
-        "VAL" or "VALID" or "VALIDATION" => DataPart.Validation,
-        "TEST" => DataPart.Test,
-        _ => null,
-    };
+        var silent = new DataFindings(findings.Source, findings.Options);
+        var inner = folders.Select(folder => FolderListing.Of(folder, silent).Folders.Select(path => Path.GetFileName(path)).ToHashSet(StringComparer.OrdinalIgnoreCase)).ToList();
+        if (inner.Count < 2 || inner[0].Count < 2 || !inner.TrueForAll(names => names.SetEquals(inner[0]))) return;
+        findings.Warn($"All classes ({DataFindings.Named(folders.Select(Path.GetFileName))}) hold the same folders, {DataFindings.Named(inner[0])}. " +
+            "If those are the classes, name the folders around them train, val and test, or use a table.");
+    }
 
-    // A folder called "train" may also be a class beside "bus" and "tram": then it holds images and no folders.
-    private static bool IsDivided(IReadOnlyList<string> folders, DataFindings findings)
+    /// <summary>The folders that are parts of the data set; none where all folders are classes.</summary>
+    private static IReadOnlyDictionary<string, DataPart> PartsOf(IReadOnlyList<string> folders, DataFindings findings)
     {
-        if (folders.All(folder => PartOf(folder) is not null)) return true;
-        var train = folders.FirstOrDefault(folder => PartOf(folder) == DataPart.Train);
+        var parts = PartNames.OfFolders(folders);
+        if (parts.Count == 0 || folders.All(folder => parts.ContainsKey(folder) || IsUnlabeled(folder))) return parts;
+        // A folder called "train" may also be a class beside "bus" and "tram": then it holds images and no folders.
+        var train = parts.Where(part => part.Value == DataPart.Train).Select(part => part.Key).FirstOrDefault();
         return train is not null
-            && (folders.Any(folder => PartOf(folder) is DataPart.Validation or DataPart.Test)
-                || FolderListing.Of(train, new(findings.Source, findings.Options)).Folders.Count > 0);
+            && (parts.Values.Any(part => part != DataPart.Train) || FolderListing.Of(train, new(findings.Source, findings.Options)).Folders.Count > 0)
+            ? parts
+            : new Dictionary<string, DataPart>();
     }
 
-    private static void ReadParts(IReadOnlyList<string> folders, DataFindings findings)
+    private static bool IsUnlabeled(string folder) => Path.GetFileName(folder).ToUpperInvariant() is "UNLABELED" or "UNLABELLED";
+
+    private static void ReadUnlabeled(string folder, DataFindings findings)
     {
-        foreach (var same in folders.GroupBy(PartOf).Where(group => group.Key is not null && group.Count() > 1))
-            findings.Problem($"There are several {same.Key!.ToString()!.ToLowerInvariant()} folders: " +
+        var count = 0;
+        foreach (var image in FolderListing.ImagesBelow(folder, findings))
+        {
+            findings.AddUnlabeled(image);
+            count++;
+        }
+        if (count > 0) findings.Note($"The {count} images in '{folder}' have no labels; they are neither trained nor measured on.");
+    }
+
+    private static void ReadParts(IReadOnlyList<string> folders, IReadOnlyDictionary<string, DataPart> parts, DataFindings findings)
+    {
+        foreach (var same in parts.GroupBy(part => part.Value, part => part.Key).Where(group => group.Count() > 1))
+            findings.Problem($"There are several {same.Key.ToString().ToLowerInvariant()} folders: " +
                 $"{DataFindings.Named(same)}. Keep one.");
-        if (!folders.Any(folder => PartOf(folder) == DataPart.Train) && findings.Options.Classes is null)
+        if (!parts.Values.Contains(DataPart.Train) && findings.Options.Classes is null)
             findings.Problem($"'{findings.Source}' has {DataFindings.Named(folders.Select(Path.GetFileName))} " +
                 "but no train folder.");
-        var others = folders.Where(folder => PartOf(folder) is null).ToArray();
+        var others = folders.Where(folder => !parts.ContainsKey(folder)).ToArray();
         if (others.Length > 0)
             findings.Note($"Ignored beside the train folder: {DataFindings.Named(others.Select(Path.GetFileName))}.");
-        foreach (var folder in folders.OrderBy(PartOf)) // training first: it says which classes there are
-            if (PartOf(folder) is { } part) ReadPart(folder, part, findings);
+        foreach (var (folder, part) in parts.OrderBy(part => part.Value)) ReadPart(folder, part, findings); // training first: it says which classes there are
+    }
+
+    /// <summary>Archives often have a folder of a part inside one of the same name: <c>train/train</c>, <c>seg_test/seg_test</c>.</summary>
+    private static string Unwrapped(string folder)
+    {
+        var inner = Directory.EnumerateDirectories(folder).Where(path => !Path.GetFileName(path).StartsWith('.')).Take(2).ToArray();
+        return inner is [var only] && string.Equals(Path.GetFileName(only), Path.GetFileName(folder), StringComparison.OrdinalIgnoreCase)
+            && new DirectoryInfo(only).LinkTarget is null
+            ? only
+            : folder;
     }
 
     private static void ReadPart(string folder, DataPart part, DataFindings findings)
     {
+        folder = Unwrapped(folder);
         var listing = FolderListing.Of(folder, findings);
         if (listing.Folders.Count > 0)
         {
@@ -70,6 +108,11 @@ internal static class FolderLayout
         foreach (var folder in folders)
         {
             var name = Path.GetFileName(folder);
+            if (IsUnlabeled(folder))
+            {
+                ReadUnlabeled(folder, findings);
+                continue;
+            }
             if (part == DataPart.Train) findings.ExpectClass(name);
             foreach (var image in FolderListing.ImagesBelow(folder, findings)) findings.Add(part, name, image);
         }

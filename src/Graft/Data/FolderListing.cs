@@ -4,7 +4,7 @@ namespace Graft.Data;
 
 /// <summary>What lies in a folder: image candidates and sub-folders in ordinal order of their names.</summary>
 /// <remarks>
-/// Hidden entries and those that operating systems leave behind are not seen at all. Links to files are followed, links
+/// Hidden entries and those that operating systems and network storage leave behind are not seen at all. Links to files are followed, links
 /// to folders too unless they lead back into what was already listed.
 /// </remarks>
 internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList<string> Folders)
@@ -13,7 +13,11 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
 
     private static readonly HashSet<string> LeftBehind = new(StringComparer.OrdinalIgnoreCase)
     {
-        "Thumbs.db", "desktop.ini", "__MACOSX",
+        // Windows, macOS, Linux.
+        "Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN", "RECYCLER", "System Volume Information", "FOUND.000",
+        "__MACOSX", "Icon\r", "Network Trash Folder", "Temporary Items", "lost+found",
+        // Network storage (Synology, QNAP), and Python.
+        "@eaDir", "@tmp", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "__pycache__",
     };
 
     private static readonly EnumerationOptions Everything = new() { AttributesToSkip = 0, IgnoreInaccessible = false };
@@ -30,7 +34,7 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
             var path = Path.Join(folder, entry.Name);
             if (entry.IsFolder)
             {
-                if (!entry.IsLink || !Contains(RealPath(path), RealPath(folder))) folders.Add(path);
+                if (!entry.IsLink || !OutputFolder.Contains(OutputFolder.RealPath(path), OutputFolder.RealPath(folder))) folders.Add(path);
             }
             else if (Objection(path, entry) is { } reason) findings.Skip(path, reason);
             else images.Add(path);
@@ -45,7 +49,7 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         var listed = new HashSet<string>(StringComparer.Ordinal);
         while (pending.TryPop(out var current))
         {
-            if (!listed.Add(RealPath(current))) continue;
+            if (!listed.Add(OutputFolder.RealPath(current))) continue;
             var listing = Of(current, findings);
             foreach (var image in listing.Images) yield return image;
             foreach (var below in listing.Folders.Reverse()) pending.Push(below);
@@ -115,21 +119,4 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true } target
             ? target.Length
             : null;
-
-    /// <summary>Whether a path leads into a folder or to it itself; both are full ones.</summary>
-    internal static bool Contains(string folder, string path)
-    {
-        // The root alone ends in a separator already.
-        var start = Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar;
-        return (path + Path.DirectorySeparatorChar).StartsWith(start, StringComparison.Ordinal);
-    }
-
-    private static string RealPath(string folder)
-    {
-        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        if (Path.GetDirectoryName(path) is not { } parent) return path;
-        return new DirectoryInfo(path) is { LinkTarget: not null } link
-            ? RealPath(link.ResolveLinkTarget(returnFinalTarget: true)!.FullName)
-            : Path.Join(RealPath(parent), Path.GetFileName(path));
-    }
 }

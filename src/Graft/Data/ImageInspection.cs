@@ -37,11 +37,11 @@ internal sealed record ImageInspection
 
     public PerceptualHash? Look { get; private init; }
 
-    public static ImageInspection Of(string path)
+    public static ImageInspection Of(ImageSource source)
     {
         try
         {
-            var file = File.ReadAllBytes(path);
+            var file = source.Read();
             var image = ImageDecoder.Decode(file);
             var (brightness, contrast, sharpness) = Measure(image);
             return new()

@@ -1,7 +1,12 @@
 namespace Graft.Data;
 
-/// <summary>An image file and the index of its class in <see cref="LabeledImages.Classes"/>.</summary>
-public sealed record LabeledImage(string Path, int Class);
+/// <summary>An image and the index of its class in <see cref="LabeledImages.Classes"/>.</summary>
+/// <param name="Path">The file's path, or the name of an image that is no file; see <see cref="ImageSource"/>.</param>
+public sealed record LabeledImage(string Path, int Class) : ImageSource(Path)
+{
+    /// <summary>Any image with its class.</summary>
+    public LabeledImage(ImageSource image, int @class) : this(image.Path, @class) => Content = image.Content;
+}
 
 /// <summary>A file that is left out, and why.</summary>
 public sealed record SkippedFile(string Path, string Reason);
@@ -13,6 +18,9 @@ public sealed record SkippedFile(string Path, string Reason);
 /// </summary>
 public sealed class LabeledImages
 {
+    /// <summary>The source of images that come from no folder and no table.</summary>
+    private const string InMemory = "images in memory";
+
     internal LabeledImages(
         string source, IReadOnlyList<string> classes,
         IReadOnlyList<LabeledImage> train, IReadOnlyList<LabeledImage> validation, IReadOnlyList<LabeledImage> test,
@@ -45,6 +53,14 @@ public sealed class LabeledImages
 
     /// <summary>Whether the source had no validation images, so that training images were split off.</summary>
     public bool ValidationWasSplit { get; }
+
+    /// <summary>Those of the <see cref="Notes"/> that say that something is likely wrong.</summary>
+    public IReadOnlyList<string> Warnings { get; internal init; } = [];
+
+    /// <summary>
+    /// Images without a label beside the others: those of a folder <c>unlabeled</c>, and what <see cref="WithUnlabeled(string)"/> added.
+    /// </summary>
+    public IReadOnlyList<ImageSource> Unlabeled { get; internal init; } = [];
 
     /// <summary>
     /// Reads a folder (a folder per class, train/val/test folders of such, or file names that carry the class) or a CSV
@@ -102,6 +118,72 @@ public sealed class LabeledImages
     }
 
     /// <summary>
+    /// Images in memory or in files, each with the name of its class. Where there is nothing to validate on, a share of the training images
+    /// is split off, see <see cref="LabeledImagesOptions.ValidationShare"/>.
+    /// </summary>
+    /// <param name="train">A path stands for the file there; see <see cref="ImageSource"/> for bytes and streams.</param>
+    /// <exception cref="DataException">
+    /// Two images have one name, a class has none to train on, or a class is in validation or test alone; all problems are listed.
+    /// </exception>
+    public static LabeledImages Of(
+        IEnumerable<(ImageSource Image, string Class)> train, IEnumerable<(ImageSource Image, string Class)>? validation = null,
+        IEnumerable<(ImageSource Image, string Class)>? test = null, LabeledImagesOptions? options = null)
+    {
+        var findings = Findings(InMemory, options);
+        foreach (var (part, images) in new[] { (DataPart.Train, train), (DataPart.Validation, validation ?? []), (DataPart.Test, test ?? []) })
+            foreach (var (image, name) in images) findings.Add(part, name, image);
+        return findings.ToLabeledImages();
+    }
+
+    /// <summary>
+    /// A copy with more images, such as ones that were labeled since; those of new classes are welcome. Nothing is split off anew: added
+    /// training images train.
+    /// </summary>
+    /// <exception cref="DataException">
+    /// An image is there already, or a new class has none to train on; all problems are listed.
+    /// </exception>
+    public LabeledImages With(
+        IEnumerable<(ImageSource Image, string Class)>? train = null, IEnumerable<(ImageSource Image, string Class)>? validation = null,
+        IEnumerable<(ImageSource Image, string Class)>? test = null)
+    {
+        var findings = Findings(Source, new() { ValidationShare = 0 });
+        foreach (var (part, known, added) in new[]
+            {
+                (DataPart.Train, Train, train), (DataPart.Validation, Validation, validation), (DataPart.Test, Test, test),
+            })
+        {
+            foreach (var image in known) findings.Add(part, Classes[image.Class], image);
+            foreach (var (image, name) in added ?? []) findings.Add(part, name, image);
+        }
+        var all = findings.ToLabeledImages();
+        var labeled = all.All.Select(image => image.Path).ToHashSet(StringComparer.Ordinal);
+        return new(Source, all.Classes, all.Train, all.Validation, all.Test, Skipped, Notes, ValidationWasSplit)
+        {
+            Warnings = Warnings,
+            // What has a label now is no longer without one.
+            Unlabeled = [.. Unlabeled.Where(image => !labeled.Contains(image.Path))],
+        };
+    }
+
+    /// <summary>A copy with more images that have no label.</summary>
+    public LabeledImages WithUnlabeled(IEnumerable<ImageSource> images) =>
+        new(Source, Classes, Train, Validation, Test, Skipped, Notes, ValidationWasSplit)
+        {
+            Warnings = Warnings,
+            Unlabeled = [.. Unlabeled, .. images],
+        };
+
+    /// <summary>A copy with the images of a folder, and of those below it, that have no label; or of a pattern, see <see cref="PhotoPaths"/>.</summary>
+    /// <exception cref="DataException">There is no such folder, or it holds no images.</exception>
+    public LabeledImages WithUnlabeled(string path)
+    {
+        var found = PhotoPaths.Find(path);
+        return found.Photos.Count == 0
+            ? throw new DataException(path, [.. found.Skipped.Select(file => $"'{file.Path}': {file.Reason}.")])
+            : WithUnlabeled(found.Photos.Select(ImageSource.FromFile));
+    }
+
+    /// <summary>
     /// A copy without these files, for images that turn out not to decode; they are added to <see cref="Skipped"/>.
     /// </summary>
     /// <exception cref="DataException">A class has no training image left, or no validation image is left.</exception>
@@ -120,7 +202,11 @@ public sealed class LabeledImages
             problems.Add($"None of the {Validation.Count} validation images can be read.");
         if (problems.Count > 0) throw new DataException(Source, problems);
 
-        return new(Source, Classes, train, validation, test, [.. Skipped, .. added], Notes, ValidationWasSplit);
+        return new(Source, Classes, train, validation, test, [.. Skipped, .. added], Notes, ValidationWasSplit)
+        {
+            Warnings = Warnings,
+            Unlabeled = [.. Unlabeled.Where(image => !paths.Contains(image.Path))],
+        };
     }
 
     private static LabeledImage[] Without(IReadOnlyList<LabeledImage> images, HashSet<string> paths) =>

@@ -40,10 +40,14 @@ public static class Quarantine
 {
     public const string ListName = "quarantine.csv";
 
-    private const string Header = "file,moved_to,reason,moved_from";
+    private const string LockName = ".lock";
+
+    private static readonly string[] Columns = ["file", "moved_to", "reason", "moved_from"];
+
+    private static readonly string Header = string.Join(',', Columns);
 
     /// <summary>Of lists that do not say which data set their files came out of.</summary>
-    private const string FirstHeader = "file,moved_to,reason";
+    private static readonly string FirstHeader = string.Join(',', Columns[..^1]);
 
     // Names may hold anything, line breaks too.
     private static readonly CsvReaderOptions Format = new() { AllowLineBreaksInQuotes = true, MaxRecordSize = 1 << 20 };
@@ -85,36 +89,54 @@ public static class Quarantine
     {
         if (!Directory.Exists(source))
             throw new DataException($"'{source}' is a table: its rows would miss their images. Remove the rows, or check the folder.");
-        if (FolderListing.Contains(Path.GetFullPath(source), Path.GetFullPath(folder)))
+        if (OutputFolder.Contains(OutputFolder.RealPath(source), OutputFolder.RealPath(folder)))
             throw new DataException($"'{folder}' lies inside '{source}', where it would be taken for a class. Name another folder.");
         if (File.Exists(folder)) throw new DataException($"'{folder}' is a file. Name a folder to move photos into.");
         var list = Path.Combine(folder, ListName);
-        if (Directory.Exists(folder) && !File.Exists(list) && Directory.EnumerateFileSystemEntries(folder).Any())
+        if (Directory.Exists(folder) && !File.Exists(list) && Directory.EnumerateFileSystemEntries(folder).Any(IsForeign))
             throw new DataException($"'{folder}' is not empty and no quarantine. Name a new folder.");
+
+        // A process that has just begun has no list yet.
+        static bool IsForeign(string entry) => Path.GetFileName(entry) is var name && name != LockName && !WholeFile.IsDraft(name);
     }
 
-    /// <summary>Moves files into a folder outside the data set; one that was used before takes more.</summary>
+    /// <summary>
+    /// Moves files into a folder outside the data set; one that was used before takes more. Several processes may do so at once: one waits
+    /// for the other. What lies outside the data set, seen through a link to a folder, stays.
+    /// </summary>
     /// <returns>How many were moved, and those that cannot be and stay where they are, with the reason.</returns>
     /// <exception cref="DataException">The folder is unsuitable, see <see cref="CheckFolder"/>, or its list cannot be written.</exception>
-    public static (int Moved, IReadOnlyList<SkippedFile> Left) Move(string source, IReadOnlyList<Suspect> suspects, string folder)
+    public static (int Moved, IReadOnlyList<SkippedFile> Left) Move(
+        string source, IReadOnlyList<Suspect> suspects, string folder, CancellationToken cancellation = default)
     {
         CheckFolder(source, folder);
         if (suspects.Count == 0) return (0, []);
         var (moved, left, origin) = (0, new List<SkippedFile>(), FullPath(source));
+        var (data, aside) = (new OutputFolder(source), new OutputFolder(folder));
         try
         {
-            Directory.CreateDirectory(folder);
+            using var own = Lock(folder, cancellation);
+            CheckFolder(source, folder);
             var list = Path.Combine(folder, ListName);
-            if (File.Exists(list) && File.ReadLines(list).FirstOrDefault() == FirstHeader) WriteRows(list, ReadRows(list));
-            using var rows = new FileStream(list, FileMode.Append, FileAccess.Write);
-            if (rows.Position == 0) Write(rows, Header);
+            var known = File.Exists(list) ? ReadRows(list) : [];
+            if (!File.Exists(list) || File.ReadLines(list).First() == FirstHeader) WriteRows(list, known);
+            var gone = known.Select(row => row.File).ToHashSet(StringComparer.Ordinal);
+            using var rows = new FileStream(list, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
             foreach (var suspect in suspects)
             {
-                var target = FreePath(folder, suspect.File);
+                cancellation.ThrowIfCancellationRequested();
+                // Another process, which began with the same photos, has moved it.
+                if (!IsThere(suspect.Path) && gone.Contains(suspect.File)) continue;
+                if ((data.ProblemWith(suspect.File) ?? aside.ProblemWith(suspect.File)) is { } outside)
+                {
+                    left.Add(new(suspect.Path, $"it {outside}"));
+                    continue;
+                }
+                var target = WholeFile.FreePaths(aside.PathOf(suspect.File)).First(path => !Path.Exists(path));
                 // First the list, on the disk, then the move: whenever this ends, the list knows every file that is gone.
-                Write(rows, new Row(suspect.File, DataCheck.RelativePath(folder, target), suspect.Reason, origin).ToText());
+                Append(rows, new Row(suspect.File, DataCheck.RelativePath(folder, target), suspect.Reason, origin));
                 Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-                if (Problem(() => File.Move(suspect.Path, target, overwrite: false)) is { } problem) left.Add(new(suspect.Path, problem));
+                if (Problem(() => MoveEntry(suspect.Path, target)) is { } problem) left.Add(new(suspect.Path, problem));
                 else moved++;
             }
         }
@@ -137,11 +159,13 @@ public static class Quarantine
     /// <exception cref="DataException">
     /// The folder is no quarantine, holds files of other data sets only, or its list is damaged or cannot be written.
     /// </exception>
-    public static (int Restored, IReadOnlyList<SkippedFile> Left) Undo(string source, string folder)
+    public static (int Restored, IReadOnlyList<SkippedFile> Left) Undo(string source, string folder, CancellationToken cancellation = default)
     {
         var list = Path.Combine(folder, ListName);
         if (!File.Exists(list)) throw new DataException($"'{folder}' is no quarantine: there is no {ListName} in it.");
-        var rows = ReadRows(list);
+        using var own = Lock(folder, cancellation);
+        // Another process may have moved everything back meanwhile.
+        var rows = File.Exists(list) ? ReadRows(list) : [];
         var here = FullPath(source);
         if (rows.Length > 0 && rows.All(IsForeign))
         {
@@ -151,17 +175,23 @@ public static class Quarantine
                 + $"Move them back there: graft data check {origin} --quarantine {folder} --undo");
         }
         var (restored, left, kept) = (0, new List<SkippedFile>(), new List<Row>());
+        var (data, aside) = (new OutputFolder(source), new OutputFolder(folder));
         foreach (var row in rows.Reverse())
         {
-            var (from, back) = (Path.GetFullPath(Path.Combine(folder, row.MovedTo)), Path.GetFullPath(Path.Combine(source, row.File)));
-            var problem = (File.Exists(from), File.Exists(back)) switch
+            if ((aside.ProblemWith(row.MovedTo) ?? data.ProblemWith(row.File)) is { } outside)
             {
-                _ when !FolderListing.Contains(Path.GetFullPath(folder), from) || !FolderListing.Contains(here, back) => "its path leads out of the folder",
+                left.Add(new(Path.Join(folder, row.MovedTo), $"its path {outside}"));
+                kept.Add(row);
+                continue;
+            }
+            var (from, back) = (aside.PathOf(row.MovedTo), data.PathOf(row.File));
+            var problem = (IsThere(from), IsThere(back)) switch
+            {
                 _ when IsForeign(row) => $"it came out of {row.MovedFrom}",
                 (true, false) => Problem(() =>
                 {
                     Directory.CreateDirectory(Path.GetDirectoryName(back)!);
-                    File.Move(from, back, overwrite: false);
+                    MoveEntry(from, back);
                 }),
                 (true, true) => $"there is a file {back} by now",
                 (false, false) => "it is neither here nor there",
@@ -188,12 +218,17 @@ public static class Quarantine
             {
                 File.Delete(list);
             }
-            RemoveEmpty(new(folder));
+            RemoveEmptyIn(new(folder));
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             throw new DataException($"{restored:N0} files are back in {source}, but the list {list} cannot be brought up to date: {problem.Message}");
         }
+        own.Dispose();
+        _ = Problem(() =>
+        {
+            if (!Directory.EnumerateFileSystemEntries(folder).Any()) Directory.Delete(folder);
+        });
         return (restored, left);
 
         bool IsForeign(Row row) => row.MovedFrom.Length > 0 && FullPath(row.MovedFrom) != here && Directory.Exists(row.MovedFrom);
@@ -204,10 +239,7 @@ public static class Quarantine
     /// <param name="MovedTo">The path inside the quarantine.</param>
     /// <param name="Reason">Why it was moved.</param>
     /// <param name="MovedFrom">The full path of the data set; empty where it is not known.</param>
-    private sealed record Row(string File, string MovedTo, string Reason, string MovedFrom)
-    {
-        public string ToText() => string.Join(',', ((string[])[File, MovedTo, Reason, MovedFrom]).Select(Quoted));
-    }
+    private sealed record Row(string File, string MovedTo, string Reason, string MovedFrom);
 
     private static Row[] ReadRows(string list)
     {
@@ -216,8 +248,10 @@ public static class Quarantine
         {
             using var csv = CsvReader.FromFile(list, Format);
             var header = string.Join(',', csv.Headers);
-            if (header is not (Header or FirstHeader)) throw new DataException($"{list} is damaged: expected the columns {Header}.");
-            while (csv.Read()) rows.Add(new(csv.GetString(0), csv.GetString(1), csv.GetString(2), header == Header ? csv.GetString(3) : ""));
+            if (header != Header && header != FirstHeader) throw new DataException($"{list} is damaged: expected the columns {Header}.");
+            while (csv.Read()) rows.Add(new(Cell(0), Cell(1), Cell(2), header == Header ? Cell(3) : ""));
+
+            string Cell(int column) => CsvFile.Restore(csv.GetString(column));
         }
         catch (CsvFormatException broken)
         {
@@ -227,27 +261,56 @@ public static class Quarantine
     }
 
     /// <summary>Whole or not at all.</summary>
-    private static void WriteRows(string list, IEnumerable<Row> rows)
+    private static void WriteRows(string list, IEnumerable<Row> rows) => CsvFile.Write(
+        list, Columns, rows.Select(row => (string[])[row.File, row.MovedTo, row.Reason, row.MovedFrom]), replaces: true);
+
+    private static void Append(FileStream rows, Row row)
     {
-        File.WriteAllText($"{list}.new", string.Join('\n', [Header, .. rows.Select(row => row.ToText()), ""]));
-        File.Move($"{list}.new", list, overwrite: true);
+        var length = rows.Length;
+        try
+        {
+            rows.Write(Encoding.UTF8.GetBytes(CsvFile.Line(row.File, row.MovedTo, row.Reason, row.MovedFrom)));
+            rows.Flush(flushToDisk: true);
+        }
+        catch
+        {
+            // On a full disk: half a row would make the list unreadable.
+            rows.SetLength(length);
+            throw;
+        }
     }
 
-    private static string FreePath(string folder, string file)
+    /// <summary>One process at a time moves photos in or out.</summary>
+    private static FileLock Lock(string folder, CancellationToken cancellation)
     {
-        var path = Path.Combine(folder, file);
-        for (var number = 2; Path.Exists(path); number++)
-            path = Path.Combine(folder, Path.ChangeExtension(file, null) + $" ({number})" + Path.GetExtension(file));
-        return path;
+        while (true)
+        {
+            try
+            {
+                Directory.CreateDirectory(folder);
+                return FileLock.Take(Path.Combine(folder, LockName), cancellation);
+            }
+            catch (DirectoryNotFoundException)
+            {
+                // Another process has just emptied and removed it.
+            }
+        }
     }
 
-    private static void Write(FileStream rows, string row)
-    {
-        rows.Write(Encoding.UTF8.GetBytes(row + "\n"));
-        rows.Flush(flushToDisk: true);
-    }
+    /// <summary>Whether there is a file, or a link whether or not it leads to one.</summary>
+    private static bool IsThere(string path) => File.Exists(path) || new FileInfo(path).LinkTarget is not null;
 
-    private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    /// <summary>Moves a file; of a link, the link and not what it leads to.</summary>
+    private static void MoveEntry(string from, string to)
+    {
+        if (new FileInfo(from).LinkTarget is not { } target)
+        {
+            File.Move(from, to, overwrite: false);
+            return;
+        }
+        File.CreateSymbolicLink(to, target);
+        File.Delete(from);
+    }
 
     private static string FullPath(string folder) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
 
@@ -265,9 +328,13 @@ public static class Quarantine
         }
     }
 
-    private static void RemoveEmpty(DirectoryInfo folder)
+    /// <summary>Removes empty folders below one; links are left.</summary>
+    private static void RemoveEmptyIn(DirectoryInfo folder)
     {
-        foreach (var below in folder.GetDirectories()) RemoveEmpty(below);
-        if (!folder.EnumerateFileSystemInfos().Any()) folder.Delete();
+        foreach (var below in folder.GetDirectories().Where(below => below.LinkTarget is null))
+        {
+            RemoveEmptyIn(below);
+            if (!below.EnumerateFileSystemInfos().Any()) below.Delete();
+        }
     }
 }

@@ -31,6 +31,8 @@ public static partial class SplitWriter
         DataSplit split, string target, SplitMode mode, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
         CheckTarget(split.Source, target, mode);
+        if (mode != SplitMode.Copy && split.Images.FirstOrDefault(image => !image.Source.IsFile) is { } inMemory)
+            throw new DataException($"'{inMemory.Path}' is no file, so no link or table can lead to it. Copy the images.");
         try
         {
             if (mode == SplitMode.Csv) WriteTable(split, target);
@@ -60,7 +62,7 @@ public static partial class SplitWriter
                 throw new DataException($"A table is known by its extension. Name it {target}.csv.");
             return;
         }
-        if (Directory.Exists(source) && FolderListing.Contains(Path.GetFullPath(source), Path.GetFullPath(target)))
+        if (Directory.Exists(source) && OutputFolder.Contains(OutputFolder.RealPath(source), OutputFolder.RealPath(target)))
             throw new DataException($"'{target}' lies inside '{source}', where it would be taken for photos of it. Name a folder elsewhere.");
         if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any())
             throw new DataException($"The folder {target} is not empty, and nothing is written over. Name a new one.");
@@ -69,28 +71,55 @@ public static partial class SplitWriter
     private static void WriteFolders(
         DataSplit split, string target, SplitMode mode, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
-        var final = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
-        var partial = $"{final}.{Guid.NewGuid():N}.partial";
+        CheckClassNames(split);
+        var final = OutputFolder.RealPath(target);
+        Directory.CreateDirectory(Path.GetDirectoryName(final)!);
+        using var own = FileLock.TryTake($"{final}.lock")
+            ?? throw new DataException($"Another process is writing {target} now. Wait until it is done, or name another folder with --into.");
+        // It may have been written while this process read the photos.
+        CheckTarget(split.Source, target, mode);
+        RemoveDraftsOf(final);
+        var draft = new OutputFolder($"{final}.{Guid.NewGuid():N}.partial");
         try
         {
             var done = 0;
             foreach (var (image, file) in Named(split))
             {
                 cancellation.ThrowIfCancellationRequested();
-                var path = Path.Combine(partial, file);
+                var path = draft.PathOf(file);
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
                 if (mode == SplitMode.Link) Link(image.Path, path);
-                else File.Copy(image.Path, path, overwrite: false);
+                else if (image.Source.IsFile) File.Copy(image.Path, path, overwrite: false);
+                else File.WriteAllBytes(path, image.Source.Read());
                 progress?.Report(new(mode == SplitMode.Link ? "Link" : "Copy", ++done, split.Images.Count, "images"));
             }
             if (Directory.Exists(final)) Directory.Delete(final); // It was empty, or this fails.
-            Directory.Move(partial, final);
+            Directory.Move(draft.FullName, final);
         }
         catch
         {
-            if (Directory.Exists(partial)) Directory.Delete(partial, recursive: true);
+            if (Directory.Exists(draft.FullName)) Directory.Delete(draft.FullName, recursive: true);
             throw;
         }
+    }
+
+    /// <summary>A class is a folder of its name, or training on the result would not know it again.</summary>
+    private static void CheckClassNames(DataSplit split)
+    {
+        List<string> problems =
+        [
+            .. split.Classes.Select(name => (name, Problem: OutputFolder.ProblemWithName(name))).Where(entry => entry.Problem is not null)
+                .Select(entry => $"The class '{VisibleText.Of(entry.name)}' cannot be a folder: its name {entry.Problem}. "
+                    + "Rename the class, or write a table: --into OUT.csv"),
+        ];
+        if (problems.Count > 0) throw new DataException(split.Source, problems);
+    }
+
+    /// <summary>What killed processes left of the same target; the lock says that none writes there now.</summary>
+    private static void RemoveDraftsOf(string final)
+    {
+        foreach (var draft in Directory.EnumerateDirectories(Path.GetDirectoryName(final)!, $"{Path.GetFileName(final)}.*.partial"))
+            if (WholeFile.IsDraft(Path.GetFileName(draft))) Directory.Delete(draft, recursive: true);
     }
 
     /// <summary>
@@ -115,33 +144,18 @@ public static partial class SplitWriter
     private static void WriteTable(DataSplit split, string target)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(target))!;
-        if (split.Images.FirstOrDefault(image => image.Path.AsSpan().IndexOfAny('\r', '\n') >= 0) is { } broken)
+        if (split.Images.FirstOrDefault(image => $"{image.Path}{image.Class}".AsSpan().IndexOfAny('\r', '\n') >= 0) is { } broken)
         {
             throw new DataException(
-                $"The name of {broken.File} has a line break in it, which no program expects in a table. Rename it, or divide the photos into folders.");
+                $"The name of {VisibleText.Of(broken.File)} or of its class has a line break in it, which no program expects in a table. "
+                + "Rename it, or divide the photos into folders.");
         }
         Directory.CreateDirectory(folder);
-        var partial = $"{target}.{Guid.NewGuid():N}.partial";
-        try
-        {
-            using (var table = new StreamWriter(new FileStream(partial, FileMode.CreateNew)))
-            {
-                table.Write("path,label,split\n");
-                foreach (var image in split.Images)
-                {
-                    var path = Path.GetRelativePath(folder, Path.GetFullPath(image.Path)).Replace(Path.DirectorySeparatorChar, '/');
-                    table.Write($"{Quoted(path)},{Quoted(image.Class)},{image.Part}\n");
-                }
-            }
-            File.Move(partial, target, overwrite: false);
-        }
-        finally
-        {
-            File.Delete(partial);
-        }
+        CsvFile.Write(target, ["path", "label", "split"], split.Images.Select(image => (string[])
+        [
+            Path.GetRelativePath(folder, Path.GetFullPath(image.Path)).Replace(Path.DirectorySeparatorChar, '/'), image.Class, image.Part,
+        ]));
     }
-
-    private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
     private static void Link(string existing, string path)
     {

@@ -9,8 +9,13 @@ public static class StratifiedSplit
     /// class with one keeps it. Depends on the labels (class indices, in this order) and the seed alone: the same
     /// split on every machine.
     /// </summary>
+    /// <param name="together">
+    /// Sets of items that stay on one side: on that where most of them would be, else the first. Single items of the same classes take their
+    /// places on the other side, then whole sets, as far as there are any. Without such sets, or where none is divided, the split is the same.
+    /// </param>
     /// <returns>Indices into <paramref name="labels"/>, each list ascending.</returns>
-    public static (int[] Kept, int[] HeldOut) Of(IReadOnlyList<int> labels, double fraction, int seed)
+    public static (int[] Kept, int[] HeldOut) Of(
+        IReadOnlyList<int> labels, double fraction, int seed, IReadOnlyList<IReadOnlyList<int>>? together = null)
     {
         if (fraction is not (>= 0 and < 1))
             throw new ArgumentOutOfRangeException(
@@ -29,8 +34,34 @@ public static class StratifiedSplit
             random.Shuffle(items);
             foreach (var item in items.AsSpan(0, share)) heldOut[item] = true;
         }
+        KeepTogether(together ?? [], labels, classes.Zip(shares, (group, share) => (group.Items, share)), heldOut);
         return ([.. Enumerable.Range(0, labels.Count).Where(item => !heldOut[item])],
             [.. Enumerable.Range(0, labels.Count).Where(item => heldOut[item])]);
+    }
+
+    /// <param name="classes">Of each class its items in the order in which they are held out, and how many are to be.</param>
+    private static void KeepTogether(
+        IReadOnlyList<IReadOnlyList<int>> together, IReadOnlyList<int> labels, IEnumerable<(int[] Items, int Share)> classes, bool[] heldOut)
+    {
+        foreach (var set in together)
+        {
+            var side = 2 * set.Count(item => heldOut[item]) > set.Count;
+            foreach (var item in set) heldOut[item] = side;
+        }
+        var sets = together.SelectMany(set => set.Select(item => (item, set))).ToDictionary();
+        foreach (var (items, share) in classes)
+        {
+            var surplus = items.Count(item => heldOut[item]) - share;
+            // Single items first, then whole sets.
+            foreach (var item in items.OrderBy(item => sets.ContainsKey(item)))
+            {
+                if (surplus == 0) break;
+                var unit = sets.GetValueOrDefault(item, [item]);
+                if (heldOut[item] != surplus > 0 || unit.Count > Math.Abs(surplus) || unit.Any(member => labels[member] != labels[item])) continue;
+                foreach (var member in unit) heldOut[member] = surplus < 0;
+                surplus -= Math.Sign(surplus) * unit.Count;
+            }
+        }
     }
 
     private static int[] Shares(int[] sizes, double fraction)

@@ -67,8 +67,7 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
         {
             try
             {
-                using var file = File.OpenRead(images[index].Path);
-                hashes[index] = SHA256.HashData(file);
+                hashes[index] = Hash(images[index]);
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
             {
@@ -76,6 +75,39 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
             }
         });
         return hashes;
+    }
+
+    /// <summary>Sets of images of the very same bytes, by number. Only files of one length are read.</summary>
+    internal static IReadOnlyList<IReadOnlyList<int>> Copies(IReadOnlyList<LabeledImage> images)
+    {
+        var alike = Enumerable.Range(0, images.Count).GroupBy(index => LengthOf(images[index])).Where(group => group.Key > 0 && group.Skip(1).Any())
+            .SelectMany(group => group).ToList();
+        var hashes = Hashes([.. alike.Select(index => images[index])], CancellationToken.None);
+        return
+        [
+            .. alike.Zip(hashes).Where(pair => pair.Second is not null).GroupBy(pair => Convert.ToHexString(pair.Second!), pair => pair.First)
+                .Where(group => group.Skip(1).Any()).Select(group => group.Order().ToArray()),
+        ];
+    }
+
+    private static long LengthOf(LabeledImage image)
+    {
+        try
+        {
+            return image.IsFile ? new FileInfo(image.Path).ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target.Length
+                : new FileInfo(image.Path).Length : image.Read().Length;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            return -1;
+        }
+    }
+
+    private static byte[] Hash(LabeledImage image)
+    {
+        if (!image.IsFile) return SHA256.HashData(image.Read());
+        using var file = File.OpenRead(image.Path);
+        return SHA256.HashData(file);
     }
 
     private static string Photos(int count) => $"{count:N0} photo{(count == 1 ? "" : "s")}";

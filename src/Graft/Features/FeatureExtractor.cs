@@ -88,7 +88,7 @@ public sealed class FeatureExtractor : IDisposable
             if (hashes[index] is { } hash && !originals.TryAdd(Convert.ToHexString(hash), index))
                 copies.Add((index, originals[Convert.ToHexString(hash)]));
             else
-                missing.Add(new(index, images[index].Path, unknown));
+                missing.Add(new(index, images[index], unknown));
         }
         var total = views * images.Count;
         void Report(int done) => progress?.Report(new("Features", done, total, bank is null ? "images" : "views"));

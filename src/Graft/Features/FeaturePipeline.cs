@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Threading.Channels;
+using Graft.Data;
 using Graft.Imaging;
 using Graft.Networks;
 
@@ -7,7 +8,7 @@ namespace Graft.Features;
 
 /// <summary>A photo whose features are to be computed.</summary>
 /// <param name="Views">Which views of it: 0 for the photo as it is, from 1 the views of a bank.</param>
-internal readonly record struct PhotoViews(int Index, string Path, IReadOnlyList<int> Views);
+internal readonly record struct PhotoViews(int Index, ImageSource Image, IReadOnlyList<int> Views);
 
 /// <summary>The features of a photo's views, or the reason why it cannot be read.</summary>
 /// <param name="Hash">SHA-256 of the file.</param>
@@ -58,7 +59,7 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
                 string? problem = null;
                 try
                 {
-                    content = File.ReadAllBytes(photo.Path);
+                    content = photo.Image.Read();
                 }
                 catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
                 {

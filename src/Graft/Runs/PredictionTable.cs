@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Numerics;
-using System.Text;
 using CsvHelper;
 using Graft.Data;
 using Graft.Evaluation;
@@ -42,7 +41,7 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
         var images = photos.Validation.Zip(validation.Probabilities, (image, row) => (image, row, Split: Validation))
             .Concat(photos.Test.Zip(test?.Probabilities ?? [], (image, row) => (image, row, Split: Test)));
         return new(photos.Classes, [.. images.Select((entry, index) => new EvaluatedImage(
-            Path.GetFullPath(entry.image.Path), entry.Split, entry.image.Class, entry.row, map?.Points[index]))]);
+            entry.image.FullPath, entry.Split, entry.image.Class, entry.row, map?.Points[index]))]);
     }
 
     /// <summary>The images of a split measured; null without images.</summary>
@@ -61,20 +60,21 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
     /// <exception cref="IOException">The disk is full or fails.</exception>
     public void Save(string folder)
     {
-        using var file = new StreamWriter(Path.Combine(folder, FileName), append: false, new UTF8Encoding(false));
         var isMapped = Images.Any(image => image.Place is not null);
-        file.Write($"path,label,predicted,probability,split{(isMapped ? $",{X},{Y}" : "")}");
-        foreach (var name in Classes) file.Write($",{Quoted(Title(name))}");
-        file.Write('\n');
-        foreach (var image in Images)
-        {
-            file.Write(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{Quoted(image.Path)},{Quoted(Classes[image.Label])},{Quoted(Classes[image.Predicted])},{image.Probabilities[image.Predicted]:R},{image.Split}"));
-            if (isMapped) file.Write(image.Place is { } place ? string.Create(CultureInfo.InvariantCulture, $",{place.X:G6},{place.Y:G6}") : ",,");
-            foreach (var probability in image.Probabilities) file.Write(string.Create(CultureInfo.InvariantCulture, $",{probability:R}"));
-            file.Write('\n');
-        }
+        CsvFile.Write(
+            Path.Combine(folder, FileName),
+            ["path", "label", "predicted", "probability", "split", .. isMapped ? (string[])[X, Y] : [], .. Classes.Select(Title)],
+            Images.Select(image => (object?[])
+            [
+                image.Path, Classes[image.Label], Classes[image.Predicted], image.Probabilities[image.Predicted], image.Split,
+                .. isMapped ? (object?[])[Rounded(image.Place?.X), Rounded(image.Place?.Y)] : [],
+                .. image.Probabilities.Cast<object?>(),
+            ]),
+            replaces: true);
+
+        // Six digits draw a point.
+        static double? Rounded(double? place) =>
+            place is { } number ? double.Parse(number.ToString("G6", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null;
     }
 
     /// <summary>Reads a folder's <c>predictions.csv</c>.</summary>
@@ -88,7 +88,7 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
         try
         {
             using var csv = CsvReader.FromFile(path, new() { Separator = ',', MaxRecordSize = 1 << 24, AllowLineBreaksInQuotes = true, TrackLineNumbers = true });
-            var header = csv.Headers.ToArray().ToList();
+            List<string> header = [.. csv.Headers.ToArray().Select(CsvFile.Restore)];
             int Column(string name) => header.IndexOf(name);
             var (file, label, split, x, y) = (Column("path"), Column("label"), Column("split"), Column(X), Column(Y));
             int[] probabilities = [.. classes.Select(name => header.LastIndexOf(Title(name)))];
@@ -102,10 +102,11 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
                     T.TryParse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
                         ? number
                         : throw new FormatException($"line {csv.LineNumber} has '{csv.GetString(column)}' where a number should be.");
-                if (!labels.TryGetValue(csv.GetString(label), out var index))
-                    throw new FormatException($"line {csv.LineNumber} has a class that the run does not have, '{csv.GetString(label)}'.");
+                var name = CsvFile.Restore(csv.GetString(label));
+                if (!labels.TryGetValue(name, out var index))
+                    throw new FormatException($"line {csv.LineNumber} has a class that the run does not have, '{name}'.");
                 images.Add(new(
-                    csv.GetString(file), csv.GetString(split), index,
+                    CsvFile.Restore(csv.GetString(file)), csv.GetString(split), index,
                     [.. probabilities.Select(column => Number<float>(column))],
                     x < 0 || csv.IsEmpty(x) ? null : new MapPoint(Number<double>(x), Number<double>(y))));
             }
@@ -118,6 +119,4 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
     }
 
     private static string Title(string name) => $"p({name})";
-
-    private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 }

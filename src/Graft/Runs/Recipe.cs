@@ -31,8 +31,7 @@ public static class Recipe
     {
         try
         {
-            using var stream = new StreamWriter(new FileStream(file, FileMode.CreateNew));
-            stream.Write((request with { Photos = null }).ToJson() + "\n");
+            WholeFile.Write(file, (request with { Photos = null }).ToJson() + "\n");
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {

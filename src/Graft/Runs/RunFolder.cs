@@ -29,7 +29,7 @@ public sealed class RunFolder : IDisposable
 
     private readonly bool _isNew;
     private bool _isResumed;
-    private FileStream? _lock;
+    private FileLock? _lock;
 
     private RunFolder(string path, bool isNew) => (FullName, _isNew) = (path, isNew);
 
@@ -88,18 +88,12 @@ public sealed class RunFolder : IDisposable
     /// <exception cref="GraftException">Another process trains in it, another run was started in it, or it cannot be written.</exception>
     public void Begin(TrainingRequest request)
     {
-        try
-        {
-            _lock ??= new(In(LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            throw new GraftException($"Another process trains in {FullName}, or the folder cannot be written ({problem.Message}). Wait for it, or name another folder.", problem);
-        }
+        Write("The run", () => _lock ??= FileLock.TryTake(In(LockFile)));
+        if (_lock is null) throw new GraftException($"Another process trains in {FullName}. Wait for it, or name another folder.");
         if (_isResumed) return;
         if (File.Exists(In(RunDescription.FileName)) || IsComplete)
             throw new GraftException($"Another run was started in {FullName}. Name another folder (--out).");
-        Write("The run", () => WriteWhole(RunDescription.FileName, RunDescription.Of(request).ToJson()));
+        Write("The run", () => WholeFile.Write(In(RunDescription.FileName), RunDescription.Of(request).ToJson()));
     }
 
     /// <summary>The folder of checkpoints, made if need be and cleared of what a killed process left half-written.</summary>
@@ -129,19 +123,18 @@ public sealed class RunFolder : IDisposable
         {
             if (IsComplete) throw new IOException($"there is a {ResultFile} already.");
             run.Model.Save(In(ModelFile));
-            File.WriteAllText(In("report.txt"), RunText.Report(run));
+            WholeFile.Write(In("report.txt"), RunText.Report(run), replaces: true);
             if (run.Stages.Count > 0)
             {
-                File.WriteAllText(In("history.csv"), RunText.History(run));
-                File.WriteAllText(In("layers.txt"), string.Join("\n\n", run.Stages.Select(entry =>
-                    $"Stage {entry.Stage.Number}, {entry.Stage.Name}\n{entry.Stage.Plan.ToText(everyLayer: true)}")) + "\n");
+                WholeFile.Write(In("history.csv"), RunText.History(run), replaces: true);
+                WholeFile.Write(In("layers.txt"), RunText.Layers(run), replaces: true);
                 var course = TrainingCourse.Of(run.Stages);
-                File.WriteAllBytes(In("loss.png"), LearningCurves.Loss(course.History, course.Boundaries).ToPng());
-                File.WriteAllBytes(In("accuracy.png"), LearningCurves.Accuracy(course.History, course.Boundaries).ToPng());
+                WholeFile.Write(In("loss.png"), LearningCurves.Loss(course.History, course.Boundaries).ToPng(), replaces: true);
+                WholeFile.Write(In("accuracy.png"), LearningCurves.Accuracy(course.History, course.Boundaries).ToPng(), replaces: true);
             }
-            if (run.Photos.Skipped.Count > 0) File.WriteAllText(In("skipped.csv"), RunText.Skipped(run.Photos.Skipped));
+            if (run.Photos.Skipped.Count > 0) CsvFile.Write(In("skipped.csv"), ["path", "reason"], run.Photos.Skipped.Select(file => (object?[])[file.Path, file.Reason]), replaces: true);
             run.Predictions.Save(FullName);
-            WriteWhole(ResultFile, RunText.Result(run) + "\n");
+            WholeFile.Write(In(ResultFile), RunText.Result(run) + "\n");
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or CheckpointException)
         {
@@ -174,7 +167,7 @@ public sealed class RunFolder : IDisposable
     {
         Write("The evaluation", () =>
         {
-            File.WriteAllText(In("report.txt"), report);
+            WholeFile.Write(In("report.txt"), report);
             predictions.Save(FullName);
             foreach (var (name, chart) in (ReadOnlySpan<(string, Chart)>)
                 [
@@ -183,7 +176,7 @@ public sealed class RunFolder : IDisposable
                     ("precision-recall", ResultCharts.PrecisionRecall(result)),
                 ])
             {
-                File.WriteAllBytes(In($"{name}.png"), chart.ToPng());
+                WholeFile.Write(In($"{name}.png"), chart.ToPng());
             }
         });
     }
@@ -194,10 +187,10 @@ public sealed class RunFolder : IDisposable
     {
         Write("The sweep", () =>
         {
-            File.WriteAllLines(In("learning_rates.csv"), sweep.Trials
+            WholeFile.Write(In("learning_rates.csv"), string.Concat(sweep.Trials
                 .Select(trial => string.Create(CultureInfo.InvariantCulture, $"{trial.LearningRate:R},{trial.Loss:R},{trial.SmoothedLoss:R}"))
-                .Prepend("learning_rate,loss,smoothed_loss"));
-            File.WriteAllBytes(In("learning_rates.png"), LearningCurves.Sweep(sweep).ToPng());
+                .Prepend("learning_rate,loss,smoothed_loss").Select(line => line + "\n")));
+            WholeFile.Write(In("learning_rates.png"), LearningCurves.Sweep(sweep).ToPng());
         });
     }
 
@@ -213,13 +206,6 @@ public sealed class RunFolder : IDisposable
     public static JsonObject ToJson(object value) => JsonSerializer.SerializeToNode(value, value.GetType(), Json)!.AsObject();
 
     private string In(string name) => Path.Combine(FullName, name);
-
-    /// <summary>Whole or not at all, and over no other file but one of its own kind.</summary>
-    private void WriteWhole(string name, string text)
-    {
-        File.WriteAllText(In(name + ".draft"), text);
-        File.Move(In(name + ".draft"), In(name), overwrite: true);
-    }
 
     private void Write(string what, Action write)
     {

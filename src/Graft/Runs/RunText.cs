@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Graft.Data;
 using Graft.Evaluation;
 
 namespace Graft.Runs;
@@ -86,9 +85,7 @@ public static class RunText
         return text.ToString();
     }
 
-    /// <summary>As <c>skipped.csv</c> has them.</summary>
-    internal static string Skipped(IEnumerable<SkippedFile> files) =>
-        "path,reason\n" + string.Concat(files.Select(file => $"{Quoted(file.Path)},{Quoted(file.Reason)}\n"));
-
-    private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    /// <summary>What each stage froze, as <c>layers.txt</c> has it.</summary>
+    internal static string Layers(TrainingRun run) => string.Join("\n\n", run.Stages.Select(entry =>
+        $"Stage {entry.Stage.Number}, {entry.Stage.Name}\n{entry.Stage.Plan.ToText(everyLayer: true)}")) + "\n";
 }

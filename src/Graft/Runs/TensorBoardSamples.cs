@@ -15,7 +15,7 @@ internal static class TensorBoardSamples
         {
             try
             {
-                var file = File.ReadAllBytes(photo.Path);
+                var file = photo.Read();
                 var picture = preprocessing.Resize(ImageDecoder.Decode(file));
                 var key = Augmentation.PictureKey(SHA256.HashData(file));
                 rows.Add([.. Enumerable.Range(1, 4).Select(view => stage.Options.Augmentation.Apply(picture, stage.Options.Training.Seed, key, view))]);

@@ -45,6 +45,25 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Photos, "Labeled photos: a folder per class; train/, val/ and test/ folders of such; names such as cat.0.jpg; or a CSV of path,label", Placeholder = "DIR", IsBasic = true)]
     public string? Photos { get; init; }
 
+    [Setting(SettingGroup.Photos, "Share of the training images held back for validation where the photos have none of their own (default: 0.2)", Placeholder = "SHARE", IsBasic = true)]
+    [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true)]
+    public double? Validation { get; init; }
+
+    [Setting(SettingGroup.Photos, "Table: the column that names the image")]
+    public string? PathColumn { get; init; }
+
+    [Setting(SettingGroup.Photos, "Table: the column that names the class")]
+    public string? LabelColumn { get; init; }
+
+    [Setting(SettingGroup.Photos, "Table: the column that says train, val or test")]
+    public string? SplitColumn { get; init; }
+
+    [Setting(SettingGroup.Photos, "Table: the folder that its paths start from (default: the table's)", Placeholder = "DIR")]
+    public string? ImageFolder { get; init; }
+
+    [Setting(SettingGroup.Photos, "Table: what its paths lack at the end, such as .jpg", Placeholder = "TEXT")]
+    public string? ImageSuffix { get; init; }
+
     /// <summary>One network, or several whose features are joined; of those no name comes twice. Default: <see cref="BackboneCatalog.Default"/>.</summary>
     public IReadOnlyList<BackboneRequest>? Backbones { get; init; }
 
@@ -255,6 +274,7 @@ public sealed record TrainingRequest
     public TrainingRequest WithFullPaths() => this with
     {
         Photos = Full(Photos),
+        ImageFolder = Full(ImageFolder),
         From = Full(From),
         Backbones = Backbones is null ? null :
         [

@@ -43,9 +43,9 @@ public sealed class TrainingSetup : IDisposable
     {
         if (request.Problems() is { Count: > 0 } problems) throw new RequestException(problems);
         if (request.Photos is not { } source) throw new RequestException([new("missing", nameof(request.Photos), null, "Name the photos: {Photos}.")]);
-        if (!Path.Exists(source)) throw new GraftException($"There is no folder or file {source}.");
+        if (!Path.Exists(source)) throw new RequestException([new("missing", nameof(request.Photos), source, $"There is no folder or file {source}.")]);
         var plan = RequestPlan.Of(request);
-        var photos = LabeledImages.Load(source, new() { Seed = plan.Seed });
+        var photos = LoadPhotos(request, plan);
         if (request.From is { } from) return Further(request, from, plan, photos);
         if (plan.Options.Strategy == Strategy.Features)
         {
@@ -71,21 +71,45 @@ public sealed class TrainingSetup : IDisposable
 
     public void Dispose() => _owned.Dispose();
 
+    /// <param name="classes">Of a trained model, in its order; null for those found.</param>
+    private static LabeledImages LoadPhotos(TrainingRequest request, TrainingPlan plan, IReadOnlyList<string>? classes = null)
+    {
+        string[] ofTables =
+            [nameof(request.PathColumn), nameof(request.LabelColumn), nameof(request.SplitColumn), nameof(request.ImageFolder), nameof(request.ImageSuffix)];
+        if (Directory.Exists(request.Photos) && ofTables.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null) is { } ofTable)
+            throw Unused(request, ofTable, $"{{{ofTable}}} is for tables, and {request.Photos} is a folder.");
+        if (request.ImageFolder is { } folder && !Directory.Exists(folder))
+            throw new RequestException([new("missing", nameof(request.ImageFolder), folder, $"There is no folder {folder}.")]);
+        var usual = new LabeledImagesOptions();
+        var photos = LabeledImages.Load(request.Photos!, usual with
+        {
+            Seed = plan.Seed,
+            Classes = classes,
+            ValidationShare = request.Validation ?? usual.ValidationShare,
+            PathColumn = request.PathColumn,
+            LabelColumn = request.LabelColumn,
+            SplitColumn = request.SplitColumn,
+            ImageFolder = request.ImageFolder,
+            ImageSuffix = request.ImageSuffix,
+        });
+        return request.Validation is null || photos.ValidationWasSplit
+            ? photos
+            : throw Unused(request, nameof(request.Validation), $"{request.Photos} has validation images of its own: nothing is held back.");
+    }
+
+    private static RequestException Unused(TrainingRequest request, string setting, string message) =>
+        new([new("unused", setting, Setting.Named(setting).ValueIn(request), message, $"Leave {{{setting}}} out.")]);
+
     private static TrainingSetup Further(TrainingRequest request, string from, TrainingPlan plan, LabeledImages photos)
     {
         var trained = ImageClassifier.Open(from);
         try
         {
             var isKnown = photos.Classes.All(trained.Classes.Contains);
-            if (isKnown) photos = LabeledImages.Load(request.Photos!, new() { Seed = plan.Seed, Classes = trained.Classes });
+            if (isKnown) photos = LoadPhotos(request, plan, trained.Classes);
             string[] ofNewHead = [nameof(request.Head), nameof(request.Hidden), nameof(request.Dropout), nameof(request.Standardize), nameof(request.Pool)];
             if (photos.Classes.SequenceEqual(trained.Classes) && ofNewHead.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null) is { } unused)
-            {
-                throw new RequestException(
-                [
-                    new("unused", unused, Setting.Named(unused).ValueIn(request), $"{from} knows all classes of {request.Photos} and keeps its head.", $"Leave {{{unused}}} out."),
-                ]);
-            }
+                throw Unused(request, unused, $"{from} knows all classes of {request.Photos} and keeps its head.");
             var model = trained.ToTraining(photos.Classes, plan.Options.Head, plan.Seed);
             _ = FineTuning.Stages(model, plan.Options);
             return new(trained)

@@ -43,7 +43,7 @@ public sealed class DemoPhotosTests(DemoPhotosTests.Drawn drawn) : IClassFixture
     {
         using var again = new TemporaryFolder();
 
-        DemoPhotos.Draw(again.FullName, Train + 1, validationPerClass: 0, Test, Seed, SizePixels);
+        DemoPhotos.Draw(again.FullName, Train + 1, validationPerClass: 0, Test, Seed, SizePixels, TestContext.Current.CancellationToken);
 
         Assert.All(drawn.All, photo => Assert.Equal(
             File.ReadAllBytes(photo.File),
@@ -83,7 +83,7 @@ public sealed class DemoPhotosTests(DemoPhotosTests.Drawn drawn) : IClassFixture
     {
         using var folder = new TemporaryFolder();
         DemoPhotos.Draw(
-            folder.FullName, trainPerClass: 30, validationPerClass: 0, testPerClass: 20, Seed, sizePixels: 32);
+            folder.FullName, trainPerClass: 30, validationPerClass: 0, testPerClass: 20, Seed, sizePixels: 32, TestContext.Current.CancellationToken);
         var centres = DemoPhotos.Classes.Select(name => Centre(MeanColours(folder, "train", name))).ToList();
 
         var hits = DemoPhotos.Classes.Select((name, label) =>

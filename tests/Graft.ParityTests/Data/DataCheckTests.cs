@@ -8,7 +8,7 @@ namespace Graft.ParityTests.Data;
 /// <summary>The data check on real photos, and on real photos that were tampered with.</summary>
 public sealed class DataCheckTests : IDisposable
 {
-    private static readonly LabeledImagesOptions AsItIs = new() { ValidationFraction = 0 };
+    private static readonly LabeledImagesOptions AsItIs = new() { ValidationShare = 0 };
 
     private readonly TemporaryFolder _folder = new();
 

@@ -13,7 +13,7 @@ public sealed class LabelCheckTests : IDisposable
 {
     private const string Weights = "weights/torchvision/mobilenet_v2_features.safetensors";
 
-    private static readonly LabeledImagesOptions AsItIs = new() { ValidationFraction = 0 };
+    private static readonly LabeledImagesOptions AsItIs = new() { ValidationShare = 0 };
 
     private readonly TemporaryFolder _folder = new();
 

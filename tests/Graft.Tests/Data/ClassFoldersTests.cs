@@ -23,6 +23,23 @@ public sealed class ClassFoldersTests : IDisposable
     }
 
     [Fact]
+    public void Class_names_and_links_never_lead_out_of_the_folder()
+    {
+        var outside = Directory.CreateDirectory(_folder.File("outside/x")[..^2]).FullName;
+        Directory.CreateDirectory(Sorted);
+        Directory.CreateSymbolicLink(Path.Join(Sorted, "rose"), outside);
+        var folders = new ClassFolders(Sorted, ["../../evil", "..", "nul", "rose"]);
+
+        Assert.Equal(
+            [".._.._evil", "_", "_nul"],
+            ((string[])["../../evil", "..", "nul"]).Select(name => Path.GetFileName(Path.GetDirectoryName(folders.Add(Photo("1.jpg", "photo"), name).Path))));
+        Assert.Contains(
+            "leads out of the folder through a link",
+            Assert.Throws<GraftException>(() => folders.Add(Photo("1.jpg", "photo"), "rose")).Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(outside));
+    }
+
+    [Fact]
     public void What_is_there_is_neither_written_over_nor_copied_again()
     {
         File.WriteAllText(_folder.File("sorted/daisy/1.jpg"), "older");

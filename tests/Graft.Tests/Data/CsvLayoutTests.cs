@@ -17,7 +17,7 @@ public sealed class CsvLayoutTests : IDisposable
     private string Table(string content) => photos.Put("labels.csv", content);
 
     private LabeledImages Load(string content, double validationFraction = 0) =>
-        LabeledImages.Load(Table(content), new() { ValidationFraction = validationFraction });
+        LabeledImages.Load(Table(content), new() { ValidationShare = validationFraction });
 
     private DataException LoadFails(string content) => Assert.Throws<DataException>(() => Load(content));
 
@@ -35,6 +35,91 @@ public sealed class CsvLayoutTests : IDisposable
         Assert.Equal(["images/a.jpg", "images/b.jpg"], photos.Relative(images.Train));
         Assert.Equal([0, 1], images.Train.Select(image => image.Class));
     }
+
+    [Theory]
+    [InlineData("image_path,label")]
+    [InlineData("image_id,label")]
+    [InlineData("id,breed")]
+    [InlineData("file_name,target")]
+    [InlineData("images,labels")]
+    [InlineData("ImagePath\tLabel")]
+    [InlineData("Image Name;Class Name")]
+    public void Usual_headings_are_known(string header)
+    {
+        var separator = header.Contains('\t') ? '\t' : header.Contains(';') ? ';' : ',';
+
+        var images = Load($"{header}\nimages/a.jpg{separator}cat\nimages/b.jpg{separator}dog\n");
+
+        Assert.Equal(["images/a.jpg", "images/b.jpg"], photos.Relative(images.Train));
+    }
+
+    [Fact]
+    public void Columns_folder_and_suffix_can_be_named()
+    {
+        var table = photos.Put("tables/t.csv", "Who,What,label,When\na,cat,0,trn\nb,dog,1,trn\nc,cat,0,dev\n");
+
+        var images = LabeledImages.Load(table, new()
+        {
+            PathColumn = "who", LabelColumn = "What", SplitColumn = "when", ImageFolder = Path.Join(photos.FullName, "images"), ImageSuffix = ".jpg",
+        });
+
+        Assert.Equal(["cat", "dog"], images.Classes);
+        Assert.Equal(["images/a.jpg", "images/b.jpg"], photos.Relative(images.Train));
+        Assert.Equal(["images/c.jpg"], photos.Relative(images.Validation));
+        Assert.Contains(
+            "no column 'Whom'; its columns are 'Who', 'What'",
+            Assert.Throws<DataException>(() => LabeledImages.Load(table, new() { PathColumn = "Whom" })).Problems.Single(), StringComparison.Ordinal);
+        Assert.Contains(
+            "image-folder and image-suffix",
+            Assert.Throws<DataException>(() => LabeledImages.Load(table, new() { PathColumn = "Who", LabelColumn = "What" })).Problems[^1], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("is_valid", "False", "True", "0")]
+    [InlineData("is_valid", "0", "1", "")]
+    [InlineData("Is Validation", "no", "yes", "n")]
+    [InlineData("is_train", "1", "0", "1.0")]
+    [InlineData("subset", "train", "dev", "training")]
+    [InlineData("set", "Train", "Valid", "")]
+    [InlineData("fold", "train", "val", "train")]
+    public void A_column_that_divides_the_images_is_used(string heading, string train, string validation, string alsoTrain)
+    {
+        var images = Load($"path,label,{heading}\nimages/a.jpg,cat,{train}\nimages/b.jpg,dog,{alsoTrain}\nimages/c.jpg,cat,{validation}\nimages/d.jpg,dog,{validation}\n");
+
+        Assert.Equal(["images/a.jpg", "images/b.jpg"], photos.Relative(images.Train));
+        Assert.Equal(["images/c.jpg", "images/d.jpg"], photos.Relative(images.Validation));
+        Assert.Contains($"'{heading}' says which images train", Assert.Single(images.Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Columns_of_yes_and_no_go_together()
+    {
+        var images = Load("path,label,is_valid,is_test\nimages/a.jpg,cat,0,0\nimages/b.jpg,dog,0,0\nimages/c.jpg,cat,1,0\nimages/d.jpg,dog,0,1\n");
+
+        Assert.Equal((2, 1, 1), (images.Train.Count, images.Validation.Count, images.Test.Count));
+    }
+
+    [Fact]
+    public void A_column_that_may_divide_the_images_and_does_not_is_named()
+    {
+        var images = Load("path,label,fold\nimages/a.jpg,cat,0\nimages/b.jpg,dog,1\n");
+
+        Assert.Equal(2, images.Train.Count);
+        Assert.Contains("The column 'fold' of", Assert.Single(images.Notes), StringComparison.Ordinal);
+        Assert.Contains("holds '0', '1' and is ignored", images.Notes[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_single_class_can_be_looked_at_and_not_learned_from()
+    {
+        var table = Table("path,label\nimages/a.jpg,cat\nimages/b.jpg,cat\n");
+
+        Assert.EndsWith("holds a single class, 'cat'; expected at least two.", Assert.Throws<DataException>(() => LabeledImages.Load(table)).Problems[0], StringComparison.Ordinal);
+        Assert.EndsWith("expected at least two.", Assert.Single(LabeledImages.Load(table, LabeledImagesOptions.ForChecking).Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_table_without_known_headings_is_told_in_one_problem() => Assert.Single(LoadFails("name,label\nimages/a.jpg,cat\n").Problems);
 
     [Fact]
     public void Absolute_paths_and_a_split_column_are_read()
@@ -69,7 +154,7 @@ public sealed class CsvLayoutTests : IDisposable
         var table = Table("path,label\nimages/a.jpg,x\nimages/b.jpg,y\n");
         var relative = Path.GetRelativePath(Directory.GetCurrentDirectory(), table);
 
-        Assert.Equal(2, LabeledImages.Load(relative, new() { ValidationFraction = 0 }).Train.Count);
+        Assert.Equal(2, LabeledImages.Load(relative, new() { ValidationShare = 0 }).Train.Count);
     }
 
     [Theory]

@@ -12,7 +12,7 @@ public sealed class DataCheckTests : IDisposable
     public void Dispose() => _pictures.Dispose();
 
     private DataCheckReport Check() => DataCheck.Run(
-        LabeledImages.Load(_pictures.FullName, new() { ValidationFraction = 0 }), cancellation: TestContext.Current.CancellationToken);
+        LabeledImages.Load(_pictures.FullName, new() { ValidationShare = 0 }), cancellation: TestContext.Current.CancellationToken);
 
     private static string[] Files(DuplicateGroup group) => [.. group.Images.Select(image => image.File)];
 
@@ -162,7 +162,7 @@ public sealed class DataCheckTests : IDisposable
         var before = Pictures.Snapshot(_pictures.FullName);
         var aside = _pictures.Outside("aside");
 
-        var (moved, unmoved) = Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside);
+        var (moved, unmoved) = Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside, TestContext.Current.CancellationToken);
 
         Assert.Empty(unmoved);
         Assert.Equal(4, moved); // one of two copies, both of a contradiction, the broken one
@@ -173,7 +173,7 @@ public sealed class DataCheckTests : IDisposable
             Pictures.Snapshot(_pictures.FullName).Values
                 .Concat(Pictures.Snapshot(aside).Where(file => file.Key != Quarantine.ListName).Select(file => file.Value)).Order(StringComparer.Ordinal));
 
-        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside);
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside, TestContext.Current.CancellationToken);
 
         Assert.Equal((4, 0), (restored, left.Count));
         Assert.Equal(before, Pictures.Snapshot(_pictures.FullName));
@@ -192,8 +192,8 @@ public sealed class DataCheckTests : IDisposable
         File.WriteAllText(Path.Combine(aside, Quarantine.ListName), "file,moved_to,reason\n\"cat/0.jpg\",\"cat/0.jpg\",\"a, \"\"b\"\"\"\n");
 
         var more = new Suspect("dog/2.jpg", Path.Combine(_pictures.FullName, "dog", "2.jpg"), SuspectKind.Blank, "");
-        Assert.Equal(1, Quarantine.Move(_pictures.FullName, [more], aside).Moved);
-        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside);
+        Assert.Equal(1, Quarantine.Move(_pictures.FullName, [more], aside, TestContext.Current.CancellationToken).Moved);
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside, TestContext.Current.CancellationToken);
 
         Assert.Equal((2, 0), (restored, left.Count));
         Assert.Equal(before, Pictures.Snapshot(_pictures.FullName));
@@ -206,11 +206,11 @@ public sealed class DataCheckTests : IDisposable
         for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
         foreach (var name in new[] { "x", "y" }) _pictures.Put($"cat/{name}.jpg", "broken"u8.ToArray());
         var aside = _pictures.Outside("aside");
-        Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside);
+        Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside, TestContext.Current.CancellationToken);
         var mine = _pictures.Put("cat/x.jpg", 20);
         var bytes = File.ReadAllBytes(mine);
 
-        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside);
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside, TestContext.Current.CancellationToken);
 
         Assert.Equal(1, restored);
         Assert.Contains("x.jpg", Assert.Single(left).Path, StringComparison.Ordinal);
@@ -218,7 +218,7 @@ public sealed class DataCheckTests : IDisposable
         Assert.Equal("broken", File.ReadAllText(Path.Combine(aside, "cat", "x.jpg")));
 
         File.Delete(mine);
-        Assert.Equal(1, Quarantine.Undo(_pictures.FullName, aside).Restored);
+        Assert.Equal(1, Quarantine.Undo(_pictures.FullName, aside, TestContext.Current.CancellationToken).Restored);
         Assert.Equal("broken", File.ReadAllText(mine));
     }
 
@@ -228,9 +228,9 @@ public sealed class DataCheckTests : IDisposable
         for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
         var broken = _pictures.Put("cat/x.jpg", "broken"u8.ToArray());
         var (aside, other) = (_pictures.Outside("aside"), Directory.CreateDirectory(_pictures.Outside("other")).FullName);
-        Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside);
+        Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside, TestContext.Current.CancellationToken);
 
-        var refusal = Assert.Throws<DataException>(() => Quarantine.Undo(other, aside)).Message;
+        var refusal = Assert.Throws<DataException>(() => Quarantine.Undo(other, aside, TestContext.Current.CancellationToken)).Message;
 
         Assert.Contains($"graft data check {_pictures.FullName} --quarantine", refusal, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(other));
@@ -238,8 +238,8 @@ public sealed class DataCheckTests : IDisposable
         // With photos of both, each takes its own.
         var foreign = Path.Combine(other, "y.jpg");
         File.WriteAllText(foreign, "broken too");
-        Quarantine.Move(other, [new("y.jpg", foreign, SuspectKind.Unreadable, "")], aside);
-        var (restored, left) = Quarantine.Undo(other, aside);
+        Quarantine.Move(other, [new("y.jpg", foreign, SuspectKind.Unreadable, "")], aside, TestContext.Current.CancellationToken);
+        var (restored, left) = Quarantine.Undo(other, aside, TestContext.Current.CancellationToken);
         Assert.Equal(1, restored);
         Assert.Contains("came out of", Assert.Single(left).Reason, StringComparison.Ordinal);
         Assert.True(File.Exists(foreign));
@@ -247,7 +247,7 @@ public sealed class DataCheckTests : IDisposable
 
         // A data set that was moved since takes its photos wherever it lies now.
         Directory.Move(_pictures.FullName, _pictures.Outside("moved"));
-        Assert.Equal((1, 0), Quarantine.Undo(_pictures.Outside("moved"), aside) is var (back, rest) ? (back, rest.Count) : default);
+        Assert.Equal((1, 0), Quarantine.Undo(_pictures.Outside("moved"), aside, TestContext.Current.CancellationToken) is var (back, rest) ? (back, rest.Count) : default);
         Assert.Equal("broken", File.ReadAllText(_pictures.Outside("moved/cat/x.jpg")));
     }
 
@@ -263,7 +263,7 @@ public sealed class DataCheckTests : IDisposable
             "file,moved_to,reason,moved_from\n\"stolen.txt\",\"../secret.txt\",\"\",\"\"\n\"../planted.jpg\",\"x.jpg\",\"\",\"\"\n"
                 .Replace("\"\"\n", $"\"{_pictures.FullName}\"\n", StringComparison.Ordinal));
 
-        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside);
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside, TestContext.Current.CancellationToken);
 
         Assert.Equal((0, 2), (restored, left.Count));
         Assert.Equal("mine", File.ReadAllText(secret));
@@ -278,11 +278,82 @@ public sealed class DataCheckTests : IDisposable
         var suspects = Quarantine.SuspectsOf(Check());
         File.Delete(suspects[0].Path); // as one that another program takes away meanwhile
 
-        var (moved, left) = Quarantine.Move(_pictures.FullName, suspects, _pictures.Outside("aside"));
+        var (moved, left) = Quarantine.Move(_pictures.FullName, suspects, _pictures.Outside("aside"), TestContext.Current.CancellationToken);
 
         Assert.Equal(1, moved);
         Assert.Equal(suspects[0].Path, Assert.Single(left).Path);
         Assert.True(File.Exists(_pictures.Outside("aside/cat/y.jpg")));
+    }
+
+    [Fact]
+    public void Links_never_make_quarantine_move_what_lies_elsewhere()
+    {
+        for (var seed = 0; seed < 4; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
+        var originals = Directory.CreateDirectory(_pictures.Outside("originals")).FullName;
+        var (broken, other) = (Path.Combine(originals, "broken.jpg"), Path.Combine(originals, "other.jpg"));
+        foreach (var path in new[] { broken, other }) File.WriteAllText(path, "no picture");
+        Directory.CreateSymbolicLink(Path.Combine(_pictures.FullName, "cat", "more"), originals);
+        File.CreateSymbolicLink(Path.Combine(_pictures.FullName, "dog", "link.jpg"), "../../originals/other.jpg");
+        var aside = _pictures.Outside("aside");
+
+        var (moved, left) = Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside, TestContext.Current.CancellationToken);
+
+        Assert.Equal(1, moved);
+        Assert.Equal(2, left.Count);
+        Assert.All(left, file => Assert.Equal("it leads out of the folder through a link", file.Reason));
+        Assert.Equal(2, Directory.GetFiles(originals).Length);
+        Assert.Equal("../../originals/other.jpg", new FileInfo(Path.Combine(aside, "dog", "link.jpg")).LinkTarget);
+        Assert.Equal(1, Quarantine.Undo(_pictures.FullName, aside, TestContext.Current.CancellationToken).Restored);
+        Assert.Equal("../../originals/other.jpg", new FileInfo(Path.Combine(_pictures.FullName, "dog", "link.jpg")).LinkTarget);
+        Assert.False(Directory.Exists(aside));
+    }
+
+    [Fact]
+    public void Undo_follows_no_link_of_a_list_out_of_the_folders()
+    {
+        var photo = _pictures.Put("cat/0.jpg", 0);
+        var outside = Directory.CreateDirectory(_pictures.Outside("outside")).FullName;
+        File.WriteAllText(Path.Combine(outside, "mine.txt"), "mine");
+        var aside = Directory.CreateDirectory(_pictures.Outside("aside")).FullName;
+        File.WriteAllText(Path.Combine(aside, "theirs.jpg"), "theirs");
+        Directory.CreateSymbolicLink(Path.Combine(aside, "link"), outside);
+        Directory.CreateSymbolicLink(Path.Combine(_pictures.FullName, "link"), outside);
+        File.WriteAllText(
+            Path.Combine(aside, Quarantine.ListName),
+            $"file,moved_to,reason,moved_from\n\"cat/1.txt\",\"link/mine.txt\",\"\",\"{_pictures.FullName}\"\n\"link/1.jpg\",\"theirs.jpg\",\"\",\"{_pictures.FullName}\"\n");
+
+        var (restored, left) = Quarantine.Undo(_pictures.FullName, aside, TestContext.Current.CancellationToken);
+
+        Assert.Equal(0, restored);
+        Assert.All(left, file => Assert.Equal("its path leads out of the folder through a link", file.Reason));
+        Assert.Equal(2, left.Count);
+        Assert.Equal(["mine.txt"], Directory.GetFiles(outside).Select(Path.GetFileName));
+        Assert.True(File.Exists(photo));
+    }
+
+    [Fact]
+    public void Quarantines_at_once_lose_no_photo()
+    {
+        for (var seed = 0; seed < 12; seed++)
+        {
+            _pictures.Put($"{(seed % 2 == 0 ? "cat" : "dog")}/{seed}.jpg", seed);
+            _pictures.Put($"{(seed % 2 == 0 ? "cat" : "dog")}/{seed} copy.jpg", seed);
+        }
+        var before = Pictures.Snapshot(_pictures.FullName);
+        var (suspects, aside) = (Quarantine.SuspectsOf(Check()), _pictures.Outside("aside"));
+        var cancellation = TestContext.Current.CancellationToken;
+
+        var moved = Enumerable.Range(0, 6).AsParallel().WithDegreeOfParallelism(6).Sum(_ =>
+        {
+            var (count, left) = Quarantine.Move(_pictures.FullName, suspects, aside, cancellation);
+            Assert.Empty(left);
+            return count;
+        });
+
+        Assert.Equal(12, moved);
+        Assert.Equal(12, Quarantine.Undo(_pictures.FullName, aside, cancellation).Restored);
+        Assert.Equal(before, Pictures.Snapshot(_pictures.FullName));
+        Assert.False(Directory.Exists(aside));
     }
 
     [Fact]
@@ -293,7 +364,7 @@ public sealed class DataCheckTests : IDisposable
         for (var time = 0; time < 2; time++)
         {
             _pictures.Put("cat/x.jpg", "broken"u8.ToArray());
-            Assert.Equal(1, Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside).Moved);
+            Assert.Equal(1, Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside, TestContext.Current.CancellationToken).Moved);
         }
         Assert.True(File.Exists(Path.Combine(aside, "cat", "x (2).jpg")));
 
@@ -302,10 +373,10 @@ public sealed class DataCheckTests : IDisposable
         Assert.Contains("not empty", Fails(Path.GetDirectoryName(_pictures.FullName)! + "/aside/cat"), StringComparison.Ordinal);
         File.WriteAllText(_pictures.Outside("file"), "mine");
         Assert.Contains("is a file", Fails(_pictures.Outside("file")), StringComparison.Ordinal);
-        Assert.Throws<DataException>(() => Quarantine.Undo(_pictures.FullName, _pictures.Outside("nowhere")));
+        Assert.Throws<DataException>(() => Quarantine.Undo(_pictures.FullName, _pictures.Outside("nowhere"), TestContext.Current.CancellationToken));
         Assert.True(File.Exists(suspects[0].Path));
         Assert.Equal("mine", File.ReadAllText(_pictures.Outside("file")));
 
-        string Fails(string folder) => Assert.Throws<DataException>(() => Quarantine.Move(_pictures.FullName, suspects, folder)).Message;
+        string Fails(string folder) => Assert.Throws<DataException>(() => Quarantine.Move(_pictures.FullName, suspects, folder, TestContext.Current.CancellationToken)).Message;
     }
 }

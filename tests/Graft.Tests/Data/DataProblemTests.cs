@@ -109,11 +109,11 @@ public sealed class DataProblemTests : IDisposable
     [Fact]
     public void Unsuitable_options_are_all_told()
     {
-        var failure = photos.LoadFails(new() { ValidationFraction = 1, FileNamePattern = "cat", Classes = ["a", "a"] });
+        var failure = photos.LoadFails(new() { ValidationShare = 1, FileNamePattern = "cat", Classes = ["a", "a"] });
 
         Assert.Equal(3, failure.Problems.Count);
         Assert.Contains("not a regular expression", photos.LoadFails(new() { FileNamePattern = "(" }).Message);
-        Assert.Contains("validation fraction", photos.LoadFails(new() { ValidationFraction = double.NaN }).Message);
+        Assert.Contains("validation share", photos.LoadFails(new() { ValidationShare = double.NaN }).Message);
     }
 
     [Fact]

@@ -17,7 +17,7 @@ public sealed class DataSplitTests : IDisposable
     }
 
     private DataSplit Split(DataSplitOptions options) =>
-        DataSplit.Of(_names.Load(new() { ValidationFraction = 0 }), options, cancellation: TestContext.Current.CancellationToken);
+        DataSplit.Of(_names.Load(new() { ValidationShare = 0 }), options, cancellation: TestContext.Current.CancellationToken);
 
     private static int[] Sizes(DataSplit split, int @class) => [.. split.Parts.Select(part => split.CountsOf(part)[@class])];
 
@@ -137,7 +137,7 @@ public sealed class DataSplitTests : IDisposable
             if (seed < 8) _pictures.Put($"{name}/copy-of-{seed}.png", seed, scale: 0.6, format: SKEncodedImageFormat.Png);
         }
         _pictures.Put("dog/broken.jpg", "no picture"u8.ToArray());
-        var photos = LabeledImages.Load(_pictures.FullName, new() { ValidationFraction = 0 });
+        var photos = LabeledImages.Load(_pictures.FullName, new() { ValidationShare = 0 });
 
         var split = DataSplit.Of(photos, cancellation: TestContext.Current.CancellationToken);
 
@@ -237,6 +237,74 @@ public sealed class DataSplitTests : IDisposable
         Assert.False(File.Exists(_pictures.Outside("split.csv")));
         SplitWriter.Write(split, _pictures.Outside("split"), SplitMode.Copy, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(21, LabeledImages.Load(_pictures.Outside("split")).All.Count());
+    }
+
+    [Theory]
+    [InlineData("../../evil", "has a path separator in it")]
+    [InlineData("..", "leads out of the folder")]
+    [InlineData("dog/small", "has a path separator in it")]
+    public void Labels_of_a_table_never_lead_out_of_the_target(string label, string problem)
+    {
+        _names.PutMany("cat", 10);
+        var table = _names.Put("photos.csv", "path,label\n" + string.Concat(Enumerable.Range(0, 10).Select(number =>
+            $"cat/{number:D4}.jpg,{(number % 2 == 0 ? "good" : label)}\n")));
+        var split = DataSplit.Of(LabeledImages.Load(table, new() { ValidationShare = 0 }), Unread, cancellation: TestContext.Current.CancellationToken);
+
+        var refusal = Assert.Throws<DataException>(
+            () => SplitWriter.Write(split, _pictures.Outside("split"), SplitMode.Copy, cancellation: TestContext.Current.CancellationToken));
+
+        Assert.Contains($"The class '{label}' cannot be a folder: its name {problem}. Rename", refusal.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(Path.GetDirectoryName(_pictures.Outside("split"))!));
+        SplitWriter.Write(split, _pictures.Outside("split.csv"), SplitMode.Csv, cancellation: TestContext.Current.CancellationToken);
+        Assert.Contains(label, LabeledImages.Load(_pictures.Outside("split.csv")).Classes);
+    }
+
+    [Fact]
+    public void Labels_that_a_spreadsheet_would_run_read_back_as_they_were()
+    {
+        _names.PutMany("=cmd|' /C calc'!A0", 10);
+        _names.PutMany("\u202Edog", 10);
+        _names.PutMany("'=x", 10);
+        var split = Split(Unread);
+
+        SplitWriter.Write(split, _pictures.Outside("split.csv"), SplitMode.Csv, cancellation: TestContext.Current.CancellationToken);
+
+        Assert.DoesNotContain(",\"=", File.ReadAllText(_pictures.Outside("split.csv")), StringComparison.Ordinal);
+        Assert.DoesNotContain('\u202E', File.ReadAllText(_pictures.Outside("split.csv")));
+        var photos = LabeledImages.Load(_pictures.Outside("split.csv"));
+        Assert.Equal(split.Classes, photos.Classes);
+        Assert.Equal(
+            split.Images.Select(image => Path.GetFullPath(image.Path)).Order(StringComparer.Ordinal),
+            photos.All.Select(image => Path.GetFullPath(image.Path)).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Of_several_writers_of_one_target_one_succeeds_and_leftovers_of_a_killed_one_go()
+    {
+        _names.PutMany("cat", 20);
+        _names.PutMany("dog", 20);
+        var target = _pictures.Outside("split");
+        var leftover = Directory.CreateDirectory($"{target}.{Guid.NewGuid():N}.partial").FullName;
+        File.WriteAllText(Path.Combine(leftover, "half.jpg"), "half");
+        var cancellation = TestContext.Current.CancellationToken;
+        var splits = Enumerable.Range(0, 8).Select(seed => Split(Unread with { Seed = seed })).ToList();
+
+        var succeeded = splits.AsParallel().WithDegreeOfParallelism(8).Count(split =>
+        {
+            try
+            {
+                SplitWriter.Write(split, target, SplitMode.Copy, cancellation: cancellation);
+                return true;
+            }
+            catch (DataException)
+            {
+                return false;
+            }
+        });
+
+        Assert.Equal(1, succeeded);
+        Assert.Equal([target], Directory.GetFileSystemEntries(Path.GetDirectoryName(target)!));
+        Assert.Equal(40, Directory.GetFiles(target, "*", SearchOption.AllDirectories).Length);
     }
 
     [Fact]

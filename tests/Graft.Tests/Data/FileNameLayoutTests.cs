@@ -20,7 +20,7 @@ public sealed class FileNameLayoutTests : IDisposable
     {
         foreach (var file in new[] { name, "zebra.1.jpg", "zebra.2.jpg" }) photos.Put(file);
 
-        var images = photos.Load(new() { ValidationFraction = 0 });
+        var images = photos.Load(new() { ValidationShare = 0 });
 
         Assert.Equal([.. new[] { expected, "zebra" }.Order(StringComparer.Ordinal)], images.Classes);
         Assert.Contains("Classes taken from the file names", Assert.Single(images.Notes));
@@ -91,7 +91,7 @@ public sealed class FileNameLayoutTests : IDisposable
         foreach (var file in new[] { "001-ripe.jpg", "002-ripe.jpg", "003-green.jpg", "004-green.jpg" })
             photos.Put(file);
 
-        var options = new LabeledImagesOptions { FileNamePattern = @"-(\w+)\.", ValidationFraction = 0 };
+        var options = new LabeledImagesOptions { FileNamePattern = @"-(\w+)\.", ValidationShare = 0 };
 
         Assert.Equal(["green", "ripe"], photos.Load(options).Classes);
         var named = options with { FileNamePattern = @"^(\d+)-(?<class>\w+)" };

@@ -18,7 +18,7 @@ public sealed class FolderLayoutTests : IDisposable
             "dog/b.jpg", "dog/a.PNG", "dog/2019/beach/z.JPeG", "Cat/é.webp", "Cat/猫 1.tif", "dog/Z.gif",
         }) photos.Put(path);
 
-        var images = photos.Load(new() { ValidationFraction = 0 });
+        var images = photos.Load(new() { ValidationShare = 0 });
 
         Assert.Equal(["Cat", "dog"], images.Classes);
         Assert.Equal(
@@ -36,6 +36,11 @@ public sealed class FolderLayoutTests : IDisposable
     [InlineData("train", "val", "test")]
     [InlineData("Train", "VALID", "Test")]
     [InlineData("TRAIN", "validation", "TEST")]
+    [InlineData("Training", "dev", "Testing")]
+    [InlineData("training_set", "eval", "test-set")]
+    [InlineData("seg_train", "seg_val", "seg_test")]
+    [InlineData("train2017", "val2017", "test2017")]
+    [InlineData("train_images", "valid_images", "test_images")]
     public void Divided_folders_are_read_as_divided(string train, string validation, string test)
     {
         foreach (var part in new[] { train, validation, test })
@@ -51,6 +56,114 @@ public sealed class FolderLayoutTests : IDisposable
         Assert.Equal([$"{validation}/cat/1.jpg", $"{validation}/dog/1.jpg"], photos.Relative(images.Validation));
         Assert.Equal([$"{test}/cat/1.jpg", $"{test}/dog/1.jpg"], photos.Relative(images.Test));
         Assert.False(images.ValidationWasSplit);
+    }
+
+    [Theory]
+    [InlineData("train/train", "test/test")]
+    [InlineData("seg_train/seg_train", "seg_test/seg_test")]
+    [InlineData("Training", "Test")]
+    public void Folders_of_parts_may_stand_inside_ones_of_the_same_name(string train, string test)
+    {
+        foreach (var part in new[] { train, test })
+        {
+            photos.PutMany($"{part}/cat", 10);
+            photos.PutMany($"{part}/dog", 10);
+        }
+
+        var images = photos.Load();
+
+        Assert.Equal(["cat", "dog"], images.Classes);
+        Assert.Equal((16, 4, 20), (images.Train.Count, images.Validation.Count, images.Test.Count));
+    }
+
+    [Fact]
+    public void A_class_may_be_called_like_a_part()
+    {
+        foreach (var path in new[] { "train/1.jpg", "train/2.jpg", "bus/1.jpg", "bus/2.jpg", "train tracks/1.jpg", "train tracks/2.jpg" }) photos.Put(path);
+
+        Assert.Equal(["bus", "train", "train tracks"], photos.Load().Classes);
+    }
+
+    [Fact]
+    public void Folders_of_systems_are_neither_classes_nor_looked_into()
+    {
+        foreach (var folder in new[] { "@eaDir", "$RECYCLE.BIN", "System Volume Information", "__MACOSX", "lost+found", "#recycle", ".thumbnails" })
+        {
+            photos.Put($"{folder}/1.jpg");
+            photos.Put($"cat/{folder}/1.jpg");
+        }
+        photos.PutMany("cat", 2);
+        photos.PutMany("dog", 2);
+
+        var images = photos.Load();
+
+        Assert.Equal(["cat", "dog"], images.Classes);
+        Assert.Equal(4, images.All.Count());
+        Assert.Empty(images.Skipped);
+    }
+
+    [Fact]
+    public void Names_equal_in_composed_form_are_one_class()
+    {
+        photos.PutMany("Ma\u0308use", 2);
+        photos.PutMany("M\u00E4use", 3);
+        photos.PutMany("\u1112\u1161\u11AB", 2);
+        photos.PutMany("vi\u1EC7t", 2);
+        photos.PutMany("vie\u0323\u0302t", 2);
+
+        var images = photos.Load();
+
+        Assert.Equal(["M\u00E4use", "vi\u1EC7t", "\uD55C"], images.Classes);
+        Assert.Equal([5, 4, 2], images.Classes.Select((_, index) => images.All.Count(image => image.Class == index)));
+        Assert.Equal(11, photos.Load(LabeledImagesOptions.ForEvaluation(["Ma\u0308use", "vi\u1EC7t", "\uD55C"])).All.Count());
+    }
+
+    [Fact]
+    public void Classes_that_hold_the_same_folders_are_warned_of()
+    {
+        foreach (var outer in new[] { "camera1", "camera2" })
+            foreach (var inner in new[] { "glass", "metal" }) photos.PutMany($"{outer}/{inner}", 3);
+
+        var images = photos.Load();
+
+        Assert.Contains("All classes ('camera1', 'camera2') hold the same folders, 'glass', 'metal'", Assert.Single(images.Warnings), StringComparison.Ordinal);
+        Assert.Contains(images.Warnings[0], images.Notes);
+        Directory.Delete(Path.Join(photos.FullName, "camera1", "glass"), recursive: true);
+        Assert.Empty(photos.Load().Warnings);
+    }
+
+    [Fact]
+    public void Copies_of_a_photo_fall_on_one_side()
+    {
+        for (var number = 0; number < 20; number++)
+        {
+            photos.Put($"cat/{number}.jpg", $"cat {number / 2}");
+            photos.Put($"dog/{number}.jpg", $"dog {number}");
+        }
+
+        for (var seed = 0; seed < 5; seed++)
+        {
+            var images = photos.Load(new() { Seed = seed, ValidationShare = 0.3 });
+
+            Assert.Equal(0, TrainingDataCheck.Of(images, TestContext.Current.CancellationToken).Leaks);
+            Assert.Equal((28, 12), (images.Train.Count, images.Validation.Count));
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("train/")]
+    public void An_unlabeled_folder_is_no_class(string prefix)
+    {
+        photos.PutMany($"{prefix}cat", 2);
+        photos.PutMany($"{prefix}dog", 2);
+        photos.PutMany($"{prefix}unlabeled/more", 3);
+
+        var images = photos.Load();
+
+        Assert.Equal(["cat", "dog"], images.Classes);
+        Assert.Equal(3, images.Unlabeled.Count);
+        Assert.Contains("The 3 images in", Assert.Single(images.Notes), StringComparison.Ordinal);
     }
 
     [Fact]

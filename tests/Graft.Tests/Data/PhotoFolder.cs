@@ -10,10 +10,11 @@ internal sealed class PhotoFolder : IDisposable
 
     public string FullName => folder.FullName;
 
-    public string Put(string relative, string content = "x")
+    /// <param name="content">Null for one that no other file has.</param>
+    public string Put(string relative, string? content = null)
     {
         var path = folder.File(relative);
-        File.WriteAllText(path, content);
+        File.WriteAllText(path, content ?? relative);
         return path;
     }
 

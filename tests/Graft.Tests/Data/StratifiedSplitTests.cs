@@ -35,6 +35,33 @@ public class StratifiedSplitTests
         Assert.Equal(heldOut.Order(), heldOut);
     }
 
+    [Fact]
+    public void Sets_stay_on_one_side_and_shares_stay_as_they_were()
+    {
+        var labels = Labels(30, 40, 10);
+        var (plainKept, plainHeldOut) = StratifiedSplit.Of(labels, 0.2, seed: 3);
+        // Of each class some from both sides, one set through two classes, and one that was together anyway.
+        int[] Of(int[] side, int label, int skip, int count) => [.. side.Where(item => labels[item] == label).Skip(skip).Take(count)];
+        int[][] together =
+        [
+            [.. Of(plainKept, 0, 0, 2), .. Of(plainHeldOut, 0, 0, 1)], [.. Of(plainKept, 1, 0, 1), .. Of(plainHeldOut, 1, 0, 3)],
+            [.. Of(plainKept, 1, 5, 1), .. Of(plainHeldOut, 2, 0, 1)], Of(plainKept, 0, 4, 3),
+        ];
+
+        var (kept, heldOut) = StratifiedSplit.Of(labels, 0.2, seed: 3, together);
+
+        Assert.All(together, set => Assert.True(set.All(kept.Contains) || set.All(heldOut.Contains)));
+        Assert.True(together[1].All(heldOut.Contains));
+        Assert.Equal(Enumerable.Range(0, 80), kept.Concat(heldOut).Order());
+        Assert.Equal(
+            plainHeldOut.CountBy(item => labels[item]).OrderBy(count => count.Key),
+            heldOut.CountBy(item => labels[item]).OrderBy(count => count.Key));
+        Assert.True(heldOut.Except(plainHeldOut).Count() <= 5);
+        var same = StratifiedSplit.Of(labels, 0.2, seed: 3, [together[3]]);
+        Assert.Equal(plainKept, same.Kept);
+        Assert.Equal(plainHeldOut, same.HeldOut);
+    }
+
     // Worked out from the definition by a second implementation, in Python: no machine may differ.
     [Fact]
     public void A_seed_means_the_same_split_for_ever()

@@ -13,7 +13,7 @@ public sealed partial class DataCheckPageTests : IDisposable
     public void Dispose() => _pictures.Dispose();
 
     private DataCheckReport Check() => DataCheck.Run(
-        LabeledImages.Load(_pictures.FullName, new() { ValidationFraction = 0 }), cancellation: TestContext.Current.CancellationToken);
+        LabeledImages.Load(_pictures.FullName, new() { ValidationShare = 0 }), cancellation: TestContext.Current.CancellationToken);
 
     [Fact]
     public void Page_shows_what_was_found_and_needs_no_other_file()

@@ -46,6 +46,22 @@ public class SavedRunTests
     }
 
     [Fact]
+    public void Predictions_with_names_that_act_are_harmless_and_read_back()
+    {
+        using var scene = new RunScene();
+        string[] classes = ["'=1", "=cmd|' /C calc'!A0", "\u202Egpj.\u001b[31m"];
+        var folder = scene.Run("run", classes: classes);
+
+        var text = File.ReadAllText(Path.Combine(folder, "predictions.csv"));
+
+        Assert.DoesNotContain(",\"=", text, StringComparison.Ordinal);
+        Assert.DoesNotContain(text, letter => letter is '\u202E' or '\u001b');
+        Assert.Equal((9, 9), LabeledImages.FromCsv(Path.Combine(folder, "predictions.csv"), new() { Classes = classes }) is var photos
+            ? (photos.Validation.Count, photos.Test.Count) : default);
+        Assert.Equal(18, PredictionTable.Load(folder, classes)!.Images.Count);
+    }
+
+    [Fact]
     public void Classifier_fitted_in_one_go_has_no_course()
     {
         using var scene = new RunScene();

@@ -20,6 +20,8 @@ public class TrainingRequestTests
     [
         nameof(TrainingRequest.From), // TrainingSetup
         nameof(TrainingRequest.Pool), // TrainingSetup, BackboneRequests
+        nameof(TrainingRequest.Validation), nameof(TrainingRequest.PathColumn), nameof(TrainingRequest.LabelColumn), nameof(TrainingRequest.SplitColumn),
+        nameof(TrainingRequest.ImageFolder), nameof(TrainingRequest.ImageSuffix), // TrainingSetup
         nameof(TrainingRequest.Cache), nameof(TrainingRequest.CachePrecision), // who opens the cache
     ];
 

@@ -55,7 +55,7 @@ public sealed record FeatureTable
         {
             Rows = set.Rows,
             Shape = features.Shape.Sizes,
-            Paths = [.. set.Images.Select(image => RelativePath(folder, image.Path))],
+            Paths = [.. set.Images.Select(image => image.IsFile ? RelativePath(folder, image.Path) : image.Path)],
             Labels = [.. set.Images.Select(image => image.Class)],
             Classes = photos.Classes,
             Splits = splits,

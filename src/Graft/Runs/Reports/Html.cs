@@ -16,8 +16,8 @@ internal readonly record struct Markup(string Text)
 }
 
 /// <summary>
-/// HTML being written. What is interpolated is encoded, unless it is <see cref="Markup"/>: a file's name can do no harm. Numbers are written
-/// alike in every culture.
+/// HTML being written. What is interpolated is encoded, unless it is <see cref="Markup"/>, and hidden characters in it are made visible: the
+/// name of a file or class can do no harm. Numbers are formatted alike in every culture.
 /// </summary>
 internal sealed class Html
 {
@@ -54,7 +54,7 @@ internal sealed class Html
 
         public void AppendFormatted(Markup markup) => _text.Append(markup.Text);
 
-        public void AppendFormatted(string? text) => _text.Append(WebUtility.HtmlEncode(text));
+        public void AppendFormatted(string? text) => _text.Append(WebUtility.HtmlEncode(text is null ? null : VisibleText.Of(text, isOneLine: false)));
 
         public void AppendFormatted<T>(T value, string? format = null) where T : IFormattable =>
             _text.Append(WebUtility.HtmlEncode(value.ToString(format, CultureInfo.InvariantCulture)));

@@ -118,8 +118,7 @@ internal static class Page
                 throw new GraftException($"There is a file {path} already, and nothing is written over. Name another one with {option}, or delete it first.");
             if (Directory.Exists(path)) throw new GraftException($"{path} is a folder. Name a new file with {option}.");
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            File.WriteAllText(path + ".draft", html);
-            File.Move(path + ".draft", path, overwrite: replacesOwn);
+            WholeFile.Write(path, html, replaces: replacesOwn);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {

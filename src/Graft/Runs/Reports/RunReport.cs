@@ -148,7 +148,7 @@ public static class RunReport
             var largest = Enumerable.Range(0, result.Classes.Count).Max(label => parts.Sum(part => part.Item2[label]));
             var isFolded = result.Classes.Count > ResultSections.MostListedClasses;
             var sizes = Enumerable.Range(0, result.Classes.Count).Select(label => parts.Sum(part => part.Item2[label])).ToList();
-            html.Add($"<p>{sizes.Sum():N0} photos of {result.Classes.Count:N0} classes: {string.Join(", ", parts.Select(part => Text($"{part.Item2.Sum():N0} for {part.Item1}")))}. The smallest class has {sizes.Min():N0}, the largest {sizes.Max():N0}.</p>\n");
+            html.Add($"<p>{sizes.Sum():N0} photos of {result.Classes.Count:N0} classes: {string.Join(", ", parts.Select(part => Text($"{part.Item2.Sum():N0} for {part.Item1}")))}. {(sizes.Min() == sizes.Max() ? Text($"Each class has {sizes.Min():N0}.") : Text($"The smallest class has {sizes.Min():N0}, the largest {sizes.Max():N0}."))}</p>\n");
             if (isFolded) html.Add($"<details><summary>Each class</summary>\n");
             html.Add($"<div class=\"wide\"><table><thead><tr><th>class</th>");
             foreach (var (name, _) in parts) html.Add($"<th>{name}</th>");
