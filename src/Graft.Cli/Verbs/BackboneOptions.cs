@@ -121,8 +121,9 @@ internal sealed class BackboneOptions
         var usual = definition.WeightsOf(file).Preprocessing;
         var size = Size(name, parsed) ?? usual.InputWidth;
         var preprocessing = Mode(name, parsed) is { } mode ? mode(size, Interpolation.Bilinear) : usual.WithInputSize(size, size);
-        if (file is null) PublishedWeights.Ensure(definition, cancellation);
-        return Backbone.Load(name, file, preprocessing, upTo);
+        return file is null
+            ? PublishedWeights.Load(definition, preprocessing, upTo, cancellation)
+            : Backbone.Load(definition.FullName, file, preprocessing, upTo);
     }
 
     /// <summary>
