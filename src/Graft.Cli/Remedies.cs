@@ -9,6 +9,10 @@ internal static class Remedies
         ["model-missing"] = "Name the run folder that `graft train` wrote, or a network of the catalog (`graft models` lists them).",
         ["not-a-model"] = "To use it as pretrained weights, name its network and pass the file with --weights.",
         ["no-classification-head"] = "Use it as a backbone: `graft train DIR --backbone NAME`.",
+        ["output-is-folder"] = "Name a new file in it with --out.",
+        ["output-exists"] = "An exported model comes with files beside it: name a file in a folder of its own with --out.",
+        ["no-check-photos"] = "Name others with --check.",
+        ["port-taken"] = "Choose another one with --port, or 0 for any free one.",
     };
 
     /// <summary>The problem and its remedy; the library's own remedy where the command has no words for it.</summary>
