@@ -12,7 +12,7 @@ namespace Graft.Export;
 /// </summary>
 internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
 {
-    private readonly string _one = graph.Constant("photo/1", [1L]);
+    private readonly string _one = graph.Constant("image/1", [1L]);
     private string? _pixels, _height, _width;
 
     /// <param name="prefix">Of the names of the nodes; another for each network.</param>
@@ -62,13 +62,13 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
             whole,
             graph.Node("Concat", $"{prefix}/crop_start", [top, left], Of("axis", 0)),
             graph.Node("Concat", $"{prefix}/crop_end", [bottom, right], Of("axis", 0)),
-            graph.Constant("photo/plane_axes", [2L, 3L]),
+            graph.Constant("image/plane_axes", [2L, 3L]),
         ]);
 
         (string Start, string End) Window(string name, string size, int wanted)
         {
             var length = graph.Constant($"{prefix}/{name}_length", [(long)wanted]);
-            var two = graph.Constant("photo/2", [2L]);
+            var two = graph.Constant("image/2", [2L]);
             var rest = graph.Node("Sub", $"{prefix}/{name}_rest", [size, length]);
             var half = graph.Node("Div", $"{prefix}/{name}_half", [rest, two]);
             // An odd rest leaves half a pixel: up where that makes an even number, as Python rounds.
@@ -88,7 +88,7 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
                 var rows = graph.Node("Gather", $"{prefix}/rows", [_pixels!, Nearest(prefix, "row", _height!, height)], Of("axis", 2));
                 return graph.Node("Gather", $"{prefix}/resized", [rows, Nearest(prefix, "column", _width!, width)], Of("axis", 3));
             case Interpolation.Bilinear or Interpolation.Bicubic:
-                var planes = graph.Constant("photo/planes", [1L, 3L]);
+                var planes = graph.Constant("image/planes", [1L, 3L]);
                 var sizes = graph.Node("Concat", $"{prefix}/sizes", [planes, height, width], Of("axis", 0));
                 return graph.Node(
                     "Resize", $"{prefix}/resized", [_pixels!, "", "", sizes], Of("mode", interpolation == Interpolation.Bicubic ? "cubic" : "linear"),
@@ -106,7 +106,7 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
         var half = graph.Node("Mul", $"{prefix}/{name}_half_step", [step, graph.Scalar(0.5)]);
         var others = graph.Node("Expand", $"{prefix}/{name}_steps", [step, graph.Node("Sub", $"{prefix}/{name}_others", [target, _one])]);
         var steps = graph.Node("Concat", $"{prefix}/{name}_all_steps", [half, others], Of("axis", 0));
-        var positions = graph.Node("CumSum", $"{prefix}/{name}_positions", [steps, graph.Constant("photo/axis_0", 0L)]);
+        var positions = graph.Node("CumSum", $"{prefix}/{name}_positions", [steps, graph.Constant("image/axis_0", 0L)]);
         var indices = graph.Node("Cast", $"{prefix}/{name}_floor", [positions], To(DataType.Int64));
         return graph.Node("Min", $"{prefix}/{name}_indices", [indices, graph.Node("Sub", $"{prefix}/{name}_last", [source, _one])]);
     }
@@ -117,9 +117,9 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
     private void Measure()
     {
         if (_pixels is not null) return;
-        _pixels = graph.Node("Transpose", "photo/pixels", [image], Of("perm", [0, 3, 1, 2]));
-        var shape = graph.Node("Shape", "photo/shape", [image]);
-        _height = graph.Node("Gather", "photo/height", [shape, _one], Of("axis", 0));
-        _width = graph.Node("Gather", "photo/width", [shape, graph.Constant("photo/2", [2L])], Of("axis", 0));
+        _pixels = graph.Node("Transpose", "image/pixels", [image], Of("perm", [0, 3, 1, 2]));
+        var shape = graph.Node("Shape", "image/shape", [image]);
+        _height = graph.Node("Gather", "image/height", [shape, _one], Of("axis", 0));
+        _width = graph.Node("Gather", "image/width", [shape, graph.Constant("image/2", [2L])], Of("axis", 0));
     }
 }
