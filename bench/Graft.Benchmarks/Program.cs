@@ -5,6 +5,7 @@ using Graft.Benchmarks;
 var root = new RootCommand("Measures Graft; bench/README.md says how the figures are read, bench/peers has the same of other tools.")
 {
     ForwardBenchmark.Create(),
+    PredictBenchmark.Create(),
     ExtractBenchmark.Create(),
     ClassifierBenchmark.Create(),
     TrainingBenchmark.Create(),

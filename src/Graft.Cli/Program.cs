@@ -15,6 +15,8 @@ var root = new RootCommand(
     TrainVerb.Create(),
     EvaluateVerb.Create(),
     PredictVerb.Create(),
+    ExportVerb.Create(),
+    ServeVerb.Create(),
     ReportVerb.Create(),
     CompareVerb.Create(),
     FeaturesVerb.Create(),

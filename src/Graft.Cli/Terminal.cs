@@ -110,7 +110,7 @@ internal static class Terminal
         }
         else if (problem is GraftException or UnreadableImageException or IOException or UnauthorizedAccessException)
         {
-            Say($"graft: {problem.Message}");
+            Say($"graft: {(problem is GraftException known ? Remedies.Phrase(known) : problem.Message)}");
             if (verbose && problem is CheckpointMismatchException mismatch)
                 foreach (var line in mismatch.Problems) Console.Error.WriteLine($"  {line}");
         }

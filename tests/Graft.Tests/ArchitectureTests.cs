@@ -14,7 +14,7 @@ public partial class ArchitectureTests
 
     /// <summary>Left to right; a folder names no type of a folder to its right.</summary>
     private static readonly string[] Order =
-        ["Data", "Networks", "Checkpoints", "Backbones", "Features", "Training", "Classifiers", "Evaluation", "Runs"];
+        ["Data", "Networks", "Checkpoints", "Backbones", "Features", "Training", "Classifiers", "Evaluation", "Export", "Runs"];
 
     [Fact]
     public void Folders_name_nothing_to_their_right()

@@ -133,7 +133,7 @@ public sealed record Augmentation
     public static ulong PictureKey(ReadOnlySpan<byte> sha256) => BinaryPrimitives.ReadUInt64LittleEndian(sha256);
 
     /// <summary>What this does, with the version of the code that does it: the same text, the same pixels.</summary>
-    public string ToJson() => $$"""{"version":"{{Version}}","options":{{JsonSerializer.Serialize(this)}}}""";
+    public string ToJson() => $$"""{"version":"{{Version}}","options":{{JsonSerializer.Serialize(this, AugmentationJson.Default.Augmentation)}}}""";
 
     /// <summary>A view of a picture; of the same size, and a new one unless nothing changes.</summary>
     /// <param name="image">Upright, at input size.</param>
@@ -278,3 +278,6 @@ public sealed record Augmentation
         }
     }
 }
+
+[JsonSerializable(typeof(Augmentation))]
+internal sealed partial class AugmentationJson : JsonSerializerContext;

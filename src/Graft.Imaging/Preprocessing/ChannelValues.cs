@@ -24,10 +24,17 @@ public readonly record struct ChannelValues(double First, double Second, double 
 
 internal sealed class ChannelValuesConverter : JsonConverter<ChannelValues>
 {
-    public override ChannelValues Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        JsonSerializer.Deserialize<double[]>(ref reader, options) is [var first, var second, var third]
-            ? new(first, second, third)
-            : throw new JsonException("Expected an array of three numbers, one for each colour plane.");
+    public override ChannelValues Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        Span<double> values = stackalloc double[3];
+        if (reader.TokenType != JsonTokenType.StartArray) throw Unexpected();
+        for (var channel = 0; channel < 3; channel++)
+        {
+            if (!reader.Read() || reader.TokenType != JsonTokenType.Number) throw Unexpected();
+            values[channel] = reader.GetDouble();
+        }
+        return reader.Read() && reader.TokenType == JsonTokenType.EndArray ? new(values[0], values[1], values[2]) : throw Unexpected();
+    }
 
     public override void Write(Utf8JsonWriter writer, ChannelValues value, JsonSerializerOptions options)
     {
@@ -35,4 +42,6 @@ internal sealed class ChannelValuesConverter : JsonConverter<ChannelValues>
         for (var channel = 0; channel < 3; channel++) writer.WriteNumberValue(value[channel]);
         writer.WriteEndArray();
     }
+
+    private static JsonException Unexpected() => new("Expected an array of three numbers, one for each color plane.");
 }

@@ -82,6 +82,11 @@ public sealed record Preprocessing : IJsonOnDeserialized
     public static Preprocessing UnitRange(int size, Interpolation interpolation = Interpolation.Bilinear) =>
         Stretched(size, interpolation);
 
+    /// <summary>Reads what a model file says, as JSON, without reflection.</summary>
+    /// <exception cref="JsonException">It is not such a record, or not a valid one.</exception>
+    public static Preprocessing FromJson(string json) =>
+        JsonSerializer.Deserialize(json, PreprocessingJson.Default.Preprocessing) ?? throw new JsonException("Expected a preprocessing, found null.");
+
     /// <summary>The same for another input size; a crop keeps its share of the resized picture.</summary>
     public Preprocessing WithInputSize(int width, int height) => this with
     {
@@ -210,3 +215,6 @@ public sealed record Preprocessing : IJsonOnDeserialized
         return string.Join(' ', problems);
     }
 }
+
+[JsonSerializable(typeof(Preprocessing))]
+internal sealed partial class PreprocessingJson : JsonSerializerContext;

@@ -57,6 +57,26 @@ public sealed class Backbone : IDisposable
     public IReadOnlyList<string>? Classes { get; }
 
     /// <summary>
+    /// The same as <see cref="Load"/>, after downloading the network's published weights if they are not on this machine yet: verified, and
+    /// kept in the weight store for the next time.
+    /// </summary>
+    /// <param name="name">A name of <see cref="BackboneCatalog"/>, such as <c>mobilenet_v2</c>.</param>
+    /// <param name="preprocessing">How the network was fed, if otherwise than the catalogue says.</param>
+    /// <param name="upTo">A layer or block to cut after. Null for the whole network.</param>
+    /// <param name="progress">Told how far the download is; called on the thread that downloads.</param>
+    /// <param name="store">Where weights are kept; null for <see cref="WeightStore.Default"/>.</param>
+    /// <param name="cancellation">Stops the download; the part that has arrived is kept and continued next time.</param>
+    /// <exception cref="GraftException">No such name, or weights that cannot be downloaded or kept; the message says how to supply them.</exception>
+    public static async Task<Backbone> LoadAsync(
+        string name, Preprocessing? preprocessing = null, string? upTo = null, IProgress<DownloadProgress>? progress = null,
+        WeightStore? store = null, CancellationToken cancellation = default)
+    {
+        var published = BackboneCatalog.Find(name).Weights[0].File;
+        var file = published is null ? null : await (store ?? WeightStore.Default).PullAsync(published, progress, cancellation).ConfigureAwait(false);
+        return await Task.Run(() => Load(name, file, preprocessing, upTo), cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>
     /// Loads a network of the catalogue with pretrained weights: from <paramref name="weightsFile"/> if given, else those
     /// that are part of Graft or in the weight store. A file without the classification head gives the network without it.
     /// </summary>
@@ -64,7 +84,7 @@ public sealed class Backbone : IDisposable
     /// <param name="weightsFile">A .safetensors, .pth or Keras .h5 file saved from this very network.</param>
     /// <param name="preprocessing">How the file's network was fed, if otherwise than the catalogue says.</param>
     /// <param name="upTo">A layer or block to cut after: the file need hold no more than that. Null for the whole network.</param>
-    /// <exception cref="GraftException">No such name, no weights at hand, or a file that does not fit.</exception>
+    /// <exception cref="GraftException">No such name, no weights on this machine, or a file that does not fit.</exception>
     public static Backbone Load(
         string name, string? weightsFile = null, Preprocessing? preprocessing = null, string? upTo = null)
     {
@@ -102,7 +122,7 @@ public sealed class Backbone : IDisposable
             definition.FullName, whole, new RandomWeights(seed), preprocessing, definition.Head, ClassesOf(whole, definition.Weights[0]), file: null);
     }
 
-    /// <summary>A network with weights of any origin, to compute features with. What the weights come from stays the caller's.</summary>
+    /// <summary>A network with weights of any origin, to compute features with. The file that the weights come from remains the caller's.</summary>
     public static Backbone Of(string name, Network network, IWeights weights, Preprocessing preprocessing) =>
         new(name, network, weights, preprocessing, head: null, classes: null, file: null);
 
@@ -127,7 +147,7 @@ public sealed class Backbone : IDisposable
         ({ IsMap: true }, _) => Cut(Network.Append(output => output.GlobalPool(
             PoolLayer, pooling == FeaturePooling.Maximum ? PoolFunction.Max : PoolFunction.Average))),
         _ => throw new GraftException(
-            $"The output of layer '{Network.Output.Name}' of {Name} are tokens [{Network.OutputShape}], of which no maximum is taken. "
+            $"Layer '{Network.Output.Name}' of {Name} outputs tokens [{Network.OutputShape}], which cannot be pooled by maximum. "
             + "Pool by average, which takes the class token, or flatten."),
     };
 
@@ -135,6 +155,7 @@ public sealed class Backbone : IDisposable
     public Backbone WithInputSize(int width, int height) =>
         new(Name, Network.WithInputSize(height, width), Weights, Preprocessing.WithInputSize(width, height), Head, Classes, _file);
 
+    /// <summary>Closes the weights file, of this backbone and those cut from it; models that use the weights keep it open for themselves.</summary>
     public void Dispose() => _file?.Dispose();
 
     /// <summary>As the library flattens that the network comes from.</summary>
@@ -153,9 +174,11 @@ public sealed class Backbone : IDisposable
         if (weights.File is { } published)
         {
             return WeightStore.Default.Find(published)
-                   ?? throw new GraftException(
-                       $"The weights of {definition.FullName} are not here yet. `graft models pull {definition.FullName}` downloads them from "
-                       + $"{published.Url}; a file that you have already is named with --weights FILE.");
+                   ?? throw new GraftException($"The weights of {definition.FullName} are not downloaded.")
+                   {
+                       Code = "weights-missing",
+                       Remedy = $"Backbone.LoadAsync downloads them from {published.Url}; or pass a file that you have.",
+                   };
         }
         if (weights.Bundled is { } bundled) return bundled.Locate();
         using var resource = ClassNames.Resource(EmbeddedBackbone.Resource);

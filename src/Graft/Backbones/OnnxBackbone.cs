@@ -3,10 +3,10 @@ using Graft.Networks.Onnx;
 
 namespace Graft.Backbones;
 
-/// <summary>Any ONNX file as a frozen backbone.</summary>
+/// <summary>A user-supplied ONNX file as a frozen backbone.</summary>
 public static class OnnxBackbone
 {
-    /// <summary>Loads a model up to one of its tensors; what it computes of a photo is pooled as any backbone's is.</summary>
+    /// <summary>Loads a model up to one of its tensors, whose values are pooled as those of any other backbone.</summary>
     /// <param name="file">An .onnx file with one image as its input.</param>
     /// <param name="preprocessing">How the model was fed, for an image of a size; the file does not say it.</param>
     /// <param name="layer">A tensor or node of the model; null for its only output.</param>

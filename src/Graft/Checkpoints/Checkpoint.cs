@@ -8,11 +8,15 @@ namespace Graft.Checkpoints;
 public abstract class Checkpoint : IDisposable
 {
     private readonly Dictionary<string, int> _indices;
+    private readonly SharedResource _file;
+    private readonly IDisposable _opened;
 
     private protected Checkpoint(
         string path, IReadOnlyList<TensorEntry> tensors, IReadOnlyDictionary<string, string> metadata)
     {
         (Path, Tensors, Metadata) = (path, tensors, metadata);
+        _file = new(() => Dispose(disposing: true));
+        _opened = _file.Share();
         _indices = new(tensors.Count);
         for (var i = 0; i < tensors.Count; i++)
         {
@@ -84,11 +88,15 @@ public abstract class Checkpoint : IDisposable
         }
     }
 
+    /// <summary>Closes the file, or leaves that to the last model that reads its weights from it.</summary>
     public void Dispose()
     {
-        Dispose(disposing: true);
+        _opened.Dispose();
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>Keeps the file open, even after <see cref="Dispose()"/>, until the result is disposed of.</summary>
+    internal IDisposable Share() => _file.Share();
 
     private protected int IndexOf(string name) => _indices.TryGetValue(name, out var index)
         ? index

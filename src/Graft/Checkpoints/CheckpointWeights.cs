@@ -18,7 +18,7 @@ public sealed class CheckpointWeights : IWeights
     /// Matches a file to a network: by key for PyTorch's layout; for Keras's by layer name or, where the names differ, by order, as
     /// Keras itself does.
     /// </summary>
-    /// <param name="checkpoint">The file; must stay open as long as the weights are read.</param>
+    /// <param name="checkpoint">The file; stays open as long as a model <see cref="Share">shares</see> the weights.</param>
     /// <param name="network">What must be filled: every parameter must be in the file.</param>
     /// <param name="whole">The network that <paramref name="network"/> was cut from: what the file holds for the rest of it is
     /// passed over.</param>
@@ -88,6 +88,8 @@ public sealed class CheckpointWeights : IWeights
             .Select(tensor => $"unexpected: '{tensor.Name}' [{string.Join(", ", tensor.Shape)}]"));
         return problems;
     }
+
+    public IDisposable Share() => _checkpoint.Share();
 
     public void Read(Parameter parameter, Span<float> destination)
     {

@@ -1,50 +1,51 @@
-using System.IO.MemoryMappedFiles;
+using System.Buffers;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Graft.Checkpoints;
 
 /// <summary>
-/// A file read through memory-mapped windows. Windows are short-lived, so that the process never holds more of the file
-/// than one of them besides what it copied out. Safe for concurrent reads.
+/// A file whose parts are read on demand. Nothing is mapped into memory: a page of a mapped file that another process truncates ends
+/// this process with a signal that no handler can answer, while a read fails with an error that names the file. What is read goes into the
+/// caller's memory, which a mapping would have had to copy too. Safe for concurrent reads and for <see cref="Dispose"/> during them.
 /// </summary>
 internal sealed class MappedFile : IDisposable
 {
-    private const int WindowBytes = 1 << 20;
+    private const int BufferBytes = 1 << 20;
 
-    private readonly MemoryMappedFile _map;
+    private readonly SafeFileHandle _handle;
+    private readonly DateTime _changed;
 
-    private MappedFile(string path, long length, MemoryMappedFile map) => (Path, Length, _map) = (path, length, map);
+    private MappedFile(string path, SafeFileHandle handle)
+    {
+        (Path, _handle) = (path, handle);
+        (Length, _changed) = (RandomAccess.GetLength(handle), File.GetLastWriteTimeUtc(handle));
+    }
 
     public string Path { get; }
 
     public long Length { get; }
 
-    /// <summary>Maps a file that is not empty.</summary>
     public static MappedFile Open(string path)
     {
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
         try
         {
-            var map = MemoryMappedFile.CreateFromFile(
-                stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
-            return new(path, stream.Length, map);
+            return new(path, handle);
         }
         catch
         {
-            stream.Dispose();
+            handle.Dispose();
             throw;
         }
     }
 
+    /// <exception cref="CheckpointException">The file has changed since it was opened, or ends before the destination is full.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed.</exception>
     public void Read(long offset, Span<byte> destination)
     {
-        while (destination.Length > 0)
-        {
-            var count = Math.Min(destination.Length, WindowBytes);
-            using var window = new Window(_map, offset, count);
-            window.Bytes.CopyTo(destination);
-            destination = destination[count..];
-            offset += count;
-        }
+        ReadUnchecked(offset, destination);
+        CheckUnchanged();
     }
 
     public byte[] Read(long offset, int count)
@@ -54,40 +55,59 @@ internal sealed class MappedFile : IDisposable
         return bytes;
     }
 
-    /// <summary>Reads elements that lie one after the other from <paramref name="offset"/> on.</summary>
+    /// <summary>Reads elements that lie one after the other from <paramref name="offset"/> on, as float32.</summary>
+    /// <exception cref="CheckpointException">The file has changed since it was opened, or ends before the destination is full.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed.</exception>
     public void Read(long offset, TensorType type, Span<float> destination)
     {
+        if (type == TensorType.Float32 && BitConverter.IsLittleEndian)
+        {
+            Read(offset, MemoryMarshal.AsBytes(destination));
+            return;
+        }
         var size = type.SizeInBytes();
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(BufferBytes, (long)destination.Length * size));
+        try
+        {
+            while (destination.Length > 0)
+            {
+                var count = Math.Min(destination.Length, Math.Min(buffer.Length, BufferBytes) / size);
+                var bytes = buffer.AsSpan(0, count * size);
+                ReadUnchecked(offset, bytes);
+                type.ToSingle(bytes, destination[..count]);
+                destination = destination[count..];
+                offset += bytes.Length;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+        CheckUnchanged();
+    }
+
+    public void Dispose() => _handle.Dispose();
+
+    private void ReadUnchecked(long offset, Span<byte> destination)
+    {
         while (destination.Length > 0)
         {
-            var count = Math.Min(destination.Length, WindowBytes / size);
-            using var window = new Window(_map, offset, count * size);
-            type.ToSingle(window.Bytes, destination[..count]);
+            var count = RandomAccess.Read(_handle, destination, offset);
+            if (count == 0) throw Changed();
             destination = destination[count..];
-            offset += (long)count * size;
+            offset += count;
         }
     }
 
-    public void Dispose() => _map.Dispose();
-
-    private readonly unsafe ref struct Window : IDisposable
+    /// <summary>After reading: what came may be half of one file and half of another.</summary>
+    private void CheckUnchanged()
     {
-        private readonly MemoryMappedViewAccessor _view;
-
-        public Window(MemoryMappedFile map, long offset, int count)
-        {
-            _view = map.CreateViewAccessor(offset, count, MemoryMappedFileAccess.Read);
-            byte* start = null;
-            _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-            Bytes = new(start + _view.PointerOffset, count);
-        }
-
-        public ReadOnlySpan<byte> Bytes { get; }
-
-        public void Dispose()
-        {
-            _view.SafeMemoryMappedViewHandle.ReleasePointer();
-            _view.Dispose();
-        }
+        if (RandomAccess.GetLength(_handle) != Length || File.GetLastWriteTimeUtc(_handle) != _changed) throw Changed();
     }
+
+    private CheckpointException Changed() => new($"{Path} was changed after it was opened.")
+    {
+        Code = "file-changed",
+        Remedy = "Open it again. To replace a file in use, write the new one beside it and rename it.",
+    };
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -9,12 +10,15 @@ using Graft.Imaging;
 using Graft.Networks;
 using Graft.Networks.Onnx;
 using Graft.Training;
+using TorchSharp;
 
 namespace Graft.Classifiers;
 
 /// <summary>
 /// A network that names what is on a photo, with everything needed to feed it: a trained model, or a pretrained network with its
-/// original head. Photos go through the very same code as in training.
+/// original head. Photos go through the very same code as in training. Safe to use from many threads, and to dispose of meanwhile: predictions
+/// that have begun finish, later ones throw <see cref="ObjectDisposedException"/>. It keeps the files of its weights open for itself, so the
+/// backbone that it was trained from may be disposed of first.
 /// </summary>
 public sealed class ImageClassifier : IDisposable
 {
@@ -25,19 +29,23 @@ public sealed class ImageClassifier : IDisposable
     private const string FormatOfCombinations = "graft-model-2", BlocksKey = "graft.blocks";
 
     private readonly IWeights _weights;
-    private readonly IDisposable? _owned;
+    private readonly IDisposable?[] _owned;
+    private readonly UseGuard _guard;
+    private readonly ConcurrentBag<float[]> _buffers = [];
     private readonly Lazy<FeatureBlocks> _blocks;
     private readonly Lazy<TorchNetwork?> _head;
     private readonly Lazy<IReadOnlyList<Lazy<FrozenNetwork>>> _blockNetworks;
 
-    /// <summary>Takes <paramref name="owned"/>, which the weights come from, over.</summary>
+    /// <param name="owned">Disposed of with the model. What the weights are read from is kept open in any case.</param>
     /// <param name="combination">Several blocks whose features the network takes; null where it takes photos.</param>
     private ImageClassifier(
         string backbone, Network network, IWeights weights, Preprocessing preprocessing, IReadOnlyList<string> classes, string? featureLayer,
         IDisposable? owned, FeatureBlocks? combination = null)
     {
         (BackboneName, Network, Preprocessing, Classes, FeatureLayer) = (backbone, network, preprocessing, classes, featureLayer);
-        (_weights, _owned) = (weights, owned);
+        _weights = weights;
+        _owned = [weights.Share(), .. combination?.Blocks.Select(block => block.Weights.Share()) ?? [], owned];
+        _guard = new(this, Release);
         _blocks = new(() => combination ?? new(Backbone.Of(
             BackboneName, FeatureLayer is null ? Network : Network.CutAfter(FeatureLayer), _weights, Preprocessing)));
         _head = new(() => FeatureLayer is null ? null : new(Network.StartAfter(FeatureLayer), _weights));
@@ -71,29 +79,36 @@ public sealed class ImageClassifier : IDisposable
     public string? FeatureLayer { get; }
 
     /// <summary>
-    /// What the logits of this model would be divided by so that its probabilities were as sure as they are right on its validation images; a
-    /// figure for reports, by which predictions are not changed. Null where none was fitted.
+    /// Temperature fitted on validation data: what the logits would be divided by to calibrate the probabilities. A figure for reports, which
+    /// does not change predictions. Null where none was fitted.
     /// </summary>
     public double? Temperature { get; internal set; }
 
     /// <summary>Opens a trained model (a <c>model.safetensors</c>, or the run folder it lies in).</summary>
-    /// <exception cref="GraftException">There is none, or it is no model of Graft's.</exception>
+    /// <exception cref="GraftException">There is none, or the file is not a model that Graft trained.</exception>
     public static ImageClassifier Open(string path)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         var file = Directory.Exists(path) ? Path.Combine(path, "model.safetensors") : path;
         if (!File.Exists(file))
         {
             throw new GraftException(Directory.Exists(path)
-                ? $"The folder {path} holds no model.safetensors. Name the run folder that `graft train` wrote."
-                : $"There is no model {path}: no such file or run folder, and no catalogue network of that name (`graft models` lists them).");
+                ? $"The folder {path} holds no model.safetensors, so it is not the folder of a finished training run."
+                : $"There is no model {path}: no such file or run folder.")
+            {
+                Code = "model-missing",
+            };
         }
         var checkpoint = Checkpoint.Open(file);
         if (checkpoint.Metadata.GetValueOrDefault(Format) is not (FormatVersion or FormatOfCombinations))
         {
             checkpoint.Dispose();
             throw new GraftException(
-                $"{file} is a weights file, not a model trained by Graft (its header lacks '{Format}' = '{FormatVersion}'). "
-                + "To use it as pretrained weights, name its network and give the file with --weights.");
+                $"{file} is a weights file, not a model trained by Graft (its header lacks '{Format}' = '{FormatVersion}').")
+            {
+                Code = "not-a-model",
+                Remedy = "To use it as pretrained weights, pass it to Backbone.Load with the name of its network.",
+            };
         }
         try
         {
@@ -132,16 +147,20 @@ public sealed class ImageClassifier : IDisposable
     public static ImageClassifier Of(Backbone backbone) => new(
         backbone.Name, backbone.Network, backbone.Weights, backbone.Preprocessing,
         backbone.Classes ?? throw new GraftException(
-            $"The weights of {backbone.Name} have no classification head, so they name no classes. They serve as a backbone: `graft train DIR --backbone {backbone.Name}`."),
+            $"The weights of {backbone.Name} have no classification head and so no classes.")
+        {
+            Code = "no-classification-head",
+            Remedy = "Use it as a backbone: train a head on its features.",
+        },
         featureLayer: null, backbone);
 
-    /// <summary>A trained network. What its weights come from stays the caller's.</summary>
+    /// <summary>A trained network.</summary>
     /// <param name="featureLayer">The layer whose output is worth caching; null for none.</param>
     public static ImageClassifier Of(
         string backbone, Network network, IWeights weights, Preprocessing preprocessing, IReadOnlyList<string> classes, string? featureLayer = null) =>
         new(backbone, network, weights, preprocessing, classes, featureLayer, owned: null);
 
-    /// <summary>Features of a backbone with a trained head on them. The backbone stays the caller's.</summary>
+    /// <summary>Features of a backbone with a trained head on them. The backbone remains the caller's, and may be disposed of before the model.</summary>
     /// <param name="head">Trained layers, beginning at the features; their values are copied.</param>
     public static ImageClassifier Of(Backbone features, TorchNetwork head, IReadOnlyList<string> classes)
     {
@@ -152,7 +171,7 @@ public sealed class ImageClassifier : IDisposable
         return new(features.Name, network, weights, features.Preprocessing, classes, features.Network.Output.Name, owned: null);
     }
 
-    /// <summary>Features of one backbone, or of a combination, with a trained head on them. The blocks stay the caller's.</summary>
+    /// <summary>Features of one backbone, or of a combination, with a trained head on them. The blocks remain the caller's.</summary>
     /// <param name="scaling">Of a combination: see <see cref="BlockScaling.Fit"/>; its values are copied. Null for one backbone.</param>
     /// <param name="head">Trained layers, beginning at the features, of a combination at the scaled ones; their values are copied.</param>
     public static ImageClassifier Of(FeatureBlocks blocks, TorchNetwork? scaling, TorchNetwork head, IReadOnlyList<string> classes)
@@ -174,11 +193,11 @@ public sealed class ImageClassifier : IDisposable
     /// <exception cref="GraftException">It cannot be trained by gradient: several networks joined, an ONNX file, or such a classifier.</exception>
     public GraftedNetwork ToTraining(IReadOnlyList<string> classes, Head head, int seed = 1)
     {
-        if (IsCombination) throw new GraftException($"The combination {BackboneName} stays frozen: name a model of one network to train it further.");
+        if (IsCombination) throw new GraftException($"The combination {BackboneName} stays frozen: only a model of one network can be trained further.");
         if (Network.Layers.FirstOrDefault(layer => layer.Operation is OnnxGraph) is not null)
             throw new GraftException($"{BackboneName} is an ONNX file, which stays frozen: it cannot be trained further.");
         var first = Network.Layers.FirstOrDefault(layer => layer.Name.StartsWith("head.", StringComparison.Ordinal))
-            ?? throw new GraftException($"{BackboneName} is no model that Graft trained: graft a new head on it instead.");
+            ?? throw new GraftException($"{BackboneName} is not a model that Graft trained: graft a new head on it instead.");
         var rest = Backbone.Of(BackboneName, Network.CutBefore(first.Name), _weights, Preprocessing);
         if (!classes.SequenceEqual(Classes)) return rest.Graft(head, classes, seed);
         return Network.Layers.FirstOrDefault(layer => layer.Operation is ClassifierOperation) is not { } fitted
@@ -188,18 +207,104 @@ public sealed class ImageClassifier : IDisposable
                 + "or of logistic regression or the linear SVM.");
     }
 
-    /// <exception cref="UnreadableImageException">The file is no picture, or a broken one.</exception>
-    /// <exception cref="ArgumentException">The path is null, empty or that of a folder.</exception>
+    /// <summary>Predicts one photo, from a file.</summary>
+    /// <exception cref="ArgumentException">The path is null or empty, or names a folder.</exception>
+    /// <exception cref="UnreadableImageException">The file is missing, not an image, or damaged; the message begins with the path.</exception>
+    /// <exception cref="ObjectDisposedException">The model is disposed of.</exception>
     public Prediction Predict(string path)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        if (Directory.Exists(path))
-            throw new ArgumentException($"'{path}' is a folder. Name a photo; {nameof(PhotoPaths)}.{nameof(PhotoPaths.Find)} lists those in a folder.", nameof(path));
-        var predictions = Predict([path]);
-        return predictions.Read is [var prediction]
-            ? prediction
-            : throw new UnreadableImageException(predictions.Broken[0].Reason, path);
+        CheckPhoto(path);
+        return Predict(path, () => ImageDecoder.Decode(path));
     }
+
+    /// <summary>Predicts one photo, from a stream that is read to its end and remains the caller's.</summary>
+    /// <exception cref="UnreadableImageException">The content is not an image, or a damaged one.</exception>
+    /// <exception cref="ObjectDisposedException">The model is disposed of.</exception>
+    public Prediction Predict(Stream photo)
+    {
+        ArgumentNullException.ThrowIfNull(photo);
+        return Predict("", () => ImageDecoder.Decode(ImageContent.ReadToEnd(photo)));
+    }
+
+    /// <summary>Predicts one photo, from the bytes of its file.</summary>
+    /// <exception cref="UnreadableImageException">They are not an image, or a damaged one.</exception>
+    /// <exception cref="ObjectDisposedException">The model is disposed of.</exception>
+    public Prediction Predict(ReadOnlyMemory<byte> photo) => Predict("", () => ImageDecoder.Decode(photo));
+
+    /// <summary>Predicts one photo, from its pixels: upright, of any size.</summary>
+    /// <exception cref="UnreadableImageException">The image is far too narrow to be resized in proportion.</exception>
+    /// <exception cref="ObjectDisposedException">The model is disposed of.</exception>
+    public Prediction Predict(RgbImage photo)
+    {
+        ArgumentNullException.ThrowIfNull(photo);
+        return Predict("", () => photo);
+    }
+
+    /// <summary>The same as <see cref="Predict(string)"/>, without blocking a thread while the file is read.</summary>
+    public async Task<Prediction> PredictAsync(string path, CancellationToken cancellation = default)
+    {
+        CheckPhoto(path);
+        if (new FileInfo(path) is not { Exists: true, Length: > 0 }) return Predict(path);
+        try
+        {
+            var content = await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false);
+            return Predict(path, () => ImageDecoder.Decode(content));
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new UnreadableImageException(problem.Message, path, problem);
+        }
+        catch (UnreadableImageException problem) when (problem.Path is null)
+        {
+            throw new UnreadableImageException(problem.Reason, path, problem);
+        }
+    }
+
+    /// <summary>The same as <see cref="Predict(Stream)"/>, without blocking a thread while the stream is read.</summary>
+    public async Task<Prediction> PredictAsync(Stream photo, CancellationToken cancellation = default)
+    {
+        var content = await ImageContent.ReadToEndAsync(photo, cancellation: cancellation).ConfigureAwait(false);
+        return Predict(content);
+    }
+
+    private static void CheckPhoto(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path)) throw new ArgumentException($"{path} is a folder. Name a photo, or a list of them.", nameof(path));
+    }
+
+    /// <param name="path">For the result.</param>
+    private Prediction Predict(string path, Func<RgbImage> decode)
+    {
+        using var use = _guard.Enter();
+        var image = decode();
+        var blocks = _blocks.Value.Blocks;
+        var features = new float[blocks.Count][];
+        for (var index = 0; index < features.Length; index++)
+        {
+            var preprocessing = blocks[index].Preprocessing;
+            if (!_buffers.TryTake(out var pixels) || pixels.Length != preprocessing.InputLength) pixels = new float[preprocessing.InputLength];
+            preprocessing.Apply(preprocessing.Resize(image), pixels);
+            features[index] = _blockNetworks.Value[index].Value.Run(pixels);
+            _buffers.Add(pixels);
+        }
+        var outputs = features is [var single] ? single : [.. features.SelectMany(values => values)];
+        if (_head.Value is { } head) outputs = Outputs(head, outputs);
+        return Of(path, outputs);
+    }
+
+    /// <summary>One row of features → the head's outputs.</summary>
+    private static float[] Outputs(TorchNetwork head, float[] features)
+    {
+        using var inference = torch.inference_mode();
+        using var scope = torch.NewDisposeScope();
+        var row = torch.tensor(features, [1, .. head.Network.InputShape.Sizes.Select(size => (long)size)]);
+        return TorchNetwork.Values(head.call(row).contiguous()).ToArray();
+    }
+
+    private Prediction Of(string path, float[] outputs) => new(
+        path, Classes,
+        Network.Output.Operation is Activation { Function: ActivationFunction.Softmax } ? outputs : Probabilities.Softmax(outputs));
 
     /// <summary>Predicts many photos; one that cannot be read is listed and does not stop the others.</summary>
     /// <param name="cache">Where features are looked up and kept; null to compute them.</param>
@@ -209,6 +314,7 @@ public sealed class ImageClassifier : IDisposable
     {
         ArgumentNullException.ThrowIfNull(paths);
         if (paths.Any(string.IsNullOrWhiteSpace)) throw new ArgumentException("A path is empty. Name a photo.", nameof(paths));
+        using var use = _guard.Enter();
         var head = _head.Value;
         var set = _blocks.Value.Extract(
             [.. paths.Select(path => new LabeledImage(path, Class: 0))], _blockNetworks.Value, cache, warn, InferenceEngine.Onnx, bank: null,
@@ -216,9 +322,8 @@ public sealed class ImageClassifier : IDisposable
         var outputs = head is null
             ? set.Rows
             : Trainer.Outputs(head, new ExamplesInMemory(set.Rows, new int[set.Rows.Count]), batchSize: 256, cancellation);
-        var isSoftmax = Network.Output.Operation is Activation { Function: ActivationFunction.Softmax };
         return new(
-            [.. set.Images.Zip(outputs, (image, output) => new Prediction(image.Path, Classes, isSoftmax ? output : Probabilities.Softmax(output)))],
+            [.. set.Images.Zip(outputs, (image, output) => Of(image.Path, output))],
             set.Broken, set.CacheHits, set.CacheMisses)
         {
             Features = set.Rows,
@@ -227,8 +332,10 @@ public sealed class ImageClassifier : IDisposable
 
     /// <summary>Writes the model: weights, architecture, classes and preprocessing in one .safetensors file.</summary>
     /// <exception cref="CheckpointException">The file cannot be written; an older one stays whole.</exception>
+    /// <exception cref="ObjectDisposedException">The model is disposed of.</exception>
     public void Save(string path)
     {
+        using var use = _guard.Enter();
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             [Format] = IsCombination ? FormatOfCombinations : FormatVersion,
@@ -251,12 +358,15 @@ public sealed class ImageClassifier : IDisposable
         SafetensorsWriter.Write(path, [.. tensors], metadata);
     }
 
-    public void Dispose()
+    /// <summary>Returns at once; what predictions in progress use is released when the last of them ends.</summary>
+    public void Dispose() => _guard.Close();
+
+    private void Release()
     {
         if (_head.IsValueCreated) _head.Value?.Dispose();
         if (_blockNetworks.IsValueCreated)
             foreach (var network in _blockNetworks.Value.Where(network => network.IsValueCreated)) network.Value.Dispose();
-        _owned?.Dispose();
+        foreach (var owned in _owned) owned?.Dispose();
     }
 
     private static ImageClassifier OpenCombination(Checkpoint checkpoint)
@@ -330,6 +440,8 @@ public sealed class ImageClassifier : IDisposable
     /// <summary>A part of a file's tensors, whose names begin alike.</summary>
     private sealed class PrefixedWeights(Checkpoint checkpoint, string prefix) : IWeights
     {
+        public IDisposable Share() => checkpoint.Share();
+
         public void Read(Parameter parameter, Span<float> destination) => checkpoint.Read(prefix + parameter.Key, destination);
     }
 }

@@ -3,27 +3,34 @@ namespace Graft.Classifiers;
 /// <summary>A class and how probable it is, from 0 to 1.</summary>
 public readonly record struct ClassProbability(string Class, double Probability);
 
-/// <summary>What a classifier says of one photo.</summary>
+/// <summary>A classifier's answer for one photo.</summary>
 public sealed class Prediction
 {
+    private readonly Lazy<IReadOnlyList<ClassProbability>> _ranking;
+
     internal Prediction(string path, IReadOnlyList<string> classes, IReadOnlyList<float> probabilities)
     {
         Path = path;
         Probabilities = probabilities;
-        Ranking = [.. classes.Zip(probabilities, (name, probability) => new ClassProbability(name, probability))
-            .OrderByDescending(entry => entry.Probability)];
+        var best = 0;
+        for (var index = 1; index < probabilities.Count; index++)
+            if (probabilities[index] > probabilities[best]) best = index;
+        (Class, Probability) = (classes[best], probabilities[best]);
+        _ranking = new(() => [.. classes.Zip(probabilities, (name, probability) => new ClassProbability(name, probability))
+            .OrderByDescending(entry => entry.Probability)]);
     }
 
+    /// <summary>The photo's file; empty where the photo came from a stream, bytes or pixels.</summary>
     public string Path { get; }
 
     /// <summary>The most probable class.</summary>
-    public string Class => Ranking[0].Class;
+    public string Class { get; }
 
     /// <summary>The probability of <see cref="Class"/>, from 0 to 1.</summary>
-    public double Probability => Ranking[0].Probability;
+    public double Probability { get; }
 
     /// <summary>Every class, the most probable first.</summary>
-    public IReadOnlyList<ClassProbability> Ranking { get; }
+    public IReadOnlyList<ClassProbability> Ranking => _ranking.Value;
 
     /// <summary>In the order of the classifier's classes; they sum to 1.</summary>
     public IReadOnlyList<float> Probabilities { get; }

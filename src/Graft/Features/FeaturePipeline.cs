@@ -32,7 +32,7 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
     public IEnumerable<ComputedFeatures> Run(IEnumerable<PhotoViews> photos, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using var threads = network.OneThreadEach();
+        using var threads = network.LimitToOneThread();
         var files = Channel.CreateBounded<(PhotoViews Photo, byte[]? Content, string? Problem)>(new BoundedChannelOptions(FilesAhead) { SingleWriter = true });
         var results = Channel.CreateBounded<ComputedFeatures>(new BoundedChannelOptions(ResultsAhead) { SingleReader = true });
         var work = Task.WhenAll(

@@ -17,10 +17,15 @@ public enum InferenceEngine
 
 /// <summary>
 /// A network for inference alone. It takes one image at a time, on the thread that calls it, and several threads may call at once: so all cores
-/// are busy, and what is computed of an image never depends on the images beside it.
+/// are busy, and what is computed of an image never depends on the images beside it. It may be disposed of meanwhile: runs that have begun
+/// finish, later ones throw.
 /// </summary>
 public abstract class FrozenNetwork : IDisposable
 {
+    private readonly UseGuard _guard;
+
+    protected FrozenNetwork() => _guard = new(this, () => Dispose(disposing: true));
+
     /// <exception cref="GraftException">A layer that the engine does not know.</exception>
     public static FrozenNetwork Load(Network network, IWeights weights, InferenceEngine engine = InferenceEngine.Onnx)
     {
@@ -33,24 +38,32 @@ public abstract class FrozenNetwork : IDisposable
     }
 
     /// <summary>An image [channels, height, width] → the output layer's activation.</summary>
-    public abstract float[] Run(float[] image);
+    /// <exception cref="ObjectDisposedException">The network is disposed of.</exception>
+    public float[] Run(float[] image)
+    {
+        using var use = _guard.Enter();
+        return Compute(image);
+    }
 
     /// <summary>To be held while several threads run the network at once.</summary>
-    internal virtual IDisposable? OneThreadEach() => null;
+    internal virtual IDisposable? LimitToOneThread() => null;
 
     public void Dispose()
     {
-        Dispose(disposing: true);
+        _guard.Close();
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>Called only before <see cref="Dispose(bool)"/>, from several threads.</summary>
+    protected abstract float[] Compute(float[] image);
 
     protected abstract void Dispose(bool disposing);
 
     private sealed class Chain(FrozenNetwork first, FrozenNetwork second) : FrozenNetwork
     {
-        public override float[] Run(float[] image) => second.Run(first.Run(image));
+        protected override float[] Compute(float[] image) => second.Run(first.Run(image));
 
-        internal override IDisposable? OneThreadEach() => second.OneThreadEach();
+        internal override IDisposable? LimitToOneThread() => second.LimitToOneThread();
 
         protected override void Dispose(bool disposing)
         {
@@ -65,14 +78,14 @@ public abstract class FrozenNetwork : IDisposable
         private readonly TorchNetwork _module = new(network, weights);
         private readonly long[] _inputShape = [1, .. network.InputShape.Sizes.Select(size => (long)size)];
 
-        public override float[] Run(float[] image)
+        protected override float[] Compute(float[] image)
         {
             using var scope = NewDisposeScope();
             using var inference = inference_mode();
             return TorchNetwork.Values(_module.call(tensor(image, _inputShape)).contiguous()).ToArray();
         }
 
-        internal override IDisposable OneThreadEach() => new TorchThreads(1);
+        internal override IDisposable LimitToOneThread() => new TorchThreads(1);
 
         protected override void Dispose(bool disposing)
         {

@@ -9,10 +9,10 @@ namespace Graft.Networks;
 internal static class TorchClassifiers
 {
     /// <summary>The logarithm of a probability of 0, so that a loss stays a number: the smallest normal float32's.</summary>
-    private const double SmallestProbability = 1.1754944e-38;
+    internal const double SmallestProbability = 1.1754944e-38;
 
     /// <summary>Platt's sigmoids are kept this far from 0 and 1 before they are coupled, as in LIBSVM.</summary>
-    private const double SmallestPairProbability = 1e-7;
+    internal const double SmallestPairProbability = 1e-7;
 
     /// <summary>float32 features [N, features] → float32 logarithms of probabilities [N, classes].</summary>
     public static Tensor LogProbabilities(GaussianBayes operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Graft.Networks;
 
-/// <summary>libtorch's threads: how many it computes an operation with, until disposed; and Graft's own work on them.</summary>
+/// <summary>Sets how many threads libtorch computes an operation with, until disposed; and runs Graft's own work on those threads.</summary>
 internal sealed unsafe class TorchThreads : IDisposable
 {
     private static readonly delegate* unmanaged<delegate* unmanaged<nint, void>, nint, uint, uint, void> Parallelize = FindParallelize();
@@ -16,10 +16,10 @@ internal sealed unsafe class TorchThreads : IDisposable
     public void Dispose() => set_num_threads(_before);
 
     /// <summary>
-    /// Does the same on several threads at once: libtorch's own where it is known how, since threads of .NET would wait beside those for the
-    /// cores, at every change from one to the other.
+    /// Runs the same work on several threads at once: on libtorch's own where they can be reached, since threads of .NET would compete with
+    /// those for the cores at every change from one to the other.
     /// </summary>
-    /// <param name="work">Shares itself out among those that do it. It must not throw.</param>
+    /// <param name="work">Divides itself among the threads that run it. It must not throw.</param>
     public static void Run(int threads, Action work)
     {
         if (Parallelize == null)

@@ -10,6 +10,12 @@ public interface IWeights
 {
     /// <summary>Fills <paramref name="destination"/> with a parameter's values, in the axis order of its shape.</summary>
     void Read(Parameter parameter, Span<float> destination);
+
+    /// <summary>
+    /// Keeps the values readable until the result is disposed of, whoever else closes the file that they are read from; null where there is
+    /// no file. Weights that read from others pass this on.
+    /// </summary>
+    IDisposable? Share() => null;
 }
 
 public static class WeightsExtensions
@@ -74,6 +80,8 @@ public sealed class CombinedWeights(IWeights first, IReadOnlySet<string> layersO
 {
     public void Read(Parameter parameter, Span<float> destination) =>
         (layersOfFirst.Contains(parameter.Layer) ? first : second).Read(parameter, destination);
+
+    public IDisposable? Share() => SharedResource.Both(first.Share(), second.Share());
 }
 
 /// <summary>The values that a module had when they were copied.</summary>

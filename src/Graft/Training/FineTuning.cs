@@ -178,6 +178,8 @@ public static class FineTuning
 
     private sealed class SecondLogitWeights(IWeights weights, string layer) : IWeights
     {
+        public IDisposable? Share() => weights.Share();
+
         public void Read(Parameter parameter, Span<float> destination)
         {
             if (parameter.Layer != layer)

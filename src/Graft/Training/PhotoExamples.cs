@@ -125,7 +125,7 @@ public sealed class FrozenExamples(IExamples examples, Network frozen, IWeights 
 
     public unsafe void ReadBatch(IReadOnlyList<int> indices, int epoch, Span<float> inputs)
     {
-        using var threads = _frozen.OneThreadEach();
+        using var threads = _frozen.LimitToOneThread();
         var length = inputs.Length / indices.Count;
         fixed (float* start = inputs)
         {

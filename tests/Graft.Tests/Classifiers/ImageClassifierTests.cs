@@ -146,7 +146,8 @@ public class ImageClassifierTests
 
         var problem = Assert.Throws<GraftException>(() => ImageClassifier.Open(path));
 
-        Assert.Contains("--weights", problem.Message, StringComparison.Ordinal);
+        Assert.Equal("not-a-model", problem.Code);
+        Assert.Contains("Backbone.Load", problem.Remedy, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -196,7 +197,8 @@ public class ImageClassifierTests
     {
         var problem = Assert.Throws<GraftException>(() => ImageClassifier.Of(FeatureScene.Backbone()));
 
-        Assert.Contains("--backbone", problem.Message, StringComparison.Ordinal);
+        Assert.Equal("no-classification-head", problem.Code);
+        Assert.Contains("as a backbone", problem.Remedy, StringComparison.Ordinal);
     }
 
     [Fact]

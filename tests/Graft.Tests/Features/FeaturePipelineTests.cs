@@ -60,7 +60,7 @@ public class FeaturePipelineTests
 
         public int Calls => _calls;
 
-        public override float[] Run(float[] image) => run(Interlocked.Increment(ref _calls));
+        protected override float[] Compute(float[] image) => run(Interlocked.Increment(ref _calls));
 
         protected override void Dispose(bool disposing)
         {

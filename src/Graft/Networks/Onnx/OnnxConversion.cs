@@ -1,38 +1,31 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
-using Google.Protobuf;
-
 namespace Graft.Networks.Onnx;
 
 /// <summary>Turns a network's layers, one after the other, into the nodes and constants of an ONNX graph.</summary>
-internal sealed class OnnxConversion(Network network, IWeights weights) : IOperationVisitor<string>
+internal sealed partial class OnnxConversion(Network network, IWeights weights) : OnnxGraphWriter(network.Name), IOperationVisitor<string>
 {
-    private readonly GraphProto _graph = new() { Name = network.Name };
-
     /// <summary>The tensor that holds a layer's output.</summary>
     private readonly Dictionary<string, string> _tensors = new(StringComparer.Ordinal);
 
     /// <summary>Padding that the convolution behind a padding layer does itself.</summary>
     private readonly Dictionary<string, Padding> _paddings = new(StringComparer.Ordinal);
 
-    private readonly HashSet<string> _constants = new(StringComparer.Ordinal);
 
     public ModelProto Convert()
     {
         var input = network.Layers[0];
         _tensors[input.Name] = input.Name;
-        _graph.Input.Add(Value(input.Name, network.InputShape));
+        Graph.Input.Add(Value(input.Name, network.InputShape));
         foreach (var layer in network.Layers.Skip(1))
             if (!_tensors.ContainsKey(layer.Name)) _tensors[layer.Name] = Convert(layer);
         if (_tensors[network.Output.Name] != network.Output.Name)
             Node("Identity", network.Output.Name, [_tensors[network.Output.Name]]);
-        _graph.Output.Add(Value(network.Output.Name, network.OutputShape));
+        Graph.Output.Add(Value(network.Output.Name, network.OutputShape));
         return new()
         {
             IrVersion = OnnxModel.IrVersion,
             ProducerName = "Graft",
             OpsetImport = { new OperatorSetIdProto { Version = OnnxModel.Opset } },
-            Graph = _graph,
+            Graph = Graph,
         };
     }
 
@@ -170,11 +163,11 @@ internal sealed class OnnxConversion(Network network, IWeights weights) : IOpera
 
     string IOperationVisitor<string>.Visit(OnnxGraph operation) => throw NoCounterpart();
 
-    string IOperationVisitor<string>.Visit(GaussianBayes operation) => throw NoCounterpart();
+    string IOperationVisitor<string>.Visit(GaussianBayes operation) => JointLogLikelihoods(_layer, operation, X);
 
-    string IOperationVisitor<string>.Visit(NeighborVotes operation) => throw NoCounterpart();
+    string IOperationVisitor<string>.Visit(NeighborVotes operation) => LogShares(_layer, operation, X, Shape);
 
-    string IOperationVisitor<string>.Visit(RbfMachine operation) => throw NoCounterpart();
+    string IOperationVisitor<string>.Visit(RbfMachine operation) => CoupledLogProbabilities(_layer, operation, X, Shape);
 
     private GraftException NoCounterpart() =>
         new($"Layer '{Name}' of network '{network.Name}' ({_layer.Operation.Kind}) has no counterpart in ONNX.");
@@ -396,42 +389,6 @@ internal sealed class OnnxConversion(Network network, IWeights weights) : IOpera
 
     private string PerChannel(string name, double[] values, TensorShape shape) =>
         Constant(name, [.. values.Select(value => (float)value)], shape.IsMap ? [values.Length, 1, 1] : [values.Length]);
-
-    private string Scalar(float value) => Constant(string.Create(CultureInfo.InvariantCulture, $"constant/{value:R}"), [value], []);
-
-    private string Constant(string name, float[] values, IReadOnlyList<int> shape) =>
-        Initializer(name, TensorProto.Types.DataType.Float, MemoryMarshal.AsBytes(values.AsSpan()), [.. shape.Select(size => (long)size)]);
-
-    private string Constant(string name, long[] values) =>
-        Initializer(name, TensorProto.Types.DataType.Int64, MemoryMarshal.AsBytes(values.AsSpan()), [values.Length]);
-
-    private string Constant(string name, long value) => Initializer(name, TensorProto.Types.DataType.Int64, MemoryMarshal.AsBytes([value]), []);
-
-    private string Initializer(string name, TensorProto.Types.DataType type, ReadOnlySpan<byte> values, long[] shape)
-    {
-        if (_constants.Add(name))
-        {
-            // The copy is nobody else's: no need for another one.
-            var content = UnsafeByteOperations.UnsafeWrap(values.ToArray());
-            _graph.Initializer.Add(new TensorProto { Name = name, DataType = (int)type, Dims = { shape }, RawData = content });
-        }
-        return name;
-    }
-
-    private string Node(string type, string output, string[] inputs, params AttributeProto[] attributes)
-    {
-        _graph.Node.Add(new NodeProto { Name = output, OpType = type, Input = { inputs }, Output = { output }, Attribute = { attributes } });
-        return output;
-    }
-
-    private static AttributeProto Of(string name, int value) =>
-        new() { Name = name, I = value, Type = AttributeProto.Types.AttributeType.Int };
-
-    private static AttributeProto Of(string name, float value) =>
-        new() { Name = name, F = value, Type = AttributeProto.Types.AttributeType.Float };
-
-    private static AttributeProto Of(string name, int[] values) =>
-        new() { Name = name, Ints = { values.Select(value => (long)value) }, Type = AttributeProto.Types.AttributeType.Ints };
 
     private static ValueInfoProto Value(string name, TensorShape shape)
     {

@@ -59,7 +59,7 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
         return shape.Length == 3 && image.ChannelsLast ? TensorShape.Map(shape[2], shape[0], shape[1]) : new(shape);
     }
 
-    public override float[] Run(float[] image)
+    protected override float[] Compute(float[] image)
     {
         var (channels, height, width) = (_inputShape.Channels, _inputShape.Height, _inputShape.Width);
         long[] sizes = _channelsLast ? [1, height, width, channels] : [1, channels, height, width];

@@ -27,7 +27,7 @@ internal sealed class OnnxNetwork : FrozenNetwork
         _outputLength = network.OutputShape.ElementCount;
     }
 
-    public override float[] Run(float[] image)
+    protected override float[] Compute(float[] image)
     {
         var result = new float[_outputLength];
         using var input = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, image.AsMemory(), _inputShape);

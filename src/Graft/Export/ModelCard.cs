@@ -1,0 +1,64 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Graft.Classifiers;
+using Graft.Inference;
+
+namespace Graft.Export;
+
+/// <summary>What a person should know of an exported model: <c>MODEL_CARD.md</c>.</summary>
+internal static class ModelCard
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    public static string Of(ImageClassifier classifier, string file, long bytes, ExportOptions options, ExportParity parity)
+    {
+        var text = new StringBuilder();
+        void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+        Line($"# {Text(Path.GetFileNameWithoutExtension(file))}\n");
+        Line($"An image classifier of {classifier.Classes.Count:N0} classes, trained with Graft on {Text(classifier.BackboneName)}. {bytes / 1e6:0.0} MB.\n");
+        Line($"| | |\n|---|---|");
+        Line($"| Backbone | {Text(classifier.BackboneName)} |");
+        Line($"| License of the pretrained weights | {Text(PhotoModel.License(classifier))} |");
+        foreach (var (name, value) in options.Facts) Line($"| {Text(name)} | {Text(value)} |");
+        Line($"| Largest difference of a probability from the trained model | {parity.LargestDifference:0.#####} on {parity.Photos:N0} {(options.CheckPhotos is null ? "generated pictures" : "photos")} |");
+        Line($"| Photos named differently | {parity.DifferentClasses.Count:N0} |");
+        Line($"\n## Classes\n");
+        Line($"{string.Join(", ", classifier.Classes.Select(Text))}\n");
+        Line($"`labels.txt` has them one a line, in the order of the probabilities.\n");
+        Line($"## Input and outputs\n");
+        if (options.Input == ExportInput.Photo)
+        {
+            Line($"- `{ModelMetadata.PhotoInput}`: uint8 [1, height, width, 3], red, green, blue, upright, of any size. The model resizes and normalizes it itself.");
+        }
+        else
+        {
+            var preprocessing = classifier.Blocks[0].Preprocessing;
+            Line($"- `{ModelMetadata.TensorInput}`: float32 [1, 3, {preprocessing.InputHeight}, {preprocessing.InputWidth}], preprocessed outside as this says (sample · scale − mean, divided by the standard deviation, in the channel order):\n");
+            Line($"```json\n{JsonSerializer.Serialize(preprocessing, Indented)}\n```\n");
+        }
+        Line($"- `{ModelMetadata.ProbabilitiesOutput}`: float32 [1, {classifier.Classes.Count}], which sum to 1.");
+        if (options.Features) Line($"- `{ModelMetadata.FeaturesOutput}`: float32 [1, length], the feature vector.");
+        if (options.Input == ExportInput.Photo)
+            Line($"\nThe resize is exact on ONNX Runtime's CPU provider, and operators of version 18 or later are needed.");
+        Line($"\n## Use\n");
+        Line($"```csharp\n// dotnet add package Graft.Inference\nusing var classifier = Classifier.Open(\"{file}\"); // thread-safe: share one\nvar answer = classifier.Predict(\"photo.jpg\");\nConsole.WriteLine($\"{{answer.Class}} {{answer.Probability:P1}}\");\n```\n");
+        Line($"In other languages, decode the photo upright as RGB and run the model. `parity.json` has {3} photos, in `parity/`, and the probabilities to expect.\n");
+        Line($"## Limits\n");
+        Line($"The model answers with one of its classes whatever is on the photo. Its accuracy was measured on photos like those it was trained on; on others it may be lower.");
+        return text.ToString();
+    }
+
+    /// <summary>A name that may hold anything, as text in Markdown.</summary>
+    private static string Text(string name)
+    {
+        var text = new StringBuilder();
+        foreach (var letter in name.ReplaceLineEndings(" "))
+        {
+            if (char.IsControl(letter)) continue;
+            if (letter is '\\' or '`' or '*' or '_' or '{' or '}' or '[' or ']' or '<' or '>' or '#' or '|' or '&') text.Append('\\');
+            text.Append(letter);
+        }
+        return text.ToString();
+    }
+}
