@@ -16,7 +16,7 @@ internal static class TensorBoardSamples
             try
             {
                 var file = photo.Read();
-                var picture = preprocessing.Resize(ImageDecoder.Decode(file));
+                var picture = ImageDecoder.Decode(file, preprocessing.Resize);
                 var key = Augmentation.PictureKey(SHA256.HashData(file));
                 rows.Add([.. Enumerable.Range(1, 4).Select(view => stage.Options.Augmentation.Apply(picture, stage.Options.Training.Seed, key, view))]);
             }
