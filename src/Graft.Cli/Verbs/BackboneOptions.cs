@@ -117,8 +117,8 @@ internal sealed class BackboneOptions
     {
         var definition = BackboneCatalog.Find(name);
         var file = Weights(name, isCombined, parsed);
-        if (file is not null && !File.Exists(file)) throw new UsageException($"There is no weights file {file}.");
-        var usual = definition.WeightsOf(file).Preprocessing;
+        if (file is not null && !File.Exists(WeightsFile.Parse(file).Path)) throw new UsageException($"There is no weights file {file}.");
+        var usual = definition.WeightsOf(file is null ? null : WeightsFile.Parse(file).Path).Preprocessing;
         var size = Size(name, parsed) ?? usual.InputWidth;
         var preprocessing = Mode(name, parsed) is { } mode ? mode(size, Interpolation.Bilinear) : usual.WithInputSize(size, size);
         if (file is null) PublishedWeights.Ensure(definition, cancellation);

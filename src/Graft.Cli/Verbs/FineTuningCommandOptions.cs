@@ -142,7 +142,7 @@ internal sealed class FineTuningCommandOptions
         if (File.Exists(Path.Combine(path, "result.json")))
         {
             Terminal.Say($"The run in {path} is complete.");
-            Console.Out.Write(File.ReadAllText(Path.Combine(path, parsed.GetValue<bool>("--json") ? "result.json" : "report.txt")));
+            Console.Out.Write(RegularFile.ReadAllText(Path.Combine(path, parsed.GetValue<bool>("--json") ? "result.json" : "report.txt")));
             return Terminal.Done;
         }
         var description = RunDescription.Load(path)

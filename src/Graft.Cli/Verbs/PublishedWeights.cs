@@ -16,11 +16,19 @@ internal static class PublishedWeights
     public static string Pull(PublishedFile file, CancellationToken cancellation)
     {
         Terminal.Say($"Fetching {file.FileName} from {file.Url}");
-        return Terminal.WithProgress(progress => WeightStore.Default.PullAsync(
+        string? unverified = null;
+        var path = Terminal.WithProgress(progress => WeightStore.Default.PullAsync(
             file,
-            new Relay(download => progress.Report(new(
-                "Download", Megabytes(download.Received), Megabytes(download.Total ?? download.Received), "MB", download.Note ?? ""))),
+            new Relay(download =>
+            {
+                if (download.State == DownloadState.NotVerified) unverified = download.Note;
+                else
+                    progress.Report(new(
+                        "Download", Megabytes(download.Received), Megabytes(download.Total ?? download.Received), "MB", download.Note ?? ""));
+            }),
             cancellation).GetAwaiter().GetResult());
+        if (unverified is not null) Terminal.Warn($"{file.FileName} is {unverified}.");
+        return path;
     }
 
     private static int Megabytes(long bytes) => (int)((bytes + 999_999) / 1_000_000);

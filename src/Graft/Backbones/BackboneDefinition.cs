@@ -1,3 +1,4 @@
+using Graft.Checkpoints;
 using Graft.Networks;
 
 namespace Graft.Backbones;
@@ -39,6 +40,13 @@ public sealed record BackboneDefinition
     /// described here: its files load too. Empty where timm has none, or one that computes something else.
     /// </summary>
     public IReadOnlyDictionary<string, string> TimmNames { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>How weights files of other origins name and pack the tensors: timm's names, and the <see cref="PretrainedWeights.Keys"/> of the records.</summary>
+    internal IReadOnlyList<KeyMap> OtherKeys =>
+    [
+        .. TimmNames.Count > 0 ? [KeyMap.OfLayers(TimmNames)] : Array.Empty<KeyMap>(),
+        .. Weights.Select(weights => weights.Keys).OfType<KeyMap>().Distinct(),
+    ];
 
     /// <summary>The first layer (or block) of the classification head: what enters it are the features.</summary>
     public required string Head { get; init; }

@@ -21,7 +21,7 @@ internal sealed class MappedFile : IDisposable
     /// <summary>Maps a file that is not empty.</summary>
     public static MappedFile Open(string path)
     {
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        var stream = RegularFile.OpenRead(path);
         try
         {
             var map = MemoryMappedFile.CreateFromFile(

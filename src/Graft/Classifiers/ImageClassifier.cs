@@ -284,7 +284,7 @@ public sealed class ImageClassifier : IDisposable
                 .Select(tensor => $"missing: '{tensor.Key}' [{string.Join(", ", tensor.Value)}]"),
             .. checkpoint.Tensors.Where(tensor => !wanted.ContainsKey(tensor.Name)).Select(tensor => $"unexpected: '{tensor.Name}'"),
         ];
-        if (problems.Count > 0) throw new CheckpointMismatchException(checkpoint.Path, network.Name, problems);
+        if (problems.Count > 0) throw new CheckpointMismatchException(checkpoint.Path, network, prefix: "", problems, differing: []);
         return new(
             checkpoint.Metadata[BackboneKey], network, new PrefixedWeights(checkpoint, ""), blocks[0].Preprocessing, classes, featureLayer,
             checkpoint, combination)
@@ -324,6 +324,10 @@ public sealed class ImageClassifier : IDisposable
     /// <summary>A part of a file's tensors, whose names begin alike.</summary>
     private sealed class PrefixedWeights(Checkpoint checkpoint, string prefix) : IWeights
     {
-        public void Read(Parameter parameter, Span<float> destination) => checkpoint.Read(prefix + parameter.Key, destination);
+        public void Read(Parameter parameter, Span<float> destination)
+        {
+            checkpoint.Read(prefix + parameter.Key, destination);
+            if (parameter.Role != ParameterRole.OnnxModel) checkpoint.CheckFinite($"'{prefix}{parameter.Key}'", destination);
+        }
     }
 }

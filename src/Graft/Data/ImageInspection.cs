@@ -41,7 +41,7 @@ internal sealed record ImageInspection
     {
         try
         {
-            var file = File.ReadAllBytes(path);
+            var file = RegularFile.ReadAllBytes(path);
             var image = ImageDecoder.Decode(file);
             var (brightness, contrast, sharpness) = Measure(image);
             return new()

@@ -105,7 +105,7 @@ public static class Quarantine
         {
             Directory.CreateDirectory(folder);
             var list = Path.Combine(folder, ListName);
-            if (File.Exists(list) && File.ReadLines(list).FirstOrDefault() == FirstHeader) WriteRows(list, ReadRows(list));
+            if (File.Exists(list) && RegularFile.ReadLines(list).FirstOrDefault() == FirstHeader) WriteRows(list, ReadRows(list));
             using var rows = new FileStream(list, FileMode.Append, FileAccess.Write);
             if (rows.Position == 0) Write(rows, Header);
             foreach (var suspect in suspects)
@@ -214,6 +214,7 @@ public static class Quarantine
         var rows = new List<Row>();
         try
         {
+            RegularFile.Check(list);
             using var csv = CsvReader.FromFile(list, Format);
             var header = string.Join(',', csv.Headers);
             if (header is not (Header or FirstHeader)) throw new DataException($"{list} is damaged: expected the columns {Header}.");

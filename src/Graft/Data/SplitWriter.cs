@@ -80,7 +80,7 @@ public static partial class SplitWriter
                 var path = Path.Combine(partial, file);
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
                 if (mode == SplitMode.Link) Link(image.Path, path);
-                else File.Copy(image.Path, path, overwrite: false);
+                else RegularFile.Copy(image.Path, path);
                 progress?.Report(new(mode == SplitMode.Link ? "Link" : "Copy", ++done, split.Images.Count, "images"));
             }
             if (Directory.Exists(final)) Directory.Delete(final); // It was empty, or this fails.

@@ -67,7 +67,7 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
         {
             try
             {
-                using var file = File.OpenRead(images[index].Path);
+                using var file = RegularFile.OpenRead(images[index].Path);
                 hashes[index] = SHA256.HashData(file);
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

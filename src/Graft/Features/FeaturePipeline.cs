@@ -58,7 +58,7 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
                 string? problem = null;
                 try
                 {
-                    content = File.ReadAllBytes(photo.Path);
+                    content = RegularFile.ReadAllBytes(photo.Path);
                 }
                 catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
                 {

@@ -278,7 +278,7 @@ public sealed class FineTuningRun : IDisposable
         {
             try
             {
-                var file = File.ReadAllBytes(photo.Path);
+                var file = RegularFile.ReadAllBytes(photo.Path);
                 var picture = model.Backbone.Preprocessing.Resize(ImageDecoder.Decode(file));
                 var key = Augmentation.PictureKey(SHA256.HashData(file));
                 rows.Add([.. Enumerable.Range(1, 4).Select(view => stage.Options.Augmentation.Apply(picture, stage.Options.Training.Seed, key, view))]);

@@ -87,6 +87,7 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
         if (!File.Exists(path)) return null;
         try
         {
+            RegularFile.Check(path);
             using var csv = CsvReader.FromFile(path, new() { Separator = ',', MaxRecordSize = 1 << 24, AllowLineBreaksInQuotes = true, TrackLineNumbers = true });
             var header = csv.Headers.ToArray().ToList();
             int Column(string name) => header.IndexOf(name);

@@ -62,7 +62,7 @@ public sealed record RunDescription
         if (!File.Exists(file)) return null;
         try
         {
-            return JsonSerializer.Deserialize<RunDescription>(File.ReadAllText(file), RunFolder.Json)
+            return JsonSerializer.Deserialize<RunDescription>(RegularFile.ReadAllText(file), RunFolder.Json)
                    ?? throw new JsonException("it is empty.");
         }
         catch (JsonException problem)

@@ -65,7 +65,7 @@ public sealed class OpenedPhotos
 
     private static (RgbImage Pixels, ulong Key) Decode(LabeledImage image, Preprocessing preprocessing)
     {
-        var file = File.ReadAllBytes(image.Path);
+        var file = RegularFile.ReadAllBytes(image.Path);
         return (preprocessing.Resize(ImageDecoder.Decode(file)), Augmentation.PictureKey(SHA256.HashData(file)));
     }
 }
