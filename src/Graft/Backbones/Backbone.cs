@@ -81,9 +81,16 @@ public sealed class Backbone : IDisposable
             // Whatever the file has for the head, the features are what must be there.
             var weights = CheckpointWeights.Match(file, features, whole, auxiliary, definition.OtherKeys, given?.Part);
             var complete = upTo is null ? CheckpointWeights.TryMatch(file, whole, auxiliary, definition.OtherKeys, given?.Part) : null;
+            if (complete is null && upTo is null && WithHeadOf(whole, features, weights) is { } retrained)
+            {
+                complete = CheckpointWeights.TryMatch(file, retrained, auxiliary, definition.OtherKeys, given?.Part);
+                if (complete is not null) whole = retrained;
+            }
             return complete is null
                 ? new(definition.FullName, features, weights, preprocessing, head: null, classes: null, file)
-                : new(definition.FullName, whole, complete, preprocessing, definition.Head, file.ClassNames ?? ClassesOf(whole, published), file);
+                : new(
+                    definition.FullName, whole, complete, preprocessing, definition.Head,
+                    file.ClassNames?.Count == whole.OutputShape.ElementCount ? file.ClassNames : ClassesOf(whole, published) ?? NumberedClasses(whole), file);
         }
         catch (CheckpointMismatchException mismatch)
         {
@@ -95,6 +102,26 @@ public sealed class Backbone : IDisposable
             throw;
         }
     }
+
+    /// <summary>The network with as many outputs as the file's head has, which was trained on other classes; null where they are as many, or no head is known.</summary>
+    private static Network? WithHeadOf(Network whole, Network features, CheckpointWeights weights)
+    {
+        var kept = features.Layers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
+        var kernel = whole.Parameters.LastOrDefault(parameter => parameter.IsKernel && !kept.Contains(parameter.Layer));
+        if (kernel is null || weights.OutputsOf(kernel) is not { } outputs || outputs == kernel.Shape[0] || outputs < 2) return null;
+        Operation? operation = whole[kernel.Layer].Operation switch
+        {
+            Dense dense => dense with { Units = outputs },
+            Convolution { Groups: 1 } convolution => convolution with { Filters = outputs },
+            _ => null,
+        };
+        return operation is null ? null
+            : new(whole.Name, [.. whole.Layers.Select(layer => layer.Name == kernel.Layer ? layer with { Operation = operation } : layer)]);
+    }
+
+    /// <summary>Of a head that was trained on other classes, in a file that does not name them.</summary>
+    private static IReadOnlyList<string>? NumberedClasses(Network whole) =>
+        whole.OutputShape.IsVector ? [.. Enumerable.Range(0, whole.OutputShape.ElementCount).Select(number => $"class {number}")] : null;
 
     /// <summary>What a file that does not fit is good for: a part of the network, or another network of the catalogue; null if nothing is found.</summary>
     private static string? Remedy(Checkpoint file, BackboneDefinition definition, CheckpointMismatchException mismatch, string? upTo)

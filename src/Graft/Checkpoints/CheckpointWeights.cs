@@ -52,6 +52,11 @@ public sealed class CheckpointWeights : IWeights
         return 1 - (double)differing / Math.Max(1, network.Parameters.Count);
     }
 
+    /// <summary>The number of outputs that the file has for a layer of the whole network; null where it lacks the layer's weights.</summary>
+    internal int? OutputsOf(Parameter kernel) => _partOf.TryGetValue(kernel.Key, out var part)
+        ? (int)part.Tensors.Sum(tensor => _checkpoint.Find(tensor)!.Shape is var shape && _checkpoint is KerasCheckpoint ? shape[^1] : shape[0]) / part.Parts
+        : null;
+
     public void Read(Parameter parameter, Span<float> destination)
     {
         var part = _partOf[parameter.Key];
@@ -220,7 +225,11 @@ public sealed class CheckpointWeights : IWeights
             }
         }
         var most = counts.Count == 0 ? 0 : counts.Values.Max();
-        return most == 0 ? [""] : [.. counts.Where(entry => entry.Value == most).Select(entry => entry.Key).OrderBy(prefix => prefix.Length)];
+        if (most == 0) return [""];
+        var prefixes = counts.Where(entry => entry.Value == most).Select(entry => entry.Key).OrderBy(prefix => prefix.Length).ToList();
+        // What lies below another prefix is a second head or branch, unless it is the average of what lies beside it.
+        return prefixes.FindAll(prefix => prefixes.TrueForAll(outer =>
+            outer == prefix || !prefix.StartsWith(outer, StringComparison.Ordinal) || IsAverage(prefix[outer.Length..])));
 
         static int NextStart(string name, int start) => name.AsSpan(start).IndexOfAny('.', '/') is >= 0 and var at ? start + at + 1 : -1;
     }

@@ -43,6 +43,11 @@ internal static class TorchGlobals
         "operator", "_operator", "functools", "_functools", "platform", "site", "venv", "pydoc", "uuid", "zipimport", "platformdirs", "signal",
     };
 
+    private static readonly HashSet<string> ElementTypes = new(StringComparer.Ordinal)
+    {
+        "float16", "float32", "float64", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "bool", "complex64", "complex128", "strided", "contiguous_format",
+    };
+
     private static readonly HashSet<string> HarmlessBuiltins = new(StringComparer.Ordinal)
     {
         "set", "frozenset", "list", "dict", "tuple", "bytes", "bytearray", "complex", "slice", "range", "object", "int", "float", "bool", "str",
@@ -53,7 +58,9 @@ internal static class TorchGlobals
     {
         if (Known.TryGetValue($"{module}.{name}", out var known)) return known;
         var isAttack = module is "builtins" or "__builtin__" ? !HarmlessBuiltins.Contains(name)
-            : AttackModules.Contains(module.Split('.')[0]) && (module, name) is not ("functools", "partial");
+            : AttackModules.Contains(module.Split('.')[0]) ? (module, name) is not ("functools", "partial")
+            // A function of torch, or something inside something else, is no class of data.
+            : name.Contains('.') || (module.StartsWith("torch", StringComparison.Ordinal) && IsFunction(name));
         return isAttack ? throw Refusal(module, name) : new(FullName(module, name), null);
     }
 
@@ -61,6 +68,10 @@ internal static class TorchGlobals
         StorageTypes.TryGetValue(global.Name, out var type) ? type : null;
 
     public static PickleException Refusal(string module, string name) => new($"'{FullName(module, name)}'");
+
+    /// <summary>By Python's custom; <c>torch.float32</c> and its like are values, and <c>_rebuild…</c> builds tensors.</summary>
+    private static bool IsFunction(string name) =>
+        char.IsLower(name.TrimStart('_').FirstOrDefault('a')) && !name.StartsWith("_rebuild", StringComparison.Ordinal) && !ElementTypes.Contains(name);
 
     private static string FullName(string module, string name) =>
         new([.. $"{module}.{name}".Take(120).Select(c => c is >= ' ' and <= '~' ? c : '?')]);

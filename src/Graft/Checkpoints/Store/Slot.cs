@@ -170,16 +170,11 @@ internal sealed class Slot(string folder, string fileName)
         }
     }
 
-    /// <summary>
-    /// Deletes all that lies in this place and gives the freed bytes. What stays is the hash of the file that was here: a file of the same
-    /// name that comes later must have it, unless its publisher states another.
-    /// </summary>
+    /// <summary>Deletes all that lies in this place and gives the freed bytes.</summary>
     public long Clear()
     {
         long bytes = 0;
-        if (ReadRecord() is { Sha256: not null } record) WriteRecord(record with { ModifiedUtc = null, Source = null, Pin = null });
-        else File.Delete(RecordPath);
-        foreach (var path in new[] { FilePath, PartialPath, PartialRecordPath, ImportPath })
+        foreach (var path in new[] { FilePath, PartialPath, PartialRecordPath, ImportPath, RecordPath })
         {
             if (!File.Exists(path)) continue;
             bytes += new FileInfo(path).Length;

@@ -156,7 +156,7 @@ public sealed class WeightStore(WeightStoreOptions options)
             .OfType<FileCheck>();
     }
 
-    /// <summary>Deletes a file and its partial download; gives the bytes freed. Its hash stays known, see <see cref="PublishedFile.Hash"/>.</summary>
+    /// <summary>Deletes a file and its partial download; gives the bytes freed. With it goes the hash that a file without a published one had to have.</summary>
     public long Remove(string fileName)
     {
         var slot = new Slot(Folder, fileName);

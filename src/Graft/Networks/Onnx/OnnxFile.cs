@@ -48,8 +48,10 @@ public static class OnnxFile
         var model = Parse(path);
         var graph = model.Graph;
         var operationOf = Producers(path, graph).ToDictionary(pair => pair.Key, pair => pair.Value.OpType, StringComparer.Ordinal);
-        var stated = graph.Output.Select(value => value.Name).ToHashSet(StringComparer.Ordinal);
-        graph.Output.Add(operationOf.Keys.Where(tensor => !stated.Contains(tensor)).Select(tensor => new ValueInfoProto { Name = tensor }));
+        var stated = graph.Output.Where(value => operationOf.ContainsKey(value.Name)).DistinctBy(value => value.Name).ToDictionary(value => value.Name, StringComparer.Ordinal);
+        graph.Output.Clear();
+        graph.Output.Add(stated.Values);
+        graph.Output.Add(operationOf.Keys.Where(tensor => !stated.ContainsKey(tensor)).Select(tensor => new ValueInfoProto { Name = tensor }));
         try
         {
             using var session = OnnxGraphNetwork.Open(model.ToByteArray());
