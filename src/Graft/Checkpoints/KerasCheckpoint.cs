@@ -253,7 +253,7 @@ public sealed class KerasCheckpoint : Checkpoint
 
         private void ReadLayer(IH5Group weights, string layer)
         {
-            if (!weights.LinkExists(layer)) throw Missing($"the group of layer '{layer}'");
+            if (!weights.LinkExists(layer)) throw Absent($"the group of layer '{layer}'");
             var group = Group(weights, layer, layer);
             var names = Names(group, "weight_names");
             var keys = names.ConvertAll(name => $"{layer}/{WithoutOutput(name[(name.LastIndexOf('/') + 1)..])}");
@@ -261,7 +261,7 @@ public sealed class KerasCheckpoint : Checkpoint
                 keys = names.ConvertAll(name => $"{layer}/{WithoutOutput(name)}");
             for (var i = 0; i < names.Count; i++)
             {
-                if (!group.LinkExists(names[i])) throw Missing($"the weight '{names[i]}' of layer '{layer}'");
+                if (!group.LinkExists(names[i])) throw Absent($"the weight '{names[i]}' of layer '{layer}'");
                 Add(keys[i], Dataset(group, names[i], $"{layer}/{names[i]}"));
             }
             Layers.Add(new(layer, keys));
@@ -342,6 +342,9 @@ public sealed class KerasCheckpoint : Checkpoint
 
         private static string WithoutOutput(string name) =>
             name.EndsWith(":0", StringComparison.Ordinal) ? name[..^2] : name;
+
+        private CheckpointException Absent(string what) => new(
+            $"{path} is not a sound Keras file: {what} is missing, or a link into another file; Graft reads the weights file alone. Download or save it again.");
 
         private CheckpointException Missing(string what) =>
             new($"{path} is not a sound Keras file: {what} is missing. Download or save it again.");

@@ -115,7 +115,7 @@ public sealed class KerasCheckpointTests : IDisposable
     }
 
     /// <summary>What Keras 3 writes, which counts the layers of each class.</summary>
-    private static H5Group Keras3(params (string Layer, float[][] Variables)[] layers)
+    private static H5Group Keras3(params (string Layer, Array[] Variables)[] layers)
     {
         var group = new H5Group();
         foreach (var (name, variables) in layers)
@@ -132,7 +132,7 @@ public sealed class KerasCheckpointTests : IDisposable
     [InlineData(true)]
     public void Keras_3_layers_are_taken_by_the_order_of_their_kind(bool inArchive)
     {
-        var layers = Enumerable.Range(0, 12).Select(number => ($"dense{(number == 0 ? "" : $"_{number}")}", new[] { new float[] { number }, [number] })).Reverse().ToArray();
+        var layers = Enumerable.Range(0, 12).Select(number => ($"dense{(number == 0 ? "" : $"_{number}")}", new Array[] { new float[,] { { number } }, new float[] { number } })).Reverse().ToArray();
         var bytes = Bytes(new()
         {
             ["layers"] = new H5Group { ["functional"] = new H5Group { ["layers"] = Keras3(layers) } },

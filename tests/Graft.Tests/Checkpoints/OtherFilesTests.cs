@@ -37,7 +37,7 @@ public sealed class OtherFilesTests : IDisposable
 
     [Theory]
     [InlineData(LinkedGroup, "'conv1'")]
-    [InlineData(LinkedDataset, "'conv1/kernel:0'")]
+    [InlineData(LinkedDataset, "'kernel:0' of layer 'conv1'")]
     public void Links_into_another_file_are_refused_and_not_followed(string packed, string name)
     {
         var target = _folder.File("target.h5");
