@@ -17,7 +17,7 @@ internal static class PrivateFile
             try
             {
                 var path = Path.Combine(Directory.CreateDirectory(place()).FullName, fileName);
-                if (File.Exists(path) && File.ReadAllBytes(path).AsSpan().SequenceEqual(content)) return path;
+                if (File.Exists(path) && RegularFile.ReadAllBytes(path).AsSpan().SequenceEqual(content)) return path;
                 var draft = $"{path}.{Environment.ProcessId}.draft";
                 File.WriteAllBytes(draft, content);
                 File.Move(draft, path, overwrite: true);

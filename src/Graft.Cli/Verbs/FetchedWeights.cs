@@ -17,6 +17,6 @@ internal static class FetchedWeights
     public static string Pull(PublishedFile file, CancellationToken cancellation)
     {
         Terminal.Say($"Fetching {file.FileName} from {file.Url}");
-        return Terminal.WithProgress(progress => PublishedWeights.Pull(file, progress, cancellation));
+        return Terminal.WithProgress(progress => PublishedWeights.Pull(file, progress, Terminal.Warn, cancellation));
     }
 }

@@ -50,7 +50,10 @@ internal static class ModelsStoreVerbs
                       $"{source} is none of the published files of the catalogue, by hash or by name. Name its network with --name, "
                       + "or use it in place: graft train DIR --backbone NAME --weights FILE.");
             Pin(parsed, file);
+            var isFirst = WeightStore.Default.HashOf(file) is null;
             Console.Out.WriteLine(WeightStore.Default.Import(source, file));
+            if (isFirst)
+                Terminal.Warn($"{file.FileName} is not verified: its publisher states no hash. From now on it must have {WeightStore.Default.HashOf(file)}.");
             return Terminal.Done;
         });
         return command;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Graft.Backbones;
 using Graft.Checkpoints.Store;
 using Graft.Networks;
+using Graft.Networks.Onnx;
 using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
@@ -65,7 +66,7 @@ internal static class ModelsVerb
 
     private static Verb Show()
     {
-        var name = new Argument<string>("NAME") { Description = "A network of the catalogue, or NAME.SOURCE" };
+        var name = new Argument<string>("NAME") { Description = "A network of the catalogue, NAME.SOURCE, or an .onnx file" };
         var size = new Option<int?>("--size") { Description = "Input size in pixels, if not the usual one", HelpName = "PIXELS" };
         var classes = new Option<int?>("--classes")
         {
@@ -83,10 +84,18 @@ internal static class ModelsVerb
             "Show a network's layers: index, name, kind, output shape, parameters and multiply-adds.",
             "graft models show mobilenet_v2 --size 160",
             "graft models show vgg16 --classes 2",
+            "graft models show model.onnx",
             "graft models show resnet50 --diagram resnet50.dot && dot -Tsvg resnet50.dot -o resnet50.svg") { name, size, classes, diagram, json };
         command.SetWork((parsed, _) =>
         {
-            var definition = BackboneCatalog.Find(parsed.GetRequiredValue(name));
+            if (parsed.GetRequiredValue(name) is var file && file.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
+            {
+                if (parsed.GetValue(classes) is not null || parsed.GetValue(diagram) is not null)
+                    throw new UsageException($"--classes and --diagram are for networks of the catalogue. Leave them out for {file}.");
+                ShowOnnx(file, parsed.GetValue(size), parsed.GetValue(json));
+                return Terminal.Done;
+            }
+            var definition = BackboneCatalog.Find(file);
             var network = definition.Build();
             if (parsed.GetValue(size) is { } pixels)
             {
@@ -100,12 +109,12 @@ internal static class ModelsVerb
                 if (count < 2) throw new UsageException("Expected --classes of at least 2.");
                 network = frozen!.Append(features => Head.Softmax.Build(features, count));
             }
-            if (parsed.GetValue(diagram) is { } file)
+            if (parsed.GetValue(diagram) is { } drawing)
             {
-                if (!NetworkDiagram.CanWrite(file))
-                    throw new UsageException($"Expected --diagram with a file that ends with {NetworkDiagram.Extensions}, found {file}.");
-                NetworkDiagram.Write(network, file);
-                Terminal.Say($"Drawn into {file}.");
+                if (!NetworkDiagram.CanWrite(drawing))
+                    throw new UsageException($"Expected --diagram with a file that ends with {NetworkDiagram.Extensions}, found {drawing}.");
+                NetworkDiagram.Write(network, drawing);
+                Terminal.Say($"Drawn into {drawing}.");
             }
             var table = LayerTable.Of(network);
             var split = frozen is null ? null : new Split(LayerTable.Of(frozen), table);
@@ -156,6 +165,24 @@ internal static class ModelsVerb
             return Terminal.Done;
         });
         return command;
+    }
+
+    private static void ShowOnnx(string file, int? size, bool asJson)
+    {
+        if (!File.Exists(file)) throw new UsageException($"There is no ONNX file {file}.");
+        if (size is < 1) throw new UsageException("Expected --size of at least 1 pixel.");
+        var tensors = OnnxFile.Tensors(file, size, size);
+        if (asJson)
+        {
+            Console.Out.WriteLine(JsonSerializer.Serialize(
+                new { Name = file, Tensors = tensors.Select(tensor => new { tensor.Name, tensor.Operation, Shape = tensor.Shape.Sizes }) }, RunFolder.Json));
+            return;
+        }
+        Console.Out.WriteLine(Terminal.Table(
+            ["tensor", "operation", "shape"],
+            [false, false, true],
+            tensors.Select(tensor => (string[])[tensor.Name, tensor.Operation, $"{tensor.Shape}"])));
+        Console.Out.WriteLine($"\n--layer takes any of these {tensors.Count:N0} tensors, for example --backbone {file} --layer {tensors[^1].Name}");
     }
 
     private static Network Frozen(Network network, BackboneDefinition definition)

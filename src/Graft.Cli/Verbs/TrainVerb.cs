@@ -83,7 +83,7 @@ internal static class TrainVerb
         if (RunFolder.Open(path).IsComplete)
         {
             Terminal.Say($"The run in {path} is complete.");
-            Console.Out.Write(File.ReadAllText(Path.Combine(path, presentation.Json ? "result.json" : "report.txt")));
+            Console.Out.Write(RegularFile.ReadAllText(Path.Combine(path, presentation.Json ? "result.json" : "report.txt")));
             return Terminal.Done;
         }
         using var run = RunFolder.Resume(path);

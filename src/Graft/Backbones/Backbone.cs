@@ -81,7 +81,7 @@ public sealed class Backbone : IDisposable
     /// that are part of Graft or in the weight store. A file without the classification head gives the network without it.
     /// </summary>
     /// <param name="name">A name of <see cref="BackboneCatalog"/>.</param>
-    /// <param name="weightsFile">A .safetensors, .pth or Keras .h5 file saved from this very network.</param>
+    /// <param name="weightsFile">A .safetensors, .pth, .keras or Keras .h5 file saved from this very network, or <c>FILE#PART</c>, see <see cref="WeightsFile"/>.</param>
     /// <param name="preprocessing">How the file's network was fed, if otherwise than the catalogue says.</param>
     /// <param name="upTo">A layer or block to cut after: the file need hold no more than that. Null for the whole network.</param>
     /// <exception cref="GraftException">No such name, no weights on this machine, or a file that does not fit.</exception>
@@ -89,26 +89,114 @@ public sealed class Backbone : IDisposable
         string name, string? weightsFile = null, Preprocessing? preprocessing = null, string? upTo = null)
     {
         var definition = BackboneCatalog.Find(name);
-        var published = definition.WeightsOf(weightsFile);
-        var file = Checkpoint.Open(weightsFile ?? Locate(definition, published));
+        var given = weightsFile is null ? null : WeightsFile.Parse(weightsFile);
+        var published = definition.WeightsOf(given?.Path);
+        var file = Checkpoint.Open(given?.Path ?? Locate(definition, published));
         try
         {
-            var whole = definition.Build();
             preprocessing ??= published.Preprocessing;
-            whole = whole.WithInputSize(preprocessing.InputHeight, preprocessing.InputWidth);
+            var whole = definition.Build().WithInputSize(preprocessing.InputHeight, preprocessing.InputWidth);
             var features = upTo is null ? whole.CutBefore(definition.Head) : whole.CutAfter(upTo);
             var auxiliary = definition.Auxiliary?.Invoke();
             // Whatever the file has for the head, the features are what must be there.
-            var weights = CheckpointWeights.Match(file, features, whole, auxiliary, definition.OtherNames);
-            var complete = upTo is null ? CheckpointWeights.TryMatch(file, whole, auxiliary, definition.OtherNames) : null;
+            var weights = CheckpointWeights.Match(file, features, whole, auxiliary, definition.OtherKeys, given?.Part);
+            var complete = upTo is null ? CheckpointWeights.TryMatch(file, whole, auxiliary, definition.OtherKeys, given?.Part) : null;
+            if (complete is null && upTo is null && WithHeadOf(whole, features, weights) is { } retrained)
+            {
+                complete = CheckpointWeights.TryMatch(file, retrained, auxiliary, definition.OtherKeys, given?.Part);
+                if (complete is not null) whole = retrained;
+            }
             return complete is null
                 ? new(definition.FullName, features, weights, preprocessing, head: null, classes: null, file)
-                : new(definition.FullName, whole, complete, preprocessing, definition.Head, ClassesOf(whole, published), file);
+                : new(
+                    definition.FullName, whole, complete, preprocessing, definition.Head,
+                    file.ClassNames?.Count == whole.OutputShape.ElementCount ? file.ClassNames : ClassesOf(whole, published) ?? NumberedClasses(whole), file);
+        }
+        catch (CheckpointMismatchException mismatch)
+        {
+            using (file) throw Remedy(file, definition, mismatch, upTo) is { } remedy ? mismatch.WithRemedy(remedy) : mismatch;
         }
         catch
         {
             file.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>The network with as many outputs as the file's head has, which was trained on other classes; null where they are as many, or no head is known.</summary>
+    private static Network? WithHeadOf(Network whole, Network features, CheckpointWeights weights)
+    {
+        var kept = features.Layers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
+        var kernel = whole.Parameters.LastOrDefault(parameter => parameter.IsKernel && !kept.Contains(parameter.Layer));
+        if (kernel is null || weights.OutputsOf(kernel) is not { } outputs || outputs == kernel.Shape[0] || outputs < 2) return null;
+        Operation? operation = whole[kernel.Layer].Operation switch
+        {
+            Dense dense => dense with { Units = outputs },
+            Convolution { Groups: 1 } convolution => convolution with { Filters = outputs },
+            _ => null,
+        };
+        return operation is null ? null
+            : new(whole.Name, [.. whole.Layers.Select(layer => layer.Name == kernel.Layer ? layer with { Operation = operation } : layer)]);
+    }
+
+    /// <summary>Of a head that was trained on other classes, in a file that does not name them.</summary>
+    private static IReadOnlyList<string>? NumberedClasses(Network whole) =>
+        whole.OutputShape.IsVector ? [.. Enumerable.Range(0, whole.OutputShape.ElementCount).Select(number => $"class {number}")] : null;
+
+    /// <summary>What a file that does not fit is good for: a part of the network, or another network of the catalogue; null if nothing is found.</summary>
+    private static string? Remedy(Checkpoint file, BackboneDefinition definition, CheckpointMismatchException mismatch, string? upTo)
+    {
+        const double Alike = 0.9;
+        var whole = definition.Build();
+        if (upTo is null && LastWholeLayer(whole, mismatch.Differing) is { } layer
+            && CheckpointWeights.ShareFound(file, whole.CutAfter(layer), whole, definition.OtherKeys) == 1)
+        {
+            return $"The file holds the network up to '{layer}': use it with --layer {layer}.";
+        }
+        var own = upTo is null ? 1 - (double)mismatch.Differing.Count / whole.CutBefore(definition.Head).Parameters.Count : 1;
+        var others = BackboneCatalog.All.Where(other => other != definition).Select(other => (Definition: other, Share: ShareOf(other))).ToList();
+        return others.Find(other => other.Share == 1) is { Definition: { } fits }
+            ? $"It fits {fits.FullName}: use it with --backbone {fits.FullName}."
+            : others.MaxBy(other => other.Share) is var near && near.Share > Math.Max(own, Alike)
+                ? $"The nearest network is {near.Definition.FullName}, which shares {near.Share:P0} of its tensors."
+                : null;
+
+        double ShareOf(BackboneDefinition other)
+        {
+            var network = other.Build();
+            var features = network.CutBefore(other.Head);
+            if (CheckpointWeights.ShareFound(file, features, network, other.OtherKeys) is < 1 and var share) return share;
+            try
+            {
+                CheckpointWeights.Match(file, features, network, other.Auxiliary?.Invoke(), other.OtherKeys);
+                return 1;
+            }
+            catch (GraftException)
+            {
+                return 0;
+            }
+        }
+    }
+
+    /// <summary>The last layer that everything after it depends on and whose own parameters, and those before it, are all there.</summary>
+    private static string? LastWholeLayer(Network whole, IReadOnlyList<Parameter> differing)
+    {
+        var broken = differing.Select(parameter => parameter.Layer).ToHashSet(StringComparer.Ordinal);
+        foreach (var layer in whole.Layers)
+            if (layer.Inputs.Any(broken.Contains)) broken.Add(layer.Name);
+        return whole.Layers.Skip(1).Reverse().Where(layer => !broken.Contains(layer.Name)).Select(layer => layer.Name)
+            .FirstOrDefault(IsBottleneck);
+
+        bool IsBottleneck(string layer)
+        {
+            try
+            {
+                return whole.CutAfter(layer).Parameters.Count > 0 && whole.StartAfter(layer).Layers.Count > 0;
+            }
+            catch (GraftException)
+            {
+                return false;
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using Graft.Checkpoints;
 using Graft.Networks;
 
 namespace Graft.Backbones;
@@ -46,6 +47,13 @@ public sealed record BackboneDefinition
     /// described here: they load too. A map for each origin; timm's (github.com/huggingface/pytorch-image-models) where it has the network.
     /// </summary>
     public IReadOnlyList<IReadOnlyDictionary<string, string>> OtherNames { get; init; } = [];
+
+    /// <summary>How weights files of other origins name and pack the tensors: <see cref="OtherNames"/>, and the <see cref="PretrainedWeights.Keys"/> of the records.</summary>
+    internal IReadOnlyList<KeyMap> OtherKeys =>
+    [
+        .. OtherNames.Select(KeyMap.OfNames),
+        .. Weights.Select(weights => weights.Keys).OfType<KeyMap>().Distinct(),
+    ];
 
     /// <summary>The first layer (or block) of the classification head: what enters it are the features.</summary>
     public required string Head { get; init; }

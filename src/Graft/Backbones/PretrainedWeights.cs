@@ -1,3 +1,4 @@
+using Graft.Checkpoints;
 using Graft.Checkpoints.Store;
 using Graft.Imaging;
 
@@ -33,6 +34,9 @@ public sealed record PretrainedWeights
     public required Preprocessing Preprocessing { get; init; }
 
     public required string Licence { get; init; }
+
+    /// <summary>How the file names, packs or splits the network's tensors; null where it does as the network's description.</summary>
+    public KeyMap? Keys { get; init; }
 
     /// <summary>What the outputs are called, in order; null if the file has no classification head.</summary>
     public IReadOnlyList<string>? Classes { get; init; }

@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
 namespace Graft.Checkpoints;
 
 /// <summary>
@@ -36,6 +39,9 @@ public abstract class Checkpoint : IDisposable
     /// </summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
+    /// <summary>The names of the classes that the file says its outputs have, in order; null where it names none.</summary>
+    public IReadOnlyList<string>? ClassNames { get; private protected init; }
+
     /// <summary>Opens a weights file by its content, whatever its extension.</summary>
     /// <exception cref="CheckpointException">The file is absent, damaged, or of no known format.</exception>
     public static Checkpoint Open(string path)
@@ -47,6 +53,7 @@ public abstract class Checkpoint : IDisposable
             {
                 CheckpointFormat.Safetensors => SafetensorsCheckpoint.Load(path),
                 CheckpointFormat.Hdf5 => KerasCheckpoint.Load(path),
+                CheckpointFormat.Zip when StoredZip.Holds(path, KerasCheckpoint.ArchivedWeights) => KerasCheckpoint.LoadArchive(path),
                 CheckpointFormat.Zip => TorchCheckpoint.LoadZip(path),
                 CheckpointFormat.Onnx => OnnxCheckpoint.Load(path),
                 _ => TorchCheckpoint.LoadLegacy(path),
@@ -86,6 +93,22 @@ public abstract class Checkpoint : IDisposable
         {
             throw Unreadable(Path, exception);
         }
+    }
+
+    /// <exception cref="CheckpointException">A value is not a finite number.</exception>
+    internal void CheckFinite(string tensor, ReadOnlySpan<float> values)
+    {
+        var vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        var sum = Vector<float>.Zero;
+        // The difference is 0, but NaN for NaN and the infinities.
+        foreach (var vector in vectors) sum += vector - vector;
+        var areFinite = Vector.EqualsAll(sum, Vector<float>.Zero);
+        foreach (var value in values[(vectors.Length * Vector<float>.Count)..]) areFinite &= float.IsFinite(value);
+        if (areFinite) return;
+        foreach (var value in values)
+            if (!float.IsFinite(value))
+                throw new CheckpointException(
+                    $"{tensor} in {Path} holds {(float.IsNaN(value) ? "NaN" : "infinity")}: the training that wrote these weights diverged. Use an earlier checkpoint.");
     }
 
     /// <summary>Closes the file, or leaves that to the last model that reads its weights from it.</summary>

@@ -21,7 +21,7 @@ internal static class CheckpointFormats
     public static CheckpointFormat Of(string path)
     {
         var buffer = new byte[1024];
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        using var file = RegularFile.OpenRead(path);
         ReadOnlySpan<byte> start = buffer.AsSpan(0, file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false));
 
         if (start.StartsWith(Hdf5Signature)) return CheckpointFormat.Hdf5;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using Graft.Networks;
 
 namespace Graft.Checkpoints;
@@ -9,94 +10,87 @@ public sealed class CheckpointWeights : IWeights
     private const int SliceElements = 1 << 20;
 
     private readonly Checkpoint _checkpoint;
-    private readonly IReadOnlyDictionary<string, string> _tensorOf;
+    private readonly IReadOnlyDictionary<string, TensorPart> _partOf;
 
-    private CheckpointWeights(Checkpoint checkpoint, IReadOnlyDictionary<string, string> tensorOf) =>
-        (_checkpoint, _tensorOf) = (checkpoint, tensorOf);
+    private CheckpointWeights(Checkpoint checkpoint, IReadOnlyDictionary<string, TensorPart> partOf) => (_checkpoint, _partOf) = (checkpoint, partOf);
 
     /// <summary>
-    /// Matches a file to a network: by key for PyTorch's layout; for Keras's by layer name or, where the names differ, by order, as
-    /// Keras itself does.
+    /// Matches a file to a network: by key for PyTorch's layout, whatever prefix the keys have in common (<c>module.</c>,
+    /// <c>state_dict/model.backbone.</c>); for Keras's by layer name or, where the names differ, by order, as Keras itself does, in the
+    /// file's own model or one that is a layer of it. Tensors beside the network's (of an optimizer, a loss, another network) are passed
+    /// over. A first convolution for gray images takes the mean of the three channels.
     /// </summary>
     /// <param name="checkpoint">The file; stays open as long as a model <see cref="Share">shares</see> the weights.</param>
     /// <param name="network">What must be filled: every parameter must be in the file.</param>
     /// <param name="whole">The network that <paramref name="network"/> was cut from: what the file holds for the rest of it is
-    /// passed over.</param>
-    /// <param name="auxiliary">A second head that the file may hold, passed over too. Anything else in the file is an error.</param>
-    /// <param name="otherNames">What files of other origins call the layers, or single tensors by their keys, one map for each origin. Such a file may
-    /// have its tensors in other shapes, as long as the output axis and the order of the numbers are the same: [4096, 25088] and [4096, 512, 7, 7].</param>
+    /// passed over, whatever its shape.</param>
+    /// <param name="auxiliary">A second head that the file may hold, passed over too. Anything else among the network's tensors is an error.</param>
+    /// <param name="otherKeys">How files of other origins name the tensors.</param>
+    /// <param name="part">Of several sets of weights that fit, the one whose prefix has this in it; null for the only one, or of two the
+    /// moving average (<c>ema</c>) of the other, as timm takes it.</param>
     /// <exception cref="CheckpointMismatchException">Tensors are missing, unexpected or of another shape; lists them all.</exception>
+    /// <exception cref="GraftException">Several sets of weights fit, and none was chosen, or the chosen one does not exist.</exception>
     public static CheckpointWeights Match(
         Checkpoint checkpoint, Network network, Network? whole = null, Network? auxiliary = null,
-        IReadOnlyList<IReadOnlyDictionary<string, string>>? otherNames = null) =>
-        Match(checkpoint, network, whole, auxiliary, otherNames, out var problems)
-        ?? throw new CheckpointMismatchException(checkpoint.Path, network.Name, problems);
+        IReadOnlyList<KeyMap>? otherKeys = null, string? part = null)
+    {
+        var candidates = Candidates(checkpoint, network, whole ?? network, auxiliary, otherKeys ?? []);
+        var nearest = candidates.MinBy(candidate => candidate.Problems.Count)!;
+        return Choose(checkpoint, candidates, part)
+               ?? throw new CheckpointMismatchException(checkpoint.Path, network, nearest.Prefix, nearest.Problems, nearest.Differing);
+    }
 
     /// <summary>The same, or null where the file does not fit.</summary>
     public static CheckpointWeights? TryMatch(
-        Checkpoint checkpoint, Network network, Network? auxiliary = null, IReadOnlyList<IReadOnlyDictionary<string, string>>? otherNames = null) =>
-        Match(checkpoint, network, null, auxiliary, otherNames, out _);
+        Checkpoint checkpoint, Network network, Network? auxiliary = null, IReadOnlyList<KeyMap>? otherKeys = null, string? part = null) =>
+        Choose(checkpoint, Candidates(checkpoint, network, network, auxiliary, otherKeys ?? []), part);
 
-    private static CheckpointWeights? Match(
-        Checkpoint checkpoint, Network network, Network? whole, Network? auxiliary, IReadOnlyList<IReadOnlyDictionary<string, string>>? otherNames,
-        out IReadOnlyList<string> problems)
+    /// <summary>The share of the network's parameters that the file has, in the right shape.</summary>
+    internal static double ShareFound(Checkpoint checkpoint, Network network, Network? whole, IReadOnlyList<KeyMap>? otherKeys)
     {
-        IReadOnlyList<Parameter> known = [.. (whole ?? network).Parameters, .. auxiliary?.Parameters ?? []];
-        problems = [];
-        if (checkpoint is KerasCheckpoint keras)
-        {
-            foreach (var tensorOf in MatchesOfKeras(keras, known))
-            {
-                var found = Problems(checkpoint, network, tensorOf, names: null);
-                if (found.Count == 0) return new(checkpoint, tensorOf);
-                if (problems.Count == 0) problems = found;
-            }
-            return null;
-        }
-        foreach (var names in (IReadOnlyDictionary<string, string>?[])[null, .. otherNames ?? []])
-        {
-            var tensorOf = MatchByKey(checkpoint, known, names);
-            var found = Problems(checkpoint, network, tensorOf, names);
-            if (found.Count == 0) return new(checkpoint, tensorOf);
-            // What is nearer to fitting is what the file was meant to be.
-            if (problems.Count == 0 || found.Count < problems.Count) problems = found;
-        }
-        return null;
+        var differing = Candidates(checkpoint, network, whole ?? network, auxiliary: null, otherKeys ?? []).Min(candidate => candidate.Differing.Count);
+        return 1 - (double)differing / Math.Max(1, network.Parameters.Count);
     }
 
-    private static List<string> Problems(
-        Checkpoint checkpoint, Network network, Dictionary<string, string> tensorOf, IReadOnlyDictionary<string, string>? names)
-    {
-        var problems = new List<string>();
-        var isKeras = checkpoint is KerasCheckpoint;
-        foreach (var parameter in network.Parameters)
-        {
-            var shape = isKeras ? KerasLayout.Shape(parameter) : parameter.Shape;
-            var name = isKeras ? $"{parameter.Layer}/{KerasLayout.Name(parameter.Role)}" : KeyOf(parameter, names);
-            if (!tensorOf.TryGetValue(parameter.Key, out var tensor))
-                problems.Add($"missing: '{name}' [{string.Join(", ", shape)}]");
-            else if (checkpoint.Find(tensor) is not { } found)
-                problems.Add($"missing: '{tensor}'");
-            else if (!(names is null ? found.Shape.SequenceEqual(shape.Select(size => (long)size)) : HasSameNumbers(found, parameter)))
-                problems.Add($"expected '{tensor}' [{string.Join(", ", shape)}], found [{string.Join(", ", found.Shape)}]");
-            else if (found.Type is not (TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16 or TensorType.Float64))
-                problems.Add($"expected '{tensor}' in floating point, found {found.Type}");
-        }
-        var used = tensorOf.Values.ToHashSet(StringComparer.Ordinal);
-        problems.AddRange(checkpoint.Tensors
-            .Where(tensor => !used.Contains(tensor.Name) && !IsCounter(tensor.Name))
-            .Select(tensor => $"unexpected: '{tensor.Name}' [{string.Join(", ", tensor.Shape)}]"));
-        return problems;
-    }
+    /// <summary>The number of outputs that the file has for a layer of the whole network; null where it lacks the layer's weights.</summary>
+    internal int? OutputsOf(Parameter kernel) => _partOf.TryGetValue(kernel.Key, out var part)
+        ? (int)part.Tensors.Sum(tensor => _checkpoint.Find(tensor)!.Shape is var shape && _checkpoint is KerasCheckpoint ? shape[^1] : shape[0]) / part.Parts
+        : null;
 
     public IDisposable Share() => _checkpoint.Share();
 
     public void Read(Parameter parameter, Span<float> destination)
     {
-        var tensor = _tensorOf[parameter.Key];
-        if (_checkpoint is not KerasCheckpoint keras)
+        var part = _partOf[parameter.Key];
+        if (_checkpoint is KerasCheckpoint keras) ReadKeras(keras, part.Tensors[0], parameter, destination);
+        else if (IsGray(parameter, _checkpoint.Find(part.Tensors[0])!.Shape, isKeras: false)) ReadGray(parameter, destination, gray => _checkpoint.Read(part.Tensors[0], gray));
+        else ReadParts(part, destination);
+        if (parameter.Role != ParameterRole.OnnxModel) _checkpoint.CheckFinite($"{part}", destination);
+    }
+
+    private void ReadParts(TensorPart part, Span<float> destination)
+    {
+        if (part.IsWholeTensor)
         {
-            _checkpoint.Read(tensor, destination);
+            _checkpoint.Read(part.Tensors[0], destination);
+            return;
+        }
+        var values = new float[destination.Length * part.Parts];
+        var position = 0;
+        foreach (var tensor in part.Tensors)
+        {
+            var count = (int)_checkpoint.Find(tensor)!.ElementCount;
+            _checkpoint.Read(tensor, values.AsSpan(position, count));
+            position += count;
+        }
+        values.AsSpan(part.Part * destination.Length, destination.Length).CopyTo(destination);
+    }
+
+    private static void ReadKeras(KerasCheckpoint keras, string tensor, Parameter parameter, Span<float> destination)
+    {
+        if (IsGray(parameter, keras.Find(tensor)!.Shape, isKeras: true))
+        {
+            ReadGray(parameter, destination, gray => ReadKeras(keras, tensor, OneChannel(parameter), gray));
             return;
         }
         // A slice at a time: the whole of VGG's largest kernel a second time would be 411 MB more.
@@ -115,55 +109,224 @@ public sealed class CheckpointWeights : IWeights
         if (sliceSize <= SliceElements) ArrayPool<float>.Shared.Return(values);
     }
 
-    private static Dictionary<string, string> MatchByKey(
-        Checkpoint checkpoint, IReadOnlyList<Parameter> parameters, IReadOnlyDictionary<string, string>? names) =>
-        parameters.Where(parameter => checkpoint.Contains(KeyOf(parameter, names)))
-            .ToDictionary(parameter => parameter.Key, parameter => KeyOf(parameter, names), StringComparer.Ordinal);
+    /// <summary>[output, 1, height, width] → [output, 3, height, width], a third of it for each channel.</summary>
+    private static void ReadGray(Parameter parameter, Span<float> destination, ReadOneChannel read)
+    {
+        var (channels, area) = (parameter.Shape[1], parameter.Shape[2] * parameter.Shape[3]);
+        var gray = new float[destination.Length / channels];
+        read(gray);
+        for (var i = 0; i < destination.Length; i++) destination[i] = gray[i / (channels * area) * area + i % area] / channels;
+    }
 
-    private static string KeyOf(Parameter parameter, IReadOnlyDictionary<string, string>? names) =>
-        names is null ? parameter.Key
-        : names.TryGetValue(parameter.Key, out var key) ? key
-        : names.TryGetValue(parameter.Layer, out var layer) ? (parameter with { Layer = layer }).Key
-        : parameter.Key;
+    private delegate void ReadOneChannel(Span<float> gray);
 
-    private static bool HasSameNumbers(TensorEntry found, Parameter parameter) =>
-        found.ElementCount == parameter.ElementCount && found.Shape.Count > 0 && found.Shape[0] == parameter.Shape[0];
+    private static Parameter OneChannel(Parameter parameter) =>
+        parameter with { Shape = [parameter.Shape[0], 1, .. parameter.Shape.Skip(2)] };
+
+    /// <summary>Whether the file has a first convolution of one channel for the network's of three.</summary>
+    private static bool IsGray(Parameter parameter, IReadOnlyList<long> found, bool isKeras) =>
+        parameter is { Role: ParameterRole.Kernel, Shape: [_, 3, _, _] } && HasShape(found, ShapeIn(OneChannel(parameter), isKeras));
+
+    private static IReadOnlyList<int> ShapeIn(Parameter parameter, bool isKeras) => isKeras ? KerasLayout.Shape(parameter) : parameter.Shape;
+
+    private static bool HasShape(IReadOnlyList<long> found, IReadOnlyList<int> expected) => found.SequenceEqual(expected.Select(size => (long)size));
+
+    /// <summary>A way to see the file's tensors as the network's.</summary>
+    /// <param name="Prefix">What stands before the network's own names in the file.</param>
+    /// <param name="PartOf">By parameter: where it is.</param>
+    /// <param name="Problems">What differs, for people.</param>
+    /// <param name="Differing">The parameters that are not there, or of another shape.</param>
+    private sealed record Candidate(
+        string Prefix, Dictionary<string, TensorPart> PartOf, IReadOnlyList<string> Problems, IReadOnlyList<Parameter> Differing);
+
+    private static CheckpointWeights? Choose(Checkpoint checkpoint, IReadOnlyList<Candidate> candidates, string? part)
+    {
+        var fitting = candidates.Where(candidate => candidate.Problems.Count == 0).DistinctBy(candidate => candidate.Prefix).ToList();
+        if (part is not null)
+        {
+            var meant = fitting.Where(candidate => candidate.Prefix.TrimEnd('.', '/') == part.TrimEnd('.', '/')).ToList();
+            if (meant.Count == 0) meant = fitting.FindAll(candidate => candidate.Prefix.Contains(part, StringComparison.Ordinal));
+            if (fitting.Count > 0 && meant.Count != 1)
+            {
+                throw new GraftException(
+                    $"Expected one set of weights '{part}' in {checkpoint.Path}, found {(meant.Count == 0 ? "none" : $"{meant.Count}")} that fits. There "
+                    + $"{(fitting.Count == 1 ? "is" : "are")} {string.Join(", ", fitting.Select(candidate => $"'{candidate.Prefix}'"))}.");
+            }
+            fitting = meant;
+        }
+        if (fitting.Count > 1)
+        {
+            var averages = fitting.FindAll(candidate => IsAverage(candidate.Prefix));
+            if (fitting.Count > 2 || averages.Count != 1)
+            {
+                throw new GraftException(
+                    $"{checkpoint.Path} has several sets of weights that fit: {string.Join(", ", fitting.Select(candidate => $"'{candidate.Prefix}'"))}. "
+                    + $"Say which is meant after the file's name: --weights {checkpoint.Path}#{fitting[0].Prefix.TrimEnd('.', '/')}");
+            }
+            fitting = averages;
+        }
+        return fitting is [var fits, ..] ? new(checkpoint, fits.PartOf) : null;
+    }
+
+    private static bool IsAverage(string prefix) =>
+        prefix.Split('.', '/', '_').Any(word => word.Equals("ema", StringComparison.OrdinalIgnoreCase) || word is "swa" or "averaged" or "average");
+
+    private static List<Candidate> Candidates(
+        Checkpoint checkpoint, Network network, Network whole, Network? auxiliary, IReadOnlyList<KeyMap> otherKeys)
+    {
+        IReadOnlyList<Parameter> known = [.. whole.Parameters, .. auxiliary?.Parameters ?? []];
+        if (checkpoint is KerasCheckpoint keras)
+        {
+            return
+            [
+                .. from match in KerasMatching.Matches(keras, network, known)
+                   let compared = Compare(checkpoint, network, match.PartOf, map: null)
+                   select new Candidate(
+                       match.Model,
+                       match.PartOf,
+                       [.. compared.Problems, .. Unexpected(match.Unknown.Select(tensor => checkpoint.Find(tensor)!))],
+                       compared.Differing),
+            ];
+        }
+        var candidates = new List<Candidate>();
+        foreach (var map in (KeyMap[])[KeyMap.Own, .. otherKeys])
+        {
+            var parts = known.ToDictionary(parameter => parameter.Key, map.PartOf, StringComparer.Ordinal);
+            var names = parts.Values.SelectMany(part => part.Tensors).ToHashSet(StringComparer.Ordinal);
+            var prefixes = Prefixes(checkpoint, names);
+            var replaced = ReplacedBlocks(network, whole);
+            foreach (var prefix in prefixes)
+            {
+                var found = parts.Where(entry => entry.Value.Tensors.All(tensor => checkpoint.Contains(prefix + tensor)))
+                    .ToDictionary(entry => entry.Key, entry => entry.Value with { Tensors = [.. entry.Value.Tensors.Select(tensor => prefix + tensor)] }, StringComparer.Ordinal);
+                var compared = Compare(checkpoint, network, found, map, prefix);
+                var unexpected = checkpoint.Tensors.Where(tensor =>
+                    tensor.Name.StartsWith(prefix, StringComparison.Ordinal)
+                    && tensor.Name.AsSpan(prefix.Length) is var own
+                    && !names.Contains(own.ToString()) && !IsCounter(tensor.Name) && own.IndexOf('/') < 0
+                    && !replaced.Any(block => tensor.Name.AsSpan(prefix.Length).StartsWith(block, StringComparison.Ordinal))
+                    && !prefixes.Any(other => other.Length > prefix.Length && tensor.Name.StartsWith(other, StringComparison.Ordinal)));
+                candidates.Add(new(prefix, found, [.. compared.Problems, .. Unexpected(unexpected)], compared.Differing));
+            }
+        }
+        return candidates;
+    }
 
     /// <summary>
-    /// By name, if every layer of the file has a name of the network, and by order. Names alone may mislead: an older Keras counted
-    /// its unnamed layers from conv2d_1.
+    /// What the file puts before the network's names: the prefix under which it has most of them, and others under which it has as many.
     /// </summary>
-    private static IEnumerable<Dictionary<string, string>> MatchesOfKeras(KerasCheckpoint file, IReadOnlyList<Parameter> parameters)
+    private static List<string> Prefixes(Checkpoint checkpoint, HashSet<string> names)
     {
-        var fileLayers = file.Layers.Where(layer => layer.TensorNames.Count > 0).ToList();
-        var layers = parameters.GroupBy(parameter => parameter.Layer)
-            .Select(group => (Name: group.Key, Parameters: group.ToList())).ToList();
-        var byName = layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
-        if (fileLayers.All(layer => byName.ContainsKey(layer.Name)))
-            yield return Match(fileLayers.Select(layer => (layer, byName[layer.Name].Parameters)));
-        yield return Match(fileLayers.Zip(layers, (fileLayer, layer) => (fileLayer, layer.Parameters)));
-
-        static Dictionary<string, string> Match(IEnumerable<(KerasLayer Layer, List<Parameter> Parameters)> pairs)
+        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var tensor in checkpoint.Tensors)
         {
-            var tensorOf = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (var (layer, parameters) in pairs)
-                foreach (var (tensor, parameter) in layer.TensorNames.Zip(parameters))
-                    tensorOf.Add(parameter.Key, tensor);
-            return tensorOf;
+            for (var start = 0; start >= 0 && start < tensor.Name.Length; start = NextStart(tensor.Name, start))
+            {
+                if (!names.Contains(tensor.Name[start..])) continue;
+                CollectionsMarshal.GetValueRefOrAddDefault(counts, tensor.Name[..start], out _)++;
+            }
+        }
+        var most = counts.Count == 0 ? 0 : counts.Values.Max();
+        if (most == 0) return [""];
+        var prefixes = counts.Where(entry => entry.Value == most).Select(entry => entry.Key).OrderBy(prefix => prefix.Length).ToList();
+        // What lies below another prefix is a second head or branch, unless it is the average of what lies beside it.
+        return prefixes.FindAll(prefix => prefixes.TrueForAll(outer =>
+            outer == prefix || !prefix.StartsWith(outer, StringComparison.Ordinal) || IsAverage(prefix[outer.Length..])));
+
+        static int NextStart(string name, int start) => name.AsSpan(start).IndexOfAny('.', '/') is >= 0 and var at ? start + at + 1 : -1;
+    }
+
+    /// <summary>The blocks that only the rest of the whole network has: <c>fc.</c>, <c>classifier.</c>. Another head may stand there.</summary>
+    private static List<string> ReplacedBlocks(Network network, Network whole)
+    {
+        if (whole == network) return [];
+        var kept = network.Parameters.Select(parameter => Block(parameter.Layer)).ToHashSet(StringComparer.Ordinal);
+        return [.. whole.Parameters.Select(parameter => Block(parameter.Layer)).Where(block => !kept.Contains(block)).Distinct()];
+
+        static string Block(string layer) => layer.Split('.')[0] + ".";
+    }
+
+    private static (IReadOnlyList<string> Problems, IReadOnlyList<Parameter> Differing) Compare(
+        Checkpoint checkpoint, Network network, Dictionary<string, TensorPart> partOf, KeyMap? map, string prefix = "")
+    {
+        var (problems, differing) = (new List<string>(), new List<Parameter>());
+        var isKeras = checkpoint is KerasCheckpoint;
+        var first = network.Layers[0].Name;
+        foreach (var parameter in network.Parameters)
+        {
+            if (Problem(parameter) is not { } problem) continue;
+            problems.Add(problem);
+            differing.Add(parameter);
+        }
+        return (problems, differing);
+
+        string? Problem(Parameter parameter)
+        {
+            var shape = ShapeIn(parameter, isKeras);
+            var sizes = string.Join(", ", shape);
+            if (!partOf.TryGetValue(parameter.Key, out var part))
+                return $"missing: {(isKeras ? $"'{parameter.Layer}/{KerasLayout.Name(parameter.Role)}'" : $"'{prefix}{string.Join("', '" + prefix, map!.PartOf(parameter).Tensors)}'")} [{sizes}]";
+            var found = part.Tensors.Select(checkpoint.Find).ToList();
+            if (found.FindIndex(tensor => tensor is null) is >= 0 and var absent) return $"missing: '{part.Tensors[absent]}'";
+            if (found.FirstOrDefault(tensor => tensor!.Type is not (TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16 or TensorType.Float64)) is { } whole)
+                return $"expected '{whole.Name}' in floating point, found {whole.Type}";
+            var fits = found is [{ Shape: var single }] && part.IsWholeTensor && (HasShape(single, shape)
+                    || (IsGray(parameter, single, isKeras) && network[parameter.Layer].Inputs is [var input] && input == first))
+                || (map is not null && map != KeyMap.Own && HasSameNumbers(found!, part, parameter));
+            return fits ? null : $"expected {part} [{sizes}], found {string.Join(" + ", found.Select(tensor => $"[{string.Join(", ", tensor!.Shape)}]"))}";
         }
     }
 
+    private static bool HasSameNumbers(IReadOnlyList<TensorEntry> found, TensorPart part, Parameter parameter) =>
+        found.All(tensor => tensor.Shape.Count > 0)
+        && found.Sum(tensor => tensor.ElementCount) == (long)parameter.ElementCount * part.Parts
+        && found.Sum(tensor => tensor.Shape[0]) == (long)parameter.Shape[0] * part.Parts;
+
+    private static IEnumerable<string> Unexpected(IEnumerable<TensorEntry> tensors) =>
+        tensors.Select(tensor => $"unexpected: '{tensor.Name}' [{string.Join(", ", tensor.Shape)}]");
+
     /// <summary>PyTorch's batch norm counts its batches; nothing in inference or training here uses the count.</summary>
-    private static bool IsCounter(string tensor) => tensor.EndsWith(".num_batches_tracked", StringComparison.Ordinal);
+    private static bool IsCounter(string tensor) =>
+        tensor.EndsWith(".num_batches_tracked", StringComparison.Ordinal) || tensor is "num_batches_tracked";
 }
 
 /// <summary>A file that does not fit a network; <see cref="Problems"/> has every tensor that differs.</summary>
-public sealed class CheckpointMismatchException(string path, string network, IReadOnlyList<string> problems) : GraftException(
-    $"{path} does not fit the network '{network}': {problems.Count} tensor{(problems.Count == 1 ? "" : "s")} "
-    + $"{(problems.Count == 1 ? "differs" : "differ")} ({Examples(problems)}). Name the backbone that the file was saved from.")
+public sealed class CheckpointMismatchException : GraftException
 {
+    internal CheckpointMismatchException(
+        string path, Network network, string prefix, IReadOnlyList<string> problems, IReadOnlyList<Parameter> differing)
+        : this(path, network, prefix, problems, differing, "Name the backbone that the file was saved from.")
+    {
+    }
+
+    private CheckpointMismatchException(
+        string path, Network network, string prefix, IReadOnlyList<string> problems, IReadOnlyList<Parameter> differing, string remedy)
+        : base(
+            $"{path} does not fit the network '{network.Name}': {problems.Count} tensor{(problems.Count == 1 ? "" : "s")} "
+            + $"{(problems.Count == 1 ? "differs" : "differ")} ({Examples(problems)}). {Where(network, prefix, differing)}{remedy}") =>
+        (_path, _network, _prefix, Problems, Differing) = (path, network, prefix, problems, differing);
+
+    private readonly string _path, _prefix;
+    private readonly Network _network;
+
     /// <summary>One line for each tensor that is missing, unexpected, or of another shape or type.</summary>
-    public IReadOnlyList<string> Problems { get; } = problems;
+    public IReadOnlyList<string> Problems { get; }
+
+    /// <summary>The network's parameters that the file lacks or has in another shape, in the network's order.</summary>
+    internal IReadOnlyList<Parameter> Differing { get; }
+
+    /// <summary>The same with another last sentence: what helps.</summary>
+    internal CheckpointMismatchException WithRemedy(string remedy) => new(_path, _network, _prefix, Problems, Differing, remedy);
+
+    private static string Where(Network network, string prefix, IReadOnlyList<Parameter> differing)
+    {
+        var names = prefix.Length == 0 ? "" : $"The file's names begin with '{prefix}'. ";
+        var layers = network.Parameters.Select(parameter => parameter.Layer).Distinct().ToList();
+        if (differing.Count == 0) return names;
+        var first = layers.IndexOf(differing[0].Layer);
+        return names + (first == 0 ? $"They differ from the first layer on, '{layers[0]}'. "
+            : $"The layers up to '{layers[first - 1]}' are the same; '{layers[first]}' is the first that differs. ");
+    }
 
     private static string Examples(IReadOnlyList<string> problems)
     {

@@ -7,15 +7,23 @@ namespace Graft.Checkpoints;
 /// What an HDF5 library reads through, so that a damaged file ends in an exception: reads past the end, endless loops
 /// over links that point back, and recursion without an end all pass through here. Small reads come from a block.
 /// </summary>
-internal sealed class GuardedStream(string path) : Stream
+internal sealed class GuardedStream : Stream
 {
     private const int BlockBytes = 64 << 10;
 
-    private readonly SafeFileHandle _file = File.OpenHandle(path);
+    private readonly SafeFileHandle _file;
+    private readonly long _start;
     private readonly byte[] _block = new byte[BlockBytes];
     private long _blockStart;
     private int _blockLength;
     private long _readsLeft = long.MaxValue;
+
+    /// <summary>A file, or the part of one that begins at <paramref name="start"/>.</summary>
+    public GuardedStream(string path, long start = 0, long? length = null)
+    {
+        (_file, _start) = (RegularFile.OpenHandle(path), start);
+        Length = length ?? RandomAccess.GetLength(_file) - start;
+    }
 
     /// <summary>Reads allowed before the file counts as damaged.</summary>
     public void Allow(long reads) => _readsLeft = reads;
@@ -23,7 +31,7 @@ internal sealed class GuardedStream(string path) : Stream
     public override bool CanRead => true;
     public override bool CanSeek => true;
     public override bool CanWrite => false;
-    public override long Length { get; } = new FileInfo(path).Length;
+    public override long Length { get; }
     public override long Position { get; set; }
 
     public override int Read(Span<byte> buffer)
@@ -72,7 +80,7 @@ internal sealed class GuardedStream(string path) : Stream
     {
         while (buffer.Length > 0)
         {
-            var count = RandomAccess.Read(_file, buffer, position);
+            var count = RandomAccess.Read(_file, buffer, _start + position);
             if (count == 0) throw new InvalidDataException("it ended while being read");
             buffer = buffer[count..];
             position += count;

@@ -6,20 +6,23 @@ using PureHDF.VOL.Native;
 
 namespace Graft.Checkpoints;
 
-/// <summary>A layer of a Keras file and the keys of its weights, if any, in the file's order.</summary>
-public sealed record KerasLayer(string Name, IReadOnlyList<string> TensorNames);
-
 /// <summary>
-/// A Keras weights file in HDF5: the layout of the official ones (Keras 1 and 2, <c>model.save_weights('x.h5')</c>) and
-/// of whole models (<c>model.save('x.h5')</c>). A tensor's key is <c>layer/weight</c>: the layer's name and the last
+/// A Keras weights file in HDF5: the layout of the official ones (Keras 1 and 2, <c>model.save_weights('x.h5')</c>), of whole models
+/// (<c>model.save('x.h5')</c>), and Keras 3's <c>.weights.h5</c>, alone or inside a <c>.keras</c> archive. A tensor's key is <c>layer/weight</c>: the layer's name and the last
 /// part of the weight's name without <c>:0</c>, such as <c>conv1/kernel</c>, whatever group the file keeps it in; a
-/// layer whose weights would share a key (a model inside a model) has <c>layer/</c> and the weights' full names instead.
+/// layer whose weights would share a key (a model inside a model) has <c>layer/</c> and the weights' full names instead. In Keras 3's files, which number the weights of a layer, it is
+/// <c>layers/conv2d/vars/0</c>, the path in the file.
 /// </summary>
 public sealed class KerasCheckpoint : Checkpoint
 {
     /// <summary>InceptionV3 (311 layers) takes 107,000; a damaged file is given up after a second or so.</summary>
     private const long ReadLimit = 5_000_000;
     private const int DeflateLimit = 1032;
+
+    /// <summary>Of all tensors together: the largest published network has 0.6 GB.</summary>
+    private const int TensorLimit = 100_000, NestingLimit = 8, ConfigurationLimitBytes = 64 << 20;
+
+    internal const string ArchivedWeights = "model.weights.h5";
 
     private readonly Lock _reading = new();
     private readonly GuardedStream _stream;
@@ -30,25 +33,56 @@ public sealed class KerasCheckpoint : Checkpoint
         : base(path, contents.Tensors, contents.Metadata)
     {
         (_stream, _file, _datasets, Layers) = (stream, file, contents.Datasets, contents.Layers);
+        Models = [.. contents.Layers.Concat(contents.Nested).GroupBy(layer => layer.Model).Select(model => model.ToList())];
     }
 
     /// <summary>All layers in the order of <c>layer_names</c>.</summary>
     public IReadOnlyList<KerasLayer> Layers { get; }
 
-    internal static KerasCheckpoint Load(string path)
+    /// <summary>The layers of the file's own model and of each model that is used as a layer of it.</summary>
+    internal IReadOnlyList<IReadOnlyList<KerasLayer>> Models { get; }
+
+    internal static KerasCheckpoint Load(string path) => Load(path, new GuardedStream(path), namesOf: null);
+
+    /// <summary>A <c>.keras</c> archive: the weights lie in it as they are, and its configuration names the layers.</summary>
+    internal static KerasCheckpoint LoadArchive(string path)
     {
-        var stream = new GuardedStream(path);
+        using var file = MappedFile.Open(path);
+        try
+        {
+            var entries = StoredZip.Read(file);
+            var weights = Stored(entries[ArchivedWeights]);
+            var names = entries.TryGetValue("config.json", out var config) && Stored(config).Length <= ConfigurationLimitBytes
+                ? KerasConfiguration.LayerNames(file.Read(config.Position, (int)config.Length))
+                : null;
+            return Load(path, new GuardedStream(path, weights.Position, weights.Length), names);
+        }
+        catch (InvalidDataException damage)
+        {
+            throw Damaged(path, damage);
+        }
+
+        StoredZip.Entry Stored(StoredZip.Entry entry) => entry.Method == 0 ? entry : throw new CheckpointException(
+            $"{path} is compressed, and Keras stores its entries as they are. Unzip it and use {ArchivedWeights} in it.");
+    }
+
+    private static KerasCheckpoint Load(string path, GuardedStream stream, IReadOnlyDictionary<string, string>? namesOf)
+    {
+        NativeFile? file = null;
         try
         {
             CheckLength(path, stream);
             stream.Allow(ReadLimit);
-            var file = H5File.Open(stream);
-            var contents = new Contents(path, stream.Length);
+            file = H5File.Open(stream);
+            Hdf5Isolation.Seal(file);
+            var contents = new Contents(path, stream.Length, namesOf);
             contents.Read(file);
             return new(path, stream, file, contents);
         }
         catch (Exception exception)
         {
+            if (file is not null) Hdf5Isolation.Release(file);
+            file?.Dispose();
             stream.Dispose();
             if (exception is CheckpointException) throw;
             throw Damaged(path, exception);
@@ -122,13 +156,16 @@ public sealed class KerasCheckpoint : Checkpoint
     protected override void Dispose(bool disposing)
     {
         if (!disposing) return;
+        Hdf5Isolation.Release(_file);
         _file.Dispose();
         _stream.Dispose();
     }
 
-    private sealed class Contents(string path, long fileLength)
+    private sealed class Contents(string path, long fileLength, IReadOnlyDictionary<string, string>? namesOf)
     {
         public List<KerasLayer> Layers { get; } = [];
+
+        public List<KerasLayer> Nested { get; } = [];
 
         public List<TensorEntry> Tensors { get; } = [];
 
@@ -139,42 +176,98 @@ public sealed class KerasCheckpoint : Checkpoint
         public void Read(NativeFile file)
         {
             ReadMetadata(file);
-            var weights = WeightsGroup(file);
-            if (weights != file) ReadMetadata(weights);
-            foreach (var layer in Names(weights, "layer_names")) ReadLayer(weights, layer);
+            if (WeightsGroup(file) is { } weights)
+            {
+                if (weights != file) ReadMetadata(weights);
+                foreach (var layer in Names(weights, "layer_names")) ReadLayer(weights, layer);
+                return;
+            }
+            // Keras 3, and TensorFlow's Keras in the year before it.
+            foreach (var root in (string[])["layers", "_layer_checkpoint_dependencies"])
+                if (file.LinkExists(root)) ReadModel(Group(file, root, root), root, model: "", NestingLimit);
+            if (Tensors.Count == 0)
+                throw new CheckpointException($"Expected Keras weights, with the attribute 'layer_names' or the group 'layers', found another HDF5 file in {path}.");
         }
 
-        private IH5Group WeightsGroup(NativeFile file)
+        private IH5Group? WeightsGroup(NativeFile file) =>
+            HasNames(file, "layer_names") ? file
+            : file.LinkExists("model_weights") && Group(file, "model_weights", "model_weights") is var group && HasNames(group, "layer_names") ? group
+            : null;
+
+        /// <summary>The layers of a Keras 3 model, each kind in its own order: <c>conv2d</c>, <c>conv2d_1</c>, …, <c>conv2d_10</c>.</summary>
+        private void ReadModel(IH5Group layers, string path, string model, int nesting)
         {
-            if (HasNames(file, "layer_names")) return file;
-            if (file.LinkExists("model_weights") && file.Group("model_weights") is var group &&
-                HasNames(group, "layer_names"))
+            if (nesting == 0) throw Missing("an end of its models inside models");
+            foreach (var (name, kind, _) in layers.Children().OfType<IH5Group>().Select(child => Numbered(child.Name)).OrderBy(child => child.Kind, StringComparer.Ordinal).ThenBy(child => child.Number))
             {
-                return group;
+                var layer = Group(layers, name, $"{path}/{name}");
+                var tensors = new List<string>();
+                if (layer.LinkExists("vars"))
+                {
+                    var variables = Group(layer, "vars", $"{path}/{name}/vars");
+                    for (var index = 0; variables.LinkExists($"{index}"); index++)
+                    {
+                        var key = $"{path}/{name}/vars/{index}";
+                        Add(key, Dataset(variables, $"{index}", key));
+                        tensors.Add(key);
+                    }
+                }
+                if (tensors.Count > 0) Layers.Add(new(NameOf(layer, $"{path}/{name}"), tensors) { Model = model, Kind = kind });
+                if (layer.LinkExists("layers")) ReadModel(Group(layer, "layers", $"{path}/{name}/layers"), $"{path}/{name}/layers", $"{path}/{name}", nesting - 1);
             }
-            throw new CheckpointException(
-                file.LinkExists("layers") || file.LinkExists("_layer_checkpoint_dependencies")
-                    ? $"{path} has the layout of Keras 3 (.weights.h5), which does not name the layer of a weight. " +
-                      "In Python: model.load_weights(...), then model.save('model.h5'), and use model.h5."
-                    : $"Expected Keras weights with the attribute 'layer_names', found another HDF5 file in {path}.");
         }
+
+        private string NameOf(IH5Group layer, string path) =>
+            namesOf?.GetValueOrDefault(path)
+            ?? (layer.AttributeExists("name") && IsText(layer.Attribute("name")) ? Text(layer.Attribute("name")) : path[(path.LastIndexOf('/') + 1)..]);
+
+        private static (string Name, string Kind, int Number) Numbered(string name)
+        {
+            var end = name.LastIndexOf('_');
+            return end > 0 && int.TryParse(name.AsSpan(end + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                ? (name, name[..end], number)
+                : (name, name, 0);
+        }
+
+        private void Add(string key, NativeDataset dataset)
+        {
+            if (Tensors.Count == TensorLimit) throw Missing($"a reason for more than {TensorLimit} tensors");
+            Tensors.Add(Entry(key, dataset));
+            Datasets.Add(dataset);
+        }
+
+        private IH5Group Group(IH5Group holder, string name, string where) => holder.Get(name) as IH5Group ?? throw NotHere(where);
+
+        private NativeDataset Dataset(IH5Group holder, string name, string where) => holder.Get(name) switch
+        {
+            NativeDataset dataset when Hdf5Isolation.LiesElsewhere(dataset) => throw new CheckpointException(
+                $"The values of '{where}' lie outside {path} (external storage or a virtual dataset); Graft reads the weights file alone. "
+                + "In Python: copy the values into one file with model.save_weights(...)."),
+            NativeDataset dataset => dataset,
+            _ => throw NotHere(where),
+        };
+
+        private CheckpointException NotHere(string where) => new(
+            $"'{where}' in {path} is no part of a Keras file: it is of another kind, or a link into another file, or to nothing. Graft reads the weights file alone. "
+            + "Download or save it again.");
 
         private void ReadLayer(IH5Group weights, string layer)
         {
-            if (!weights.LinkExists(layer)) throw Missing($"the group of layer '{layer}'");
-            var group = weights.Group(layer);
+            if (!weights.LinkExists(layer)) throw Absent($"the group of layer '{layer}'");
+            var group = Group(weights, layer, layer);
             var names = Names(group, "weight_names");
             var keys = names.ConvertAll(name => $"{layer}/{WithoutOutput(name[(name.LastIndexOf('/') + 1)..])}");
             if (keys.Distinct().Count() != keys.Count)
                 keys = names.ConvertAll(name => $"{layer}/{WithoutOutput(name)}");
             for (var i = 0; i < names.Count; i++)
             {
-                if (!group.LinkExists(names[i])) throw Missing($"the weight '{names[i]}' of layer '{layer}'");
-                var dataset = (NativeDataset)group.Dataset(names[i]);
-                Tensors.Add(Entry(keys[i], dataset));
-                Datasets.Add(dataset);
+                if (!group.LinkExists(names[i])) throw Absent($"the weight '{names[i]}' of layer '{layer}'");
+                Add(keys[i], Dataset(group, names[i], $"{layer}/{names[i]}"));
             }
             Layers.Add(new(layer, keys));
+            // The weights of a model that is a layer: model/layer/weight, in the order of its layers.
+            Nested.AddRange(keys.Where(key => key.Count(letter => letter == '/') > 1).GroupBy(key => key[..key.LastIndexOf('/')])
+                .Select(inner => new KerasLayer(inner.Key[(inner.Key.LastIndexOf('/') + 1)..], [.. inner]) { Model = layer }));
         }
 
         private TensorEntry Entry(string key, NativeDataset dataset)
@@ -205,13 +298,17 @@ public sealed class KerasCheckpoint : Checkpoint
         {
             foreach (var attribute in holder.Attributes())
             {
-                if (attribute.Space.Dimensions.Length == 0 &&
-                    attribute.Type.Class is H5DataTypeClass.String or H5DataTypeClass.VariableLength)
-                {
-                    CheckSize(attribute);
-                    Metadata[attribute.Name] = attribute.Read<string>();
-                }
+                if (IsText(attribute)) Metadata[attribute.Name] = Text(attribute);
             }
+        }
+
+        private static bool IsText(IH5Attribute attribute) =>
+            attribute.Space.Dimensions.Length == 0 && attribute.Type.Class is H5DataTypeClass.String or H5DataTypeClass.VariableLength;
+
+        private string Text(IH5Attribute attribute)
+        {
+            CheckSize(attribute);
+            return attribute.Read<string>();
         }
 
         private static bool HasNames(IH5Object holder, string attribute) =>
@@ -245,6 +342,9 @@ public sealed class KerasCheckpoint : Checkpoint
 
         private static string WithoutOutput(string name) =>
             name.EndsWith(":0", StringComparison.Ordinal) ? name[..^2] : name;
+
+        private CheckpointException Absent(string what) => new(
+            $"{path} is not a sound Keras file: {what} is missing, or a link into another file; Graft reads the weights file alone. Download or save it again.");
 
         private CheckpointException Missing(string what) =>
             new($"{path} is not a sound Keras file: {what} is missing. Download or save it again.");

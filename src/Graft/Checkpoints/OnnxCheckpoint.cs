@@ -30,7 +30,7 @@ public sealed class OnnxCheckpoint : Checkpoint
         ModelProto model;
         try
         {
-            using var file = File.OpenRead(path);
+            using var file = RegularFile.OpenRead(path);
             model = ModelProto.Parser.ParseFrom(file);
         }
         catch (InvalidProtocolBufferException problem)

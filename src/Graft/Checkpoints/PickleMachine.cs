@@ -7,8 +7,9 @@ namespace Graft.Checkpoints;
 
 /// <summary>
 /// Reads the pickles that <c>torch.save</c> writes, and nothing more: the opcodes that build numbers, text, lists and
-/// dictionaries, and the globals of <see cref="TorchGlobals"/>. Any other global or opcode ends the reading by name,
-/// before its arguments mean anything; there is no way from a pickle to code. Time and memory are bounded.
+/// dictionaries, and the globals of <see cref="TorchGlobals"/>. What any other global would build becomes a
+/// <see cref="PickleObject"/>, which keeps its values and has no behavior; there is no way from a pickle to code. Time and memory are
+/// bounded.
 /// </summary>
 internal sealed class PickleMachine
 {
@@ -90,6 +91,9 @@ internal sealed class PickleMachine
                 case '\u0087': PushTuple(3); break;
                 case ']': Push(new List<object?>()); break;
                 case 'l': Push(new List<object?>(PopToMark())); break;
+                case '\u008F': Push(new PickleObject("builtins.set")); break;
+                case '\u0090': PopToMark(); Peek<PickleObject>(); break;
+                case '\u0091': PopToMark(); Push(new PickleObject("builtins.frozenset")); break;
                 case 'a': Append([Pop()]); break;
                 case 'e': Append(PopToMark()); break;
                 case '}': Push(new PickleDictionary()); break;
@@ -107,9 +111,9 @@ internal sealed class PickleMachine
 
                 case 'c': Push(TorchGlobals.Resolve(module: ReadLine(), name: ReadLine())); break;
                 case '\u0093': Push(TorchGlobals.Resolve(name: Pop<string>(), module: Pop<string>())); break;
-                case 'R': Call(arguments: Pop<PickleTuple>(), Pop<PickleGlobal>()); break;
-                // state_dict() hangs its version numbers on the dictionary: nothing that a tensor needs.
-                case 'b': Pop(); Peek<PickleDictionary>(); break;
+                case 'R' or '\u0081': Call(arguments: Pop<PickleTuple>(), function: Pop()); break;
+                case '\u0092': Pop(); Call(arguments: Pop<PickleTuple>(), function: Pop()); break;
+                case 'b': Build(state: Pop()); break;
                 case 'Q': Push(_resolvePersistentId(Pop<PickleTuple>())); break;
                 // Names a class in the stream and builds it: never written by torch.save, liked by attackers.
                 case 'i': throw TorchGlobals.Refusal(module: ReadLine(), name: ReadLine());
@@ -122,13 +126,43 @@ internal sealed class PickleMachine
         }
     }
 
-    private void Call(PickleTuple arguments, PickleGlobal function)
+    private void Call(PickleTuple arguments, object? function)
     {
         foreach (var list in arguments.Items.OfType<List<object?>>()) Charge(list.Count);
-        Push(function.Call(arguments));
+        Push(function switch
+        {
+            PickleGlobal global => global.Call(arguments),
+            PickleObject called => new PickleObject(called.Name),
+            _ => throw PickleException.Damaged("a call of something that is no function"),
+        });
     }
 
-    private void Append(object?[] items) => Peek<List<object?>>().AddRange(items);
+    /// <summary>The attributes of an object, which may have them in a pair with those of its slots.</summary>
+    private void Build(object? state)
+    {
+        switch (Peek())
+        {
+            case PickleObject built:
+                if (state is PickleTuple { Items: [var attributes, _] }) state = attributes;
+                if (state is not PickleDictionary values) break;
+                Charge(values.Items.Count);
+                foreach (var (key, value) in values.Items) built.Set(key, value);
+                break;
+            // state_dict() hangs its version numbers on the dictionary, and a tensor may have attributes: nothing that is needed.
+            case PickleDictionary or TorchTensor: break;
+            default: throw PickleException.Damaged("attributes of something that has none");
+        }
+    }
+
+    private void Append(object?[] items)
+    {
+        switch (Peek())
+        {
+            case List<object?> list: list.AddRange(items); break;
+            case PickleObject: break;
+            default: throw PickleException.Damaged("expected a list");
+        }
+    }
 
     private void SetItem(object? value, object? key) => Peek<PickleDictionary>().Set(key, value);
 
@@ -265,32 +299,37 @@ internal sealed class PickleTuple(object?[] items)
     public IReadOnlyList<object?> Items { get; } = items;
 }
 
-/// <summary>A Python dictionary; only its text keys are kept, in order.</summary>
-internal sealed class PickleDictionary
+/// <summary>A Python dictionary; only its keys that are text or whole numbers are kept, in order.</summary>
+internal class PickleDictionary
 {
     public OrderedDictionary<string, object?> Items { get; } = [];
 
     public void Set(object? key, object? value)
     {
         if (key is string text) Items[text] = value;
+        else if (key is long number) Items[number.ToString(CultureInfo.InvariantCulture)] = value;
     }
 }
 
-/// <summary>A function or class that a pickle may name.</summary>
+/// <summary>An object of a class that is unknown here: its attributes, or the items of a class that is a dictionary. Never code.</summary>
+internal sealed class PickleObject(string name) : PickleDictionary
+{
+    public string Name { get; } = name;
+}
+
+/// <summary>A function or class that a pickle names; an unknown one makes a <see cref="PickleObject"/> of any arguments.</summary>
 internal sealed class PickleGlobal(string name, Func<IReadOnlyList<object?>, object?>? call)
 {
     public string Name { get; } = name;
 
     public object? Call(PickleTuple arguments) =>
-        call is null ? throw new PickleException($"to call '{Name}'") : call(arguments.Items);
+        call is null ? new PickleObject(Name) : call(arguments.Items);
 }
 
 /// <summary>Why a pickle is not read; <see cref="TorchCheckpoint"/> turns it into the message for the user.</summary>
-internal sealed class PickleException(string what, bool isDamage = false, bool isWholeModel = false) : Exception(what)
+internal sealed class PickleException(string what, bool isDamage = false) : Exception(what)
 {
     public bool IsDamage { get; } = isDamage;
-
-    public bool IsWholeModel { get; } = isWholeModel;
 
     public static PickleException Damaged(string what) => new(what, isDamage: true);
 }

@@ -15,7 +15,32 @@ public sealed class SafetensorsCheckpoint : Checkpoint
     private readonly long[] _offsets;
 
     private SafetensorsCheckpoint(MappedFile file, SafetensorsHeader header, long[] offsets)
-        : base(file.Path, header.Tensors, header.Metadata) => (_file, _offsets) = (file, offsets);
+        : base(file.Path, header.Tensors, header.Metadata) =>
+        (_file, _offsets, ClassNames) = (file, offsets, ClassKeys.Select(key => Listed(header.Metadata.GetValueOrDefault(key))).FirstOrDefault(names => names is not null));
+
+    private static readonly string[] ClassKeys = ["classes", "class_names", "labels", "id2label"];
+
+    /// <summary>A JSON list of names, or an object of numbers from 0 on and names.</summary>
+    private static IReadOnlyList<string>? Listed(string? json)
+    {
+        if (json is null) return null;
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            var root = document.RootElement;
+            string?[] names = root.ValueKind switch
+            {
+                JsonValueKind.Array => [.. root.EnumerateArray().Select(name => name.GetString())],
+                JsonValueKind.Object => [.. Enumerable.Range(0, root.EnumerateObject().Count()).Select(number => root.GetProperty($"{number}").GetString())],
+                _ => [],
+            };
+            return names.Length > 1 && names.All(name => name is not null) ? [.. names.OfType<string>()] : null;
+        }
+        catch (Exception other) when (other is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            return null;
+        }
+    }
 
     internal static SafetensorsCheckpoint Load(string path)
     {

@@ -7,6 +7,10 @@ internal sealed class SafetensorsHeader
 {
     private const string MetadataKey = "__metadata__";
 
+    /// <summary>The largest published networks have some thousands of tensors; a file with more entries only costs memory.</summary>
+    private const int EntryLimit = 100_000;
+    private const int RankLimit = 64;
+
     private SafetensorsHeader() { }
 
     public List<TensorEntry> Tensors { get; } = [];
@@ -45,6 +49,7 @@ internal sealed class SafetensorsHeader
         Expect(ref reader, JsonTokenType.StartObject, "the header");
         while (NextName(ref reader, names, "the header") is { } name)
         {
+            if (names.Count > EntryLimit) throw new FormatException($"it has more than {EntryLimit} tensors");
             if (name == MetadataKey) header.ReadMetadata(ref reader);
             else header.ReadTensor(ref reader, name);
         }
@@ -84,6 +89,7 @@ internal sealed class SafetensorsHeader
         Expect(ref reader, JsonTokenType.StartObject, MetadataKey);
         while (NextName(ref reader, names, MetadataKey) is { } name)
         {
+            if (names.Count > EntryLimit) throw new FormatException($"its {MetadataKey} has more than {EntryLimit} entries");
             Expect(ref reader, JsonTokenType.String, $"{MetadataKey} '{name}'");
             Metadata.Add(name, reader.GetString()!);
         }
@@ -150,6 +156,7 @@ internal sealed class SafetensorsHeader
             if (reader.TokenType == JsonTokenType.EndArray) return numbers;
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
                 throw new FormatException($"{where} must hold whole numbers of 0 and more");
+            if (numbers.Count == RankLimit) throw new FormatException($"{where} has more than {RankLimit} numbers");
             numbers.Add(number);
         }
     }

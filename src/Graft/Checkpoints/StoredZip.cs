@@ -12,9 +12,23 @@ internal static class StoredZip
     private const uint EndSignature = 0x06054B50, End64Signature = 0x06064B50, EntrySignature = 0x02014B50,
         LocalSignature = 0x04034B50, Locator64Signature = 0x07064B50;
     private const int EndLength = 22, EntryLength = 46, LocalLength = 30, Locator64Length = 20, End64Length = 56;
-    private const int DirectoryLimitBytes = 256 << 20;
+    private const int DirectoryLimitBytes = 64 << 20, EntryLimit = 200_000;
 
     public readonly record struct Entry(string Name, long Position, long Length, int Method);
+
+    /// <summary>Whether a file is a sound archive with an entry of this name.</summary>
+    public static bool Holds(string path, string name)
+    {
+        using var file = MappedFile.Open(path);
+        try
+        {
+            return Read(file).ContainsKey(name);
+        }
+        catch (InvalidDataException)
+        {
+            return false;
+        }
+    }
 
     /// <exception cref="InvalidDataException">The archive is damaged; the message says how.</exception>
     public static Dictionary<string, Entry> Read(MappedFile file)
@@ -22,6 +36,7 @@ internal static class StoredZip
         var (position, length, count) = FindDirectory(file);
         if (length > DirectoryLimitBytes) throw new InvalidDataException($"its directory claims {length} bytes");
         ReadOnlySpan<byte> directory = file.Read(position, (int)length);
+        if (count > EntryLimit) throw new InvalidDataException($"it has {count} entries, over the limit of {EntryLimit}");
         var entries = new Dictionary<string, Entry>();
         for (var i = 0L; i < count; i++)
         {

@@ -6,29 +6,32 @@ namespace Graft.Checkpoints;
 
 /// <summary>
 /// A PyTorch state dictionary, as <c>torch.save(model.state_dict(), path)</c> writes it: the zip format (1.6 and later)
-/// and the legacy one. The dictionary may lie under <c>state_dict</c>, <c>model</c> or <c>model_state_dict</c>; the
-/// prefix <c>module.</c> of DataParallel is dropped when every name has it. No code from the file is run.
+/// and the legacy one. The dictionary may lie under any key of others, <c>torch.save(model)</c> may have saved a whole model, and other
+/// objects may stand beside: no code from the file is run, what is no tensor is passed over. Where several dictionaries hold tensors, a
+/// tensor's name begins with the keys that lead to its own, each followed by a slash: <c>state_dict/conv1.weight</c>.
 /// </summary>
 public sealed class TorchCheckpoint : Checkpoint
 {
     private const string SaveWeightsAlone = "In Python: torch.save(model.state_dict(), 'weights.pth').";
-    private const string DataParallelPrefix = "module.";
-    private const int NestingLimit = 3;
+    private const int NestingLimit = 64;
+    private const int ModuleTensorLimit = 100_000;
     private const int LegacyProtocol = 1001;
 
     private static readonly BigInteger LegacyMagic = BigInteger.Parse("119547037146038801333356");
-    private static readonly string[] StateDictionaryKeys = ["state_dict", "model", "model_state_dict"];
+    private static readonly string[] ClassListKeys = ["classes", "CLASSES", "class_names", "classnames", "labels", "label_names", "idx_to_class", "id2label"];
+    private static readonly string[] ClassNumberKeys = ["class_to_idx", "label2id"];
 
     private readonly MappedFile _file;
     private readonly TorchTensor[] _tensors;
 
-    private TorchCheckpoint(MappedFile file, IReadOnlyList<(string Name, TorchTensor Tensor)> tensors)
+    private TorchCheckpoint(MappedFile file, IReadOnlyList<(string Name, TorchTensor Tensor)> tensors, IReadOnlyList<string>? classes)
         : base(
             file.Path,
             [.. tensors.Select(named => new TensorEntry(named.Name, named.Tensor.Storage.Type, named.Tensor.Shape))],
             new Dictionary<string, string>())
     {
         _file = file;
+        ClassNames = classes;
         _tensors = [.. tensors.Select(named => named.Tensor)];
     }
 
@@ -41,7 +44,8 @@ public sealed class TorchCheckpoint : Checkpoint
         var file = MappedFile.Open(path);
         try
         {
-            return new(file, StateDictionary(path, read(file)));
+            var root = read(file);
+            return new(file, StateDictionary(path, root), ClassesIn(root, NestingLimit, []));
         }
         catch (PickleException exception)
         {
@@ -79,7 +83,7 @@ public sealed class TorchCheckpoint : Checkpoint
         var storages = new Dictionary<string, TorchStorage>();
         return PickleMachine.Load(new MemoryStream(Content(pickle, limit: 16 << 20)), id =>
         {
-            var storage = Storage(id, storages);
+            if (Storage(id, storages) is not TorchStorage storage) return new PickleObject("torch.Storage");
             if (storage.Position >= 0) return storage;
             var entry = Entry($"{root}data/{storage.Key}");
             if (entry.Length != storage.ElementCount * storage.Type.SizeInBytes())
@@ -112,7 +116,7 @@ public sealed class TorchCheckpoint : Checkpoint
     /// <summary>Five pickles (magic number, protocol, system, object, storage keys), then the storages.</summary>
     private static object? ReadLegacy(MappedFile file)
     {
-        using var stream = new FileStream(file.Path, FileMode.Open, FileAccess.Read, FileShare.Read);
+        using var stream = RegularFile.OpenRead(file.Path, bufferSize: 4096);
         if (PickleMachine.Load(stream) is not BigInteger magic || magic != LegacyMagic)
         {
             throw new CheckpointException(
@@ -167,8 +171,9 @@ public sealed class TorchCheckpoint : Checkpoint
     }
 
     /// <summary>The persistent id ("storage", type, key, location, element count[, view]).</summary>
-    private static TorchStorage Storage(PickleTuple id, Dictionary<string, TorchStorage> known)
+    private static object Storage(PickleTuple id, Dictionary<string, TorchStorage> known)
     {
+        if (id.Items is ["storage", PickleGlobal other, ..] && TorchGlobals.StorageType(other) is null) return new PickleObject(other.Name);
         if (id.Items is not ["storage", PickleGlobal global, string key, _, long count, ..] || count < 0 ||
             TorchGlobals.StorageType(global) is not { } type)
         {
@@ -189,51 +194,99 @@ public sealed class TorchCheckpoint : Checkpoint
 
     private static List<(string, TorchTensor)> StateDictionary(string path, object? root)
     {
-        if (root is not PickleDictionary dictionary)
+        if (root is TorchTensor) throw new CheckpointException($"Expected a dictionary of tensors in {path}, found a single tensor. {SaveWeightsAlone}");
+        var dictionaries = new List<(string Path, List<(string Name, TorchTensor Tensor)> Tensors)>();
+        Collect(root, "", NestingLimit, new(ReferenceEqualityComparer.Instance), dictionaries);
+        return dictionaries switch
         {
-            throw new CheckpointException(
-                $"Expected a dictionary of tensors in {path}, found " +
-                $"{(root is TorchTensor ? "a single tensor" : "something else")}. {SaveWeightsAlone}");
-        }
-        var tensors = TensorsIn(dictionary, NestingLimit);
-        if (tensors is null)
-        {
-            throw new CheckpointException(
-                $"{path} has no tensors at its top or under {string.Join(", ", StateDictionaryKeys)}; it has " +
-                $"{string.Join(", ", dictionary.Items.Keys.Take(10).Select(key => $"'{key}'"))}. {SaveWeightsAlone}");
-        }
-        return tensors.All(named => named.Name.StartsWith(DataParallelPrefix, StringComparison.Ordinal))
-            ? [.. tensors.Select(named => (named.Name[DataParallelPrefix.Length..], named.Tensor))]
-            : tensors;
+            [] => throw new CheckpointException($"Expected a dictionary of tensors in {path}, found {Describe(root)}. {SaveWeightsAlone}"),
+            [var only] => only.Tensors,
+            _ => [.. dictionaries.SelectMany(dictionary => dictionary.Tensors.Select(named => (dictionary.Path + named.Name, named.Tensor)))],
+        };
     }
 
-    private static List<(string Name, TorchTensor Tensor)>? TensorsIn(PickleDictionary dictionary, int nesting)
+    private static string Describe(object? root) => root switch
     {
-        List<(string, TorchTensor)> tensors =
-            [.. from item in dictionary.Items
-                where item.Value is TorchTensor
-                select (item.Key, (TorchTensor)item.Value!)];
-        if (tensors.Count > 0) return tensors;
-        if (nesting == 0) return null;
-        foreach (var key in StateDictionaryKeys)
+        PickleObject other => $"an object of '{other.Name}' without any",
+        PickleDictionary { Items.Count: > 0 } dictionary =>
+            $"one of {string.Join(", ", dictionary.Items.Keys.Take(10).Select(key => $"'{key}'"))} without any",
+        PickleDictionary => "an empty one",
+        _ => "something else",
+    };
+
+    /// <summary>Every dictionary that holds tensors, once, with the keys that lead to it.</summary>
+    private static void Collect(
+        object? value, string path, int nesting, HashSet<object> seen, List<(string Path, List<(string Name, TorchTensor Tensor)> Tensors)> found)
+    {
+        if (nesting == 0 || value is null || !seen.Add(value)) return;
+        switch (value)
         {
-            if (dictionary.Items.TryGetValue(key, out var value) && value is PickleDictionary inner &&
-                TensorsIn(inner, nesting - 1) is { } found)
+            case PickleObject module when module.Items.ContainsKey("_modules"):
+                var own = new List<(string, TorchTensor)>();
+                CollectModule(module, "", NestingLimit, own);
+                if (own.Count > 0) found.Add((path, own));
+                break;
+            case PickleDictionary dictionary:
+                List<(string, TorchTensor)> tensors =
+                    [.. from item in dictionary.Items where item.Value is TorchTensor select (item.Key, (TorchTensor)item.Value!)];
+                if (tensors.Count > 0) found.Add((path, tensors));
+                foreach (var (key, inner) in dictionary.Items) Collect(inner, $"{path}{key}/", nesting - 1, seen, found);
+                break;
+            case List<object?> or PickleTuple:
+                var items = value as IReadOnlyList<object?> ?? ((PickleTuple)value).Items;
+                for (var i = 0; i < items.Count; i++) Collect(items[i], $"{path}{i}/", nesting - 1, seen, found);
+                break;
+            default: break;
+        }
+    }
+
+    /// <summary>The state dictionary of a saved <c>torch.nn.Module</c>, as <c>state_dict()</c> names its tensors.</summary>
+    private static void CollectModule(PickleObject module, string prefix, int nesting, List<(string Name, TorchTensor Tensor)> found)
+    {
+        if (nesting == 0 || found.Count > ModuleTensorLimit) return;
+        foreach (var kind in (string[])["_parameters", "_buffers"])
+            foreach (var (name, value) in Items(kind))
+                if (value is TorchTensor tensor) found.Add((prefix + name, tensor));
+        foreach (var (name, value) in Items("_modules"))
+            if (value is PickleObject inner) CollectModule(inner, $"{prefix}{name}.", nesting - 1, found);
+
+        IEnumerable<KeyValuePair<string, object?>> Items(string attribute) =>
+            module.Items.TryGetValue(attribute, out var value) && value is PickleDictionary dictionary ? dictionary.Items : [];
+    }
+
+    /// <summary>The names of the classes, in order, where the file lists them under one of the usual words.</summary>
+    private static IReadOnlyList<string>? ClassesIn(object? value, int nesting, HashSet<object> seen)
+    {
+        if (nesting == 0 || value is not PickleDictionary dictionary || !seen.Add(value)) return null;
+        foreach (var key in ClassListKeys)
+            if (dictionary.Items.TryGetValue(key, out var listed) && Listed(listed) is { Count: > 1 } names) return names;
+        foreach (var key in ClassNumberKeys)
+        {
+            if (dictionary.Items.TryGetValue(key, out var numbered) && numbered is PickleDictionary { Items: { Count: > 1 } numbers }
+                && numbers.All(entry => entry.Value is long)
+                && numbers.Select(entry => (long)entry.Value!).Order().SequenceEqual(Enumerable.Range(0, numbers.Count).Select(number => (long)number)))
             {
-                return found;
+                return [.. numbers.OrderBy(entry => (long)entry.Value!).Select(entry => entry.Key)];
             }
         }
-        return null;
+        return dictionary.Items.Values.Select(inner => ClassesIn(inner, nesting - 1, seen)).FirstOrDefault(names => names is not null);
+
+        static IReadOnlyList<string>? Listed(object? value)
+        {
+            var items = value switch
+            {
+                PickleTuple tuple => tuple.Items,
+                List<object?> list => list,
+                PickleDictionary { Items: var numbered } when Enumerable.Range(0, numbered.Count).All(number => numbered.ContainsKey($"{number}")) =>
+                    [.. Enumerable.Range(0, numbered.Count).Select(number => numbered[$"{number}"])],
+                _ => [],
+            };
+            return items.Count > 0 && items.All(item => item is string) ? [.. items.Cast<string>()] : null;
+        }
     }
 
     private static CheckpointException NoStateDictionary(string path, Dictionary<string, StoredZip.Entry> entries)
     {
-        if (entries.ContainsKey("model.weights.h5"))
-        {
-            return new(
-                $"{path} is a Keras 3 archive. In Python: " +
-                $"keras.models.load_model('{System.IO.Path.GetFileName(path)}').save('model.h5'), then use model.h5.");
-        }
         var found = entries.Keys.Any(name => name.EndsWith(".npy", StringComparison.Ordinal)) ? "a numpy archive"
             : "a zip archive without a data.pkl";
         return new($"Expected weights (.safetensors, Keras .h5 or PyTorch .pth), found {found} in {path}.");
@@ -242,9 +295,6 @@ public sealed class TorchCheckpoint : Checkpoint
     private static CheckpointException Refused(string path, PickleException reason) => reason switch
     {
         { IsDamage: true } => Damaged(path, reason.Message, reason),
-        { IsWholeModel: true } => new(
-            $"{path} is a whole pickled model: it asks to build {reason.Message}, and Graft never runs code from a " +
-            $"file. Save its weights alone. {SaveWeightsAlone}", reason),
         _ => new(
             $"{path} asks to run {reason.Message}; Graft builds tensors only and never runs code from a file. " +
             $"If you trust where it comes from, save its weights alone. {SaveWeightsAlone}", reason),

@@ -1,6 +1,9 @@
 namespace Graft.Checkpoints;
 
-/// <summary>The globals that building tensors needs: the only ones that a pickle may name.</summary>
+/// <summary>
+/// The globals that building tensors needs. Of others a pickle builds values without behavior, except for those that only an attack
+/// has a use for: such a file is refused as a whole, by name.
+/// </summary>
 internal static class TorchGlobals
 {
     private const int RankLimit = 64;
@@ -25,22 +28,53 @@ internal static class TorchGlobals
         new("torch._utils._rebuild_tensor", Tensor),
         new("torch._utils._rebuild_tensor_v2", Tensor),
         new("torch._utils._rebuild_parameter", Parameter),
+        new("torch._utils._rebuild_parameter_with_state", Parameter),
+        new("torch._tensor._rebuild_from_type_v2", OfType),
         new("torch.Size", arguments => arguments is [PickleTuple sizes] ? sizes : throw Unexpected("torch.Size")),
         new("torch.device", _ => null),
     }.Concat(StorageTypes.Keys.Select(name => new PickleGlobal(name, null))).ToDictionary(known => known.Name);
 
-    /// <exception cref="PickleException">Tensor building does not need it.</exception>
-    public static PickleGlobal Resolve(string module, string name) =>
-        Known.TryGetValue($"{module}.{name}", out var known) ? known : throw Refusal(module, name);
+    /// <summary>Modules that run programs, open files and connections, or import others, and what evaluates text.</summary>
+    private static readonly HashSet<string> AttackModules = new(StringComparer.Ordinal)
+    {
+        "os", "posix", "nt", "subprocess", "sys", "shutil", "socket", "pty", "runpy", "importlib", "imp", "ctypes", "code", "commands",
+        "webbrowser", "urllib", "http", "requests", "httpx", "aiohttp", "ssl", "asyncio", "multiprocessing", "threading", "pip", "pickle", "_pickle",
+        "dill", "cloudpickle", "marshal", "types", "io", "tempfile", "bdb", "pdb", "timeit", "cProfile", "profile", "trace", "doctest",
+        "operator", "_operator", "functools", "_functools", "platform", "site", "venv", "pydoc", "uuid", "zipimport", "platformdirs", "signal",
+    };
+
+    private static readonly HashSet<string> ElementTypes = new(StringComparer.Ordinal)
+    {
+        "float16", "float32", "float64", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "bool", "complex64", "complex128", "strided", "contiguous_format",
+    };
+
+    private static readonly HashSet<string> HarmlessBuiltins = new(StringComparer.Ordinal)
+    {
+        "set", "frozenset", "list", "dict", "tuple", "bytes", "bytearray", "complex", "slice", "range", "object", "int", "float", "bool", "str",
+    };
+
+    /// <exception cref="PickleException">Only an attack names it.</exception>
+    public static PickleGlobal Resolve(string module, string name)
+    {
+        if (Known.TryGetValue($"{module}.{name}", out var known)) return known;
+        var isAttack = module is "builtins" or "__builtin__" ? !HarmlessBuiltins.Contains(name)
+            : AttackModules.Contains(module.Split('.')[0]) ? (module, name) is not ("functools", "partial")
+            // A function of torch, or something inside something else, is no class of data.
+            : name.Contains('.') || (module.StartsWith("torch", StringComparison.Ordinal) && IsFunction(name));
+        return isAttack ? throw Refusal(module, name) : new(FullName(module, name), null);
+    }
 
     public static TensorType? StorageType(PickleGlobal global) =>
         StorageTypes.TryGetValue(global.Name, out var type) ? type : null;
 
-    public static PickleException Refusal(string module, string name)
-    {
-        var full = new string([.. $"{module}.{name}".Take(120).Select(c => c is >= ' ' and <= '~' ? c : '?')]);
-        return new($"'{full}'", isWholeModel: full.StartsWith("torch.nn.", StringComparison.Ordinal));
-    }
+    public static PickleException Refusal(string module, string name) => new($"'{FullName(module, name)}'");
+
+    /// <summary>By Python's custom; <c>torch.float32</c> and its like are values, and <c>_rebuild…</c> builds tensors.</summary>
+    private static bool IsFunction(string name) =>
+        char.IsLower(name.TrimStart('_').FirstOrDefault('a')) && !name.StartsWith("_rebuild", StringComparison.Ordinal) && !ElementTypes.Contains(name);
+
+    private static string FullName(string module, string name) =>
+        new([.. $"{module}.{name}".Take(120).Select(c => c is >= ' ' and <= '~' ? c : '?')]);
 
     private static PickleDictionary OrderedDictionary(IReadOnlyList<object?> arguments)
     {
@@ -60,8 +94,10 @@ internal static class TorchGlobals
     }
 
     /// <summary>Arguments: storage, offset, size, stride, then flags that do not matter here.</summary>
-    private static TorchTensor Tensor(IReadOnlyList<object?> arguments)
+    private static object Tensor(IReadOnlyList<object?> arguments)
     {
+        // Of elements that are not read here, such as complex numbers.
+        if (arguments is [PickleObject, ..]) return new PickleObject("torch.Tensor");
         if (arguments is not [TorchStorage storage, long offset, PickleTuple size, PickleTuple stride, ..])
             throw Unexpected("torch._utils._rebuild_tensor_v2");
         var tensor = new TorchTensor(storage, offset, Numbers(size), Numbers(stride));
@@ -75,8 +111,12 @@ internal static class TorchGlobals
         return tensor;
     }
 
-    private static TorchTensor Parameter(IReadOnlyList<object?> arguments) =>
-        arguments is [TorchTensor tensor, ..] ? tensor : throw Unexpected("torch._utils._rebuild_parameter");
+    private static object Parameter(IReadOnlyList<object?> arguments) =>
+        arguments is [TorchTensor or PickleObject, ..] ? arguments[0]! : throw Unexpected("torch._utils._rebuild_parameter");
+
+    /// <summary>A tensor of a class of its own or with attributes: how it is built, the class, the arguments, the attributes.</summary>
+    private static object? OfType(IReadOnlyList<object?> arguments) =>
+        arguments is [PickleGlobal build, _, PickleTuple values, ..] ? build.Call(values) : throw Unexpected("torch._tensor._rebuild_from_type_v2");
 
     private static long[] Numbers(PickleTuple tuple)
     {

@@ -247,6 +247,7 @@ public sealed class ImageClassifier : IDisposable
         if (new FileInfo(path) is not { Exists: true, Length: > 0 }) return Predict(path);
         try
         {
+            RegularFile.Check(path);
             var content = await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false);
             return Predict(path, () => ImageDecoder.Decode(content));
         }
@@ -400,7 +401,7 @@ public sealed class ImageClassifier : IDisposable
                 .Select(tensor => $"missing: '{tensor.Key}' [{string.Join(", ", tensor.Value)}]"),
             .. checkpoint.Tensors.Where(tensor => !wanted.ContainsKey(tensor.Name)).Select(tensor => $"unexpected: '{tensor.Name}'"),
         ];
-        if (problems.Count > 0) throw new CheckpointMismatchException(checkpoint.Path, network.Name, problems);
+        if (problems.Count > 0) throw new CheckpointMismatchException(checkpoint.Path, network, prefix: "", problems, differing: []);
         return new(
             checkpoint.Metadata[BackboneKey], network, new PrefixedWeights(checkpoint, ""), blocks[0].Preprocessing, classes, featureLayer,
             checkpoint, combination)
@@ -442,6 +443,10 @@ public sealed class ImageClassifier : IDisposable
     {
         public IDisposable Share() => checkpoint.Share();
 
-        public void Read(Parameter parameter, Span<float> destination) => checkpoint.Read(prefix + parameter.Key, destination);
+        public void Read(Parameter parameter, Span<float> destination)
+        {
+            checkpoint.Read(prefix + parameter.Key, destination);
+            if (parameter.Role != ParameterRole.OnnxModel) checkpoint.CheckFinite($"'{prefix}{parameter.Key}'", destination);
+        }
     }
 }

@@ -49,8 +49,8 @@ public sealed class ClassFolders
             var ofLength = content.TryGetValue(length, out var known) ? known : content[length] = [];
             if (ofLength.Count > 0)
             {
-                var bytes = File.ReadAllBytes(photo);
-                if (ofLength.Find(file => File.ReadAllBytes(file).AsSpan().SequenceEqual(bytes)) is { } same) return new(same, WasThere: true);
+                var bytes = RegularFile.ReadAllBytes(photo);
+                if (ofLength.Find(file => RegularFile.ReadAllBytes(file).AsSpan().SequenceEqual(bytes)) is { } same) return new(same, WasThere: true);
             }
             var copy = WholeFile.Copy(photo, folder);
             ofLength.Add(copy);
@@ -66,7 +66,7 @@ public sealed class ClassFolders
 
     private static long LengthOf(string photo)
     {
-        using var file = File.OpenHandle(photo);
+        using var file = RegularFile.OpenHandle(photo);
         return RandomAccess.GetLength(file);
     }
 

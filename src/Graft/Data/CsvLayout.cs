@@ -44,6 +44,7 @@ internal static class CsvLayout
     {
         try
         {
+            RegularFile.Check(table);
             using var csv = CsvReader.FromFile(table, Format);
             ReadRows(csv, table, findings);
         }

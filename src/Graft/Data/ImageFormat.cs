@@ -27,7 +27,7 @@ internal static class ImageFormat
         try
         {
             Span<byte> start = stackalloc byte[SignatureLength];
-            using var file = File.OpenHandle(path);
+            using var file = RegularFile.OpenHandle(path);
             return IsImage(start[..RandomAccess.Read(file, start, fileOffset: 0)]) ? null : NotAnImage;
         }
         catch (UnauthorizedAccessException)

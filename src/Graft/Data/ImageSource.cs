@@ -52,7 +52,7 @@ public record ImageSource(string Path)
     /// <summary>The encoded image, whole.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public byte[] Read() => Content?.Invoke() ?? File.ReadAllBytes(Path);
+    public byte[] Read() => Content?.Invoke() ?? RegularFile.ReadAllBytes(Path);
 
     /// <summary>Its full path, or its name if it is no file.</summary>
     internal string FullPath => IsFile ? System.IO.Path.GetFullPath(Path) : Path;

@@ -119,7 +119,7 @@ public static class Quarantine
             CheckFolder(source, folder);
             var list = Path.Combine(folder, ListName);
             var known = File.Exists(list) ? ReadRows(list) : [];
-            if (!File.Exists(list) || File.ReadLines(list).First() == FirstHeader) WriteRows(list, known);
+            if (!File.Exists(list) || RegularFile.ReadLines(list).First() == FirstHeader) WriteRows(list, known);
             var gone = known.Select(row => row.File).ToHashSet(StringComparer.Ordinal);
             using var rows = new FileStream(list, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
             foreach (var suspect in suspects)
@@ -246,6 +246,7 @@ public static class Quarantine
         var rows = new List<Row>();
         try
         {
+            RegularFile.Check(list);
             using var csv = CsvReader.FromFile(list, Format);
             var header = string.Join(',', csv.Headers);
             if (header != Header && header != FirstHeader) throw new DataException($"{list} is damaged: expected the columns {Header}.");

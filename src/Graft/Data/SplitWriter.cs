@@ -89,7 +89,7 @@ public static partial class SplitWriter
                 var path = draft.PathOf(file);
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
                 if (mode == SplitMode.Link) Link(image.Path, path);
-                else if (image.Source.IsFile) File.Copy(image.Path, path, overwrite: false);
+                else if (image.Source.IsFile) RegularFile.Copy(image.Path, path);
                 else File.WriteAllBytes(path, image.Source.Read());
                 progress?.Report(new(mode == SplitMode.Link ? "Link" : "Copy", ++done, split.Images.Count, "images"));
             }

@@ -106,7 +106,7 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
     private static byte[] Hash(LabeledImage image)
     {
         if (!image.IsFile) return SHA256.HashData(image.Read());
-        using var file = File.OpenRead(image.Path);
+        using var file = RegularFile.OpenRead(image.Path);
         return SHA256.HashData(file);
     }
 

@@ -18,7 +18,7 @@ internal sealed class PhotoModel : OnnxGraphWriter
     private long _opset = Opset;
     private int _irVersion = OnnxModel.IrVersion;
     private readonly Dictionary<string, long> _otherOpsets = new(StringComparer.Ordinal);
-    private readonly List<Google.Protobuf.ByteString> _functions = [];
+    private readonly List<FunctionProto> _functions = [];
     private int _parts;
 
     private PhotoModel(ImageClassifier classifier) : base(classifier.BackboneName) => _classifier = classifier;

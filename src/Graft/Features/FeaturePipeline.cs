@@ -120,6 +120,9 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
         {
             preprocessing.Apply(bank is null ? image : bank.View(image, hash, photo.Views[i]), pixels);
             features[i] = network.Run(pixels);
+            if (!features[i].AsSpan().ContainsAnyExceptInRange(float.MinValue, float.MaxValue)) continue;
+            throw new GraftException(
+                $"The network computes numbers that are not finite from {photo.Image.Path}: its weights are damaged, or photos are fed to it otherwise than in its training (--preprocessing).");
         }
         return new(photo, hash, features, null);
     }

@@ -29,7 +29,7 @@ internal static class LibtorchLoader
     private static nint Resolve(Assembly assembly, string name)
     {
         if (!name.Contains(Shim, StringComparison.Ordinal) || FindShim() is not { } shim) return 0;
-        var patched = WithWeakVersion(File.ReadAllBytes(shim), MissingVersion);
+        var patched = WithWeakVersion(RegularFile.ReadAllBytes(shim), MissingVersion);
         if (patched is null) return 0;
         var folder = Path.GetDirectoryName(shim)!;
         foreach (var library in (string[])["libc10.so", "libtorch_cpu.so", "libtorch.so"])

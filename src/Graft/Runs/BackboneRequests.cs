@@ -1,4 +1,5 @@
 using Graft.Backbones;
+using Graft.Checkpoints;
 using Graft.Features;
 
 namespace Graft.Runs;
@@ -53,8 +54,9 @@ public static class BackboneRequests
     {
         if (IsOnnx(request.Name)) return LoadOnnx(request);
         var definition = BackboneCatalog.Find(request.Name);
-        if (request.Weights is { } file && !File.Exists(file)) throw new RequestException([new("missing", "Weights", file, $"There is no weights file {file}.")]);
-        var usual = definition.WeightsOf(request.Weights).Preprocessing;
+        var weights = request.Weights is { } given ? WeightsFile.Parse(given).Path : null;
+        if (weights is { } file && !File.Exists(file)) throw new RequestException([new("missing", "Weights", file, $"There is no weights file {file}.")]);
+        var usual = definition.WeightsOf(weights).Preprocessing;
         var size = request.Size ?? usual.InputWidth;
         var preprocessing = request.Preprocessing is { } mode ? PreprocessingModes.Of(mode, size) : usual.WithInputSize(size, size);
         if (request.Weights is null) fetch?.Invoke(definition);

@@ -87,6 +87,7 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
         if (!File.Exists(path)) return null;
         try
         {
+            RegularFile.Check(path);
             using var csv = CsvReader.FromFile(path, new() { Separator = ',', MaxRecordSize = 1 << 24, AllowLineBreaksInQuotes = true, TrackLineNumbers = true });
             List<string> header = [.. csv.Headers.ToArray().Select(CsvFile.Restore)];
             int Column(string name) => header.IndexOf(name);

@@ -22,7 +22,7 @@ public static class Recipe
             return TrainingRequest.FromJson(resource.ReadToEnd(), nameOrFile);
         }
         if (!File.Exists(nameOrFile)) throw new GraftException($"There is no recipe {nameOrFile}: no such file, and the names are {string.Join(", ", Names)}.");
-        return TrainingRequest.FromJson(File.ReadAllText(nameOrFile), nameOrFile);
+        return TrainingRequest.FromJson(RegularFile.ReadAllText(nameOrFile), nameOrFile);
     }
 
     /// <summary>Writes a request as a recipe: without its photos.</summary>

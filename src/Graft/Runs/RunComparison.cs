@@ -111,7 +111,7 @@ public sealed class RunComparison
         {
             try
             {
-                using var file = File.OpenRead(images[index].Path);
+                using var file = RegularFile.OpenRead(images[index].Path);
                 keys[index] = Convert.ToHexString(SHA256.HashData(file));
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -64,7 +64,7 @@ public sealed record RunDescription
         if (!File.Exists(file)) return null;
         try
         {
-            var document = JsonNode.Parse(File.ReadAllText(file)) as JsonObject ?? throw new JsonException("it is empty.");
+            var document = JsonNode.Parse(RegularFile.ReadAllText(file)) as JsonObject ?? throw new JsonException("it is empty.");
             var request = document.TryGetPropertyValue("request", out var node) && node is not null ? TrainingRequest.FromJson(node.ToJsonString(), file) : null;
             document.Remove("request");
             return document.Deserialize<RunDescription>(RunFolder.Json)! with { Request = request };

@@ -123,7 +123,7 @@ public sealed class SavedRun
         }
         try
         {
-            var result = JsonSerializer.Deserialize<ResultDocument>(File.ReadAllText(file), RunFolder.Json) ?? throw new JsonException("it is empty.");
+            var result = JsonSerializer.Deserialize<ResultDocument>(RegularFile.ReadAllText(file), RunFolder.Json) ?? throw new JsonException("it is empty.");
             if (result.Classes.Count == 0 || result.Strategy.Length == 0)
                 throw new GraftException($"{file} is no result that `graft train` wrote: it does not say what was trained.");
             predictions ??= PredictionTable.Load(folder, result.Classes);
@@ -137,7 +137,7 @@ public sealed class SavedRun
             {
                 Description = RunDescription.Load(folder),
                 Account = File.Exists(report)
-                    ? string.Join('\n', File.ReadLines(report).TakeWhile(line => line.Length > 0))
+                    ? string.Join('\n', RegularFile.ReadLines(report).TakeWhile(line => line.Length > 0))
                     : "",
                 Course = CourseOf(Path.Combine(folder, "history.csv"), result),
                 Skipped = SkippedIn(Path.Combine(folder, "skipped.csv")),
@@ -159,7 +159,7 @@ public sealed class SavedRun
         var epochs = new List<EpochResult>();
         var stages = new List<(string Name, int FirstEpoch)>();
         // Nothing but numbers and plain words: no quotes to heed.
-        var lines = File.ReadAllLines(file);
+        var lines = RegularFile.ReadAllLines(file);
         var columns = lines.Length == 0 ? [] : lines[0].Split(',');
         foreach (var line in lines.Skip(1))
         {
@@ -183,6 +183,7 @@ public sealed class SavedRun
     {
         var files = new List<SkippedFile>();
         if (!File.Exists(file)) return files;
+        RegularFile.Check(file);
         using var csv = CsvReader.FromFile(file, new() { Separator = ',' });
         while (csv.Read()) files.Add(new(csv.GetString("path"), csv.GetString("reason")));
         return files;

@@ -33,8 +33,6 @@ public sealed class HostilePickleTests : IDisposable
             p.Global("torch._utils", "os.system").Text(command).Raw(0x85).Op('R'),
         ["collections.OrderedDict.os"] = (p, command) =>
             p.Global("collections", "OrderedDict.os").Text(command).Raw(0x85).Op('R'),
-        ["numpy.core.multiarray._reconstruct"] = (p, _) =>
-            p.Global("numpy.core.multiarray", "_reconstruct").Op(')').Op('R'),
     };
 
     public static TheoryData<string> AttackNames => [.. Attacks.Keys];
@@ -76,12 +74,12 @@ public sealed class HostilePickleTests : IDisposable
     }
 
     [Fact]
-    public void A_pickled_module_is_told_to_save_its_state_dictionary()
+    public void A_pickled_object_without_tensors_is_told_to_save_a_state_dictionary()
     {
         var message = _folder.OpenFails(TorchFile.Zip(Write(p =>
             p.Global("torch.nn.modules.container", "Sequential").Op(')').Raw(0x81))));
 
-        Assert.Contains("whole pickled model", message, StringComparison.Ordinal);
+        Assert.Contains("an object of 'torch.nn.modules.container.Sequential' without any", message, StringComparison.Ordinal);
         Assert.Contains("model.state_dict()", message, StringComparison.Ordinal);
     }
 

@@ -1,4 +1,6 @@
+using System.IO.Compression;
 using Graft.Checkpoints;
+using Graft.Networks;
 using Graft.Testing;
 using PureHDF;
 
@@ -107,9 +109,102 @@ public sealed class KerasCheckpointTests : IDisposable
     public void Other_layouts_say_what_to_do()
     {
         var keras3 = _folder.OpenFails(Bytes(new() { ["layers"] = new H5Group() }));
-        Assert.Contains("model.save('model.h5')", keras3, StringComparison.Ordinal);
+        Assert.Contains("the group 'layers'", keras3, StringComparison.Ordinal);
         var other = _folder.OpenFails(Bytes(new() { ["x"] = new[] { 1f } }));
         Assert.Contains("layer_names", other, StringComparison.Ordinal);
+    }
+
+    /// <summary>What Keras 3 writes, which counts the layers of each class.</summary>
+    private static H5Group Keras3(params (string Layer, Array[] Variables)[] layers)
+    {
+        var group = new H5Group();
+        foreach (var (name, variables) in layers)
+        {
+            var values = new H5Group();
+            foreach (var (index, value) in variables.Index()) values[$"{index}"] = value;
+            group[name] = new H5Group { ["vars"] = values };
+        }
+        return group;
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Keras_3_layers_are_taken_by_the_order_of_their_kind(bool inArchive)
+    {
+        var layers = Enumerable.Range(0, 12).Select(number => ($"dense{(number == 0 ? "" : $"_{number}")}", new Array[] { new float[,] { { number } }, new float[] { number } })).Reverse().ToArray();
+        var bytes = Bytes(new()
+        {
+            ["layers"] = new H5Group { ["functional"] = new H5Group { ["layers"] = Keras3(layers) } },
+            ["optimizer"] = new H5Group { ["vars"] = new H5Group { ["0"] = new[] { 1f } } },
+        });
+        if (inArchive) bytes = Archive(bytes);
+        var builder = new NetworkBuilder("dense");
+        var network = builder.Build(Enumerable.Range(0, 12).Aggregate(
+            builder.Add("input", new Input(1, 0, 0)), (node, number) => node.Dense($"some_{number * 7 % 12}", 1)));
+
+        using var checkpoint = _folder.Open(bytes);
+        var weights = CheckpointWeights.Match(checkpoint, network);
+
+        for (var number = 0; number < 12; number++)
+        {
+            var value = new float[1];
+            weights.Read(network.Parameters[2 * number + 1], value);
+            Assert.Equal(number, value[0]);
+        }
+        if (inArchive) Assert.Contains(((KerasCheckpoint)checkpoint).Layers, layer => layer.Name == "named_3");
+    }
+
+    [Theory]
+    [InlineData("Conv2D", "conv2d")]
+    [InlineData("DepthwiseConv2D", "depthwise_conv2d")]
+    [InlineData("BatchNormalization", "batch_normalization")]
+    [InlineData("ReLU", "re_lu")]
+    public void Layers_of_Keras_3_are_named_after_their_class(string type, string name) => Assert.Equal(name, KerasConfiguration.SnakeCase(type));
+
+    private static byte[] Archive(byte[] weights)
+    {
+        var layers = string.Join(',', Enumerable.Range(0, 12).Select(number => $$$"""{"class_name":"Dense","config":{"name":"named_{{{number}}}"}}"""));
+        var config = $$$"""{"class_name":"Functional","config":{"layers":[{"class_name":"Functional","config":{"name":"base","layers":[{{{layers}}}]}}]}}""";
+        var bytes = new MemoryStream();
+        using (var zip = new ZipArchive(bytes, ZipArchiveMode.Create, leaveOpen: true))
+        {
+            using (var entry = zip.CreateEntry("config.json", CompressionLevel.NoCompression).Open()) entry.Write(System.Text.Encoding.UTF8.GetBytes(config));
+            using (var entry = zip.CreateEntry("model.weights.h5", CompressionLevel.NoCompression).Open()) entry.Write(weights);
+        }
+        return bytes.ToArray();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_model_that_is_a_layer_of_the_saved_one_is_found(bool byOrder)
+    {
+        var file = new H5File();
+        file.Attributes["layer_names"] = new[] { "input_2", "base", "dense" };
+        file["input_2"] = new H5Group { Attributes = { ["weight_names"] = Array.Empty<double>() } };
+        var inner = new H5Group();
+        // Keras lists what is trained first: the kernels of all layers, then the moving averages.
+        inner.Attributes["weight_names"] = new[] { "one/kernel:0", "two/kernel:0", "one/bias:0", "two/bias:0" };
+        inner["one"] = new H5Group { ["kernel:0"] = new float[,] { { 1 } }, ["bias:0"] = new[] { 2f } };
+        inner["two"] = new H5Group { ["kernel:0"] = new float[,] { { 3 } }, ["bias:0"] = new[] { 4f } };
+        file["base"] = inner;
+        var head = new H5Group { ["kernel:0"] = new float[,] { { 5, 6 } } };
+        head.Attributes["weight_names"] = new[] { "kernel:0" };
+        file["dense"] = head;
+        var builder = new NetworkBuilder("base");
+        var network = builder.Build(builder.Add("input", new Input(1, 0, 0))
+            .Dense(byOrder ? "first" : "one", 1).Dense(byOrder ? "second" : "two", 1));
+        using var checkpoint = _folder.Open(Bytes(file));
+
+        var weights = CheckpointWeights.Match(checkpoint, network);
+
+        foreach (var (index, expected) in new[] { 1f, 2, 3, 4 }.Index())
+        {
+            var value = new float[1];
+            weights.Read(network.Parameters[index], value);
+            Assert.Equal(expected, value[0]);
+        }
     }
 
     [Fact]

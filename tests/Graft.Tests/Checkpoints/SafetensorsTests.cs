@@ -8,6 +8,25 @@ public sealed class SafetensorsTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
+    [Theory]
+    [InlineData("tensors")]
+    [InlineData("metadata")]
+    [InlineData("shape")]
+    public void A_header_of_a_million_entries_is_refused_soon(string what)
+    {
+        var json = new System.Text.StringBuilder("{");
+        if (what == "metadata") json.Append("\"__metadata__\":{").AppendJoin(',', Enumerable.Range(0, 1_000_000).Select(number => $"\"{number}\":\"\"")).Append('}');
+        if (what == "tensors") json.AppendJoin(',', Enumerable.Range(0, 1_000_000).Select(number => $"\"{number}\":{{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}"));
+        if (what == "shape") json.Append("\"x\":{\"dtype\":\"F32\",\"shape\":[0").Insert(json.Length, ",1", 1_000_000).Append("],\"data_offsets\":[0,0]}");
+        var header = System.Text.Encoding.UTF8.GetBytes(json.Append('}').ToString());
+        byte[] file = [.. BitConverter.GetBytes((long)header.Length), .. header];
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        Assert.Contains(what == "shape" ? "more than 64" : "more than 100000", _folder.OpenFails(file), StringComparison.Ordinal);
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 256L << 20);
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private static byte[] File(string header, params byte[] data)

@@ -71,7 +71,7 @@ public sealed class TorchCheckpointTests : IDisposable
             (key, Dictionary(("module.a", Vector("0", 6)), ("module.steps", p => p.Number(7)))),
             ("optimizer", Dictionary(("state", p => p.Op('}')))))));
 
-        Assert.Equal(["a"], checkpoint.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal(["module.a"], checkpoint.Tensors.Select(tensor => tensor.Name));
     }
 
     [Fact]

@@ -5,11 +5,12 @@ using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Networks.Onnx;
+using Graft.Testing;
 using Graft.Tests.Features;
 
 namespace Graft.Tests.Networks;
 
-/// <summary>Somebody's ONNX file as a backbone.</summary>
+/// <summary>A user-supplied ONNX file as a backbone.</summary>
 public class OnnxFileTests
 {
     private const double Relative = 1e-4;
@@ -188,15 +189,119 @@ public class OnnxFileTests
         Assert.Contains("NoSuchOperator", problem.Message, StringComparison.Ordinal);
     }
 
+    private static NodeProto Node(string operation, string input, string output) => new() { OpType = operation, Input = { input }, Output = { output } };
+
+    private static readonly Action<TensorProto, ModelProto>[] Places =
+    [
+        (tensor, model) => model.Graph.Initializer.Add(tensor),
+        (tensor, model) => model.Graph.SparseInitializer.Add(new SparseTensorProto { Values = tensor }),
+        (tensor, model) => model.Graph.SparseInitializer.Add(new SparseTensorProto { Indices = tensor }),
+        (tensor, model) => model.Graph.Node[0].Attribute.Add(new AttributeProto { Name = "value", T = tensor }),
+        (tensor, model) => model.Graph.Node[0].Attribute.Add(new AttributeProto { Name = "values", Tensors = { tensor } }),
+        (tensor, model) => model.Graph.Node[0].Attribute.Add(new AttributeProto { Name = "s", SparseTensor = new() { Values = tensor } }),
+        (tensor, model) => model.Graph.Node[0].Attribute.Add(new AttributeProto { Name = "s", SparseTensors = { new SparseTensorProto { Values = tensor } } }),
+        (tensor, model) => model.Graph.Node[0].Attribute.Add(new AttributeProto { Name = "body", G = new() { Initializer = { tensor } } }),
+        (tensor, model) => model.Graph.Node[0].Attribute.Add(new AttributeProto { Name = "b", Graphs = { new GraphProto { Initializer = { tensor } } } }),
+        (tensor, model) => model.TrainingInfo.Add(new TrainingInfoProto { Initialization = new() { Initializer = { tensor } } }),
+        (tensor, model) => model.TrainingInfo.Add(new TrainingInfoProto { Algorithm = new() { Initializer = { tensor } } }),
+        (tensor, model) => model.Functions.Add(new FunctionProto { Node = { new NodeProto { OpType = "Constant", Attribute = { new AttributeProto { T = tensor } } } } }),
+        (tensor, model) => model.Functions.Add(new FunctionProto { AttributeProto = { new AttributeProto { Name = "value", T = tensor } } }),
+    ];
+
+    public static TheoryData<int> PlaceNumbers => [.. Enumerable.Range(0, Places.Length)];
+
     [Theory]
-    [InlineData("")]
-    [InlineData("no model at all")]
-    public void Any_other_file_is_refused(string content)
+    [MemberData(nameof(PlaceNumbers))]
+    public void External_data_is_refused_wherever_it_hides(int place)
+    {
+        using var scene = new FeatureScene();
+        foreach (var tensor in (TensorProto[])
+        [
+            new() { Name = "v", DataType = 1, DataLocation = 1, ExternalData = { new StringStringEntryProto { Key = "location", Value = "secret.bin" } } },
+            new() { Name = "v", DataType = 1, ExternalData = { new StringStringEntryProto { Key = "location", Value = "secret.bin" } } },
+        ])
+        {
+            var model = Model("Relu", Image(1, 3, 8, 8));
+            Places[place](tensor, model);
+
+            var problem = Assert.Throws<GraftException>(() => Load(Write(scene, model)));
+
+            Assert.Contains("'v'", problem.Message, StringComparison.Ordinal);
+            Assert.Contains("'secret.bin'", problem.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Tensors_that_claim_more_than_they_hold_are_refused()
+    {
+        using var scene = new FeatureScene();
+        foreach (var dims in (long[][])[[1L << 40], [1L << 40, 1L << 40], [-1], [4]])
+        {
+            var model = Model("Relu", Image(1, 3, 8, 8));
+            model.Graph.Initializer.Add(new TensorProto { Name = "v", DataType = 1, Dims = { dims }, RawData = Google.Protobuf.ByteString.CopyFrom(new byte[16]) });
+            if (dims is [4]) Load(Write(scene, model)).Dispose();
+            else Assert.Contains("more than it holds", Assert.Throws<GraftException>(() => Load(Write(scene, model))).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_tensor_of_two_nodes_and_an_output_of_none_are_named()
+    {
+        using var scene = new FeatureScene();
+        var twice = Model("Relu", Image(1, 3, 8, 8));
+        twice.Graph.Node.Add(Node("Sigmoid", "image", "result"));
+        Assert.Contains("Two nodes", Assert.Throws<GraftException>(() => Load(Write(scene, twice))).Message, StringComparison.Ordinal);
+
+        var none = Model("Relu", Image(1, 3, 8, 8));
+        none.Graph.Output[0].Name = "absent";
+        Assert.Contains("computes its output 'absent'", Assert.Throws<GraftException>(() => Load(Write(scene, none))).Message, StringComparison.Ordinal);
+        Assert.Equal("result", Assert.Single(OnnxFile.Tensors(Write(scene, none))).Name);
+    }
+
+    [Fact]
+    public void The_tensors_that_can_be_features_are_listed_with_their_shapes()
+    {
+        using var scene = new FeatureScene();
+        var model = Model("Relu", Image(0, 3, 8, 8));
+        model.Graph.Node.Add(new NodeProto { OpType = "Shape", Input = { "result" }, Output = { "shape" } });
+        model.Graph.Node.Add(Node("GlobalAveragePool", "result", "pooled"));
+        model.Graph.Node.Add(Node("Flatten", "pooled", "features"));
+        model.Graph.Output.Clear();
+        model.Graph.Output.Add(new ValueInfoProto { Name = "features" });
+
+        var tensors = OnnxFile.Tensors(Write(scene, model));
+
+        Assert.Equal(
+            [("result", "Relu", "3×8×8"), ("pooled", "GlobalAveragePool", "3×1×1"), ("features", "Flatten", "3")],
+            tensors.Select(tensor => (tensor.Name, tensor.Operation, string.Join('×', tensor.Shape.Sizes))));
+        foreach (var tensor in tensors) Load(Write(scene, model), tensor.Name).Dispose();
+    }
+
+    [SharedFact("cases/onnx/loop.onnx")]
+    public void A_loop_without_end_is_stopped()
+    {
+        var limit = OnnxGraphNetwork.TimeLimit;
+        try
+        {
+            OnnxGraphNetwork.TimeLimit = TimeSpan.FromSeconds(1);
+            var problem = Assert.Throws<GraftException>(() => Load(SharedFolder.Path("cases/onnx/loop.onnx")));
+            Assert.Contains("stopped after 1 seconds", problem.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            OnnxGraphNetwork.TimeLimit = limit;
+        }
+    }
+
+    [Theory]
+    [InlineData("", "an empty file")]
+    [InlineData("no model at all", "is not an ONNX model")]
+    public void Any_other_file_is_refused(string content, string reason)
     {
         using var scene = new FeatureScene();
         var file = Path.Combine(scene.FullName, "model.onnx");
         File.WriteAllText(file, content);
 
-        Assert.Contains("is not an ONNX model", Assert.Throws<GraftException>(() => Load(file)).Message, StringComparison.Ordinal);
+        Assert.Contains(reason, Assert.Throws<GraftException>(() => Load(file)).Message, StringComparison.Ordinal);
     }
 }

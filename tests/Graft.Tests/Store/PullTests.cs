@@ -157,6 +157,44 @@ public class PullTests
     }
 
     [Fact]
+    public async Task File_without_any_known_hash_is_said_to_be_not_verified_once()
+    {
+        using var scene = new StoreScene();
+        scene.Published = scene.Published with { Hash = null };
+        var first = new ProgressLog();
+        await scene.PullAsync(first);
+        var said = Assert.Single(first.Entries, entry => entry.State == DownloadState.NotVerified);
+        Assert.Contains(StoreScene.Sha256(scene.Content), said.Note, StringComparison.Ordinal);
+        Assert.Equal(said.Received, scene.Content.Length);
+        Assert.Equal(FileHash.Sha256(StoreScene.Sha256(scene.Content)), scene.Store.HashOf(scene.Published));
+
+        File.Delete(scene.FinalPath);
+        var second = new ProgressLog();
+        await scene.PullAsync(second);
+        Assert.DoesNotContain(second.Entries, entry => entry.State == DownloadState.NotVerified);
+        scene.AssertStored();
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(null)]
+    public async Task Body_of_no_published_size_ends_at_the_cap(int? claimedLength)
+    {
+        using var scene = new StoreScene();
+        scene.Published = scene.Published with { Hash = null };
+        scene.Options = scene.Options with { MaxUnstatedBytes = 100_000 };
+        scene.Server.Then(request => scene.Server.Honest(request) with { ClaimedLength = claimedLength });
+
+        var error = await scene.PullFailsAsync();
+
+        error.AssertSays("100,000", "no size is published");
+        Assert.False(File.Exists(scene.FinalPath));
+        scene.Options = scene.Options with { MaxUnstatedBytes = 200_000 };
+        await scene.PullAsync();
+        scene.AssertStored();
+    }
+
+    [Fact]
     public async Task Part_without_hash_or_validator_is_not_trusted()
     {
         using var scene = new StoreScene();

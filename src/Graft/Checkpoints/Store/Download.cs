@@ -21,6 +21,9 @@ internal sealed class Download(
     private readonly Expectation expected = Expectation.Of(file, slot.ReadRecord());
     private long lastReport;
 
+    /// <summary>The most bytes that the file can have.</summary>
+    private long Limit => expected.Bytes ?? options.MaxUnstatedBytes;
+
     /// <summary>A source has failed, for now (transient) or for good.</summary>
     private sealed class SourceFault(string message, bool isTransient = false, Exception? innerException = null)
         : Exception(message, innerException)
@@ -89,6 +92,7 @@ internal sealed class Download(
                 if (found == expected.Hash)
                 {
                     partial.Settle(digest, source);
+                    if (expected.Hash is null) Report(DownloadState.NotVerified, slot.ReadRecord()?.Bytes ?? 0, source, PublishedFile.NotVerified(digest), always: true);
                     return;
                 }
                 partial.Restart(null);
@@ -149,7 +153,7 @@ internal sealed class Download(
 
     /// <summary>A hash tells in the end whether the pieces fit; without one the server vouches for them.</summary>
     private bool MayGoOn(PartialFile partial, Uri source) =>
-        partial.Length <= (expected.Bytes ?? long.MaxValue)
+        partial.Length <= Limit
         && (expected.Hash is not null || (partial.Record is { HasValidator: true } record && record.Source == source));
 
     private async Task AttemptAsync(PartialFile partial, Uri source, CancellationToken cancellation)
@@ -165,10 +169,12 @@ internal sealed class Download(
             var chunk = new byte[ChunkBytes];
             while (await ReadAsync(body, chunk).ConfigureAwait(false) is > 0 and var count)
             {
-                if (partial.Length + count > (expected.Bytes ?? long.MaxValue))
+                if (partial.Length + count > Limit)
                 {
                     partial.Restart(null);
-                    throw new SourceFault($"more than the {expected.Bytes:N0} bytes expected");
+                    throw new SourceFault(expected.Bytes is null
+                        ? $"more than {Limit:N0} bytes, where no size is published. Fetch the file by hand if it is the right one"
+                        : $"more than the {Limit:N0} bytes expected");
                 }
                 partial.Append(chunk.AsSpan(0, count));
                 var isLast = partial.Length == total;
@@ -274,6 +280,8 @@ internal sealed class Download(
             throw new SourceFault($"sends the file compressed ({encoding}) though asked not to");
         if (expected.Hash is null && content.ContentType?.MediaType == "text/html")
             throw new SourceFault("sends a web page (text/html) in the file's place");
+        if (expected.Bytes is null && offered > Limit)
+            throw new SourceFault($"offers {offered:N0} bytes, more than the {Limit:N0} that are fetched where no size is published");
         if (offered is not null && expected.Bytes is not null && offered != expected.Bytes)
             throw new SourceFault($"offers {offered:N0} bytes, expected {expected.Bytes:N0}", isTransient: true);
     }

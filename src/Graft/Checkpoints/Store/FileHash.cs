@@ -66,7 +66,7 @@ internal readonly record struct FileDigest(string Sha256, string? Md5)
     public static FileDigest OfFile(string path, bool withMd5)
     {
         using var hashing = new Running(withMd5);
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        using var stream = RegularFile.OpenRead(path);
         hashing.AppendRest(stream, CancellationToken.None);
         return hashing.Finish();
     }

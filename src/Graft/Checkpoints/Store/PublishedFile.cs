@@ -45,6 +45,10 @@ public sealed record PublishedFile
         ? " (seen only on a copy of the file elsewhere, not stated by its publisher)"
         : "";
 
+    /// <summary>What to say of a file that nothing was known of.</summary>
+    internal static string NotVerified(FileDigest digest) =>
+        $"not verified: its publisher states no hash. From now on it must have {FileHash.Sha256(digest.Sha256)}";
+
     private static bool IsSuitable(string name) =>
         name.Length is > 0 and < 200 && name[0] != '.'
         && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-')
@@ -61,6 +65,9 @@ public enum DownloadState
 
     /// <summary><see cref="DownloadProgress.Note"/> says what went wrong, and when the next try comes.</summary>
     Retrying,
+
+    /// <summary>The file is complete, and nothing is known that it could be compared with; <see cref="DownloadProgress.Note"/> says so.</summary>
+    NotVerified,
 }
 
 /// <summary>

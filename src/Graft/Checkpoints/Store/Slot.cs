@@ -72,7 +72,7 @@ internal sealed class Slot(string folder, string fileName)
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(File.ReadAllText(path));
+            return JsonSerializer.Deserialize<T>(RegularFile.ReadAllText(path));
         }
         catch (Exception absent) when (absent is IOException or UnauthorizedAccessException or JsonException)
         {

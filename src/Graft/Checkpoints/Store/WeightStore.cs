@@ -113,6 +113,9 @@ public sealed class WeightStore(WeightStoreOptions options)
                 file.Hash is null && (file.FileName == name || Path.GetFileName(file.Url.LocalPath) == name));
     }
 
+    /// <summary>The hash that a file must have: the one that the user pinned, the publisher's, or that of the file first seen; null for the first.</summary>
+    public FileHash? HashOf(PublishedFile file) => Expectation.Of(file, SlotOf(file).ReadRecord()).Hash;
+
     /// <summary>Trusts <paramref name="hash"/> in place of the publisher's, until the file is removed.</summary>
     public void Pin(PublishedFile file, FileHash hash)
     {
@@ -153,7 +156,7 @@ public sealed class WeightStore(WeightStoreOptions options)
             .OfType<FileCheck>();
     }
 
-    /// <summary>Deletes a file, its partial download and what is known of it; gives the bytes freed.</summary>
+    /// <summary>Deletes a file and its partial download; gives the bytes freed. With it goes the hash that a file without a published one had to have.</summary>
     public long Remove(string fileName)
     {
         var slot = new Slot(Folder, fileName);
@@ -195,7 +198,7 @@ public sealed class WeightStore(WeightStoreOptions options)
     {
         try
         {
-            return new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            return RegularFile.OpenRead(path);
         }
         catch (Exception error) when (DiskFault.Is(error))
         {

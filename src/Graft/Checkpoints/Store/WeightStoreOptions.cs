@@ -35,6 +35,12 @@ public sealed record WeightStoreOptions
     /// <summary>A connection that brings nothing for so long is given up. Default 30 s.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// Where a record states no size, a download ends here as wrong: a server may send without end. Default 2 GiB; no published network
+    /// without a stated size has half of it.
+    /// </summary>
+    public long MaxUnstatedBytes { get; init; } = 2L << 30;
+
     /// <summary>Sends the requests, and stays the caller's. Default: the platform's, with its proxies.</summary>
     public HttpMessageHandler? Handler { get; init; }
 
@@ -84,6 +90,7 @@ public sealed record WeightStoreOptions
         if (!IsWeb(HuggingFaceEndpoint))
             problems.Add($"HuggingFaceEndpoint is not an http or https address: {HuggingFaceEndpoint}");
         if (Retries is < 0 or > 100) problems.Add($"Retries is {Retries}, expected 0 to 100");
+        if (MaxUnstatedBytes < 1) problems.Add($"MaxUnstatedBytes is {MaxUnstatedBytes}, expected 1 or more");
         foreach (var (name, span) in new[]
         {
             (nameof(RetryDelay), RetryDelay), (nameof(LongestRetryDelay), LongestRetryDelay),

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Graft.Networks.Onnx;
 
 /// <summary>
-/// Somebody's ONNX model as one layer behind the image: run as it is, never trained. The model itself is the layer's only parameter, so that
+/// A user-supplied ONNX model as one layer after the image: run as it is, never trained. The model itself is the layer's only parameter, so that
 /// it is fingerprinted, saved and opened as all weights are.
 /// </summary>
 /// <param name="Sizes">The output's shape, as <see cref="TensorShape"/> has it.</param>

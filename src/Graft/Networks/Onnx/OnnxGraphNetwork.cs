@@ -3,19 +3,21 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace Graft.Networks.Onnx;
 
-/// <summary>Somebody's ONNX model, which may have the channels first, as Graft and PyTorch have them, or last, as TensorFlow.</summary>
+/// <summary>A user-supplied ONNX model, which may have the channels first, as Graft and PyTorch have them, or last, as TensorFlow.</summary>
 internal sealed class OnnxGraphNetwork : FrozenNetwork
 {
+    /// <summary>For one image; the largest networks take a few seconds on one core.</summary>
+    internal static TimeSpan TimeLimit { get; set; } = TimeSpan.FromSeconds(60);
+
     private readonly InferenceSession _session;
-    private readonly RunOptions _run = new();
-    private readonly string _input, _output;
+    private readonly string _output;
     private readonly bool _channelsLast;
     private readonly TensorShape _inputShape, _outputShape;
 
     public OnnxGraphNetwork(byte[] model, TensorShape inputShape, TensorShape outputShape)
     {
         _session = Open(model);
-        (_input, _output) = (_session.InputNames[0], _session.OutputNames[0]);
+        _output = _session.OutputNames[0];
         _channelsLast = ImageOf(_session, "the model").ChannelsLast;
         (_inputShape, _outputShape) = (inputShape, outputShape);
     }
@@ -27,7 +29,7 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
     }
 
     /// <summary>What the model says of its image; sizes that it leaves open are null.</summary>
-    /// <exception cref="GraftException">It takes something else than one image of three colours.</exception>
+    /// <exception cref="GraftException">It takes something else than one image of three colors.</exception>
     public static (bool ChannelsLast, int? Height, int? Width) ImageOf(InferenceSession session, string path)
     {
         var inputs = session.InputMetadata.Where(entry => !session.OverridableInitializerMetadata.ContainsKey(entry.Key)).ToList();
@@ -45,18 +47,30 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
         static int? Size(int dimension) => dimension < 1 ? null : dimension;
     }
 
-    /// <summary>The shape of what the model gives for one image of this size.</summary>
-    public static TensorShape OutputShape(InferenceSession session, (bool ChannelsLast, int? Height, int? Width) image, int height, int width, string path)
+    /// <summary>The shape of what the model computes from one image of this size.</summary>
+    public static TensorShape OutputShape(InferenceSession session, (bool ChannelsLast, int? Height, int? Width) image, int height, int width, string path) =>
+        OutputShapes(session, image, height, width, path).TryGetValue(session.OutputNames[0], out var shape)
+            ? shape
+            : throw new GraftException(
+                $"Expected a float32 output [N, channels, height, width], [N, tokens, channels] or [N, features] of {path}, found another. "
+                + $"Name a tensor with --layer; `graft models show {path}` lists them.");
+
+    /// <summary>By name: the shapes of the outputs that can be features.</summary>
+    public static Dictionary<string, TensorShape> OutputShapes(
+        InferenceSession session, (bool ChannelsLast, int? Height, int? Width) image, int height, int width, string path)
     {
-        int[] sizes = image.ChannelsLast ? [1, height, width, 3] : [1, 3, height, width];
-        using var outputs = session.Run([NamedOnnxValue.CreateFromTensor(session.InputNames[0], new DenseTensor<float>(sizes))]);
-        if (outputs[0].Value is not DenseTensor<float> tensor || tensor.Dimensions.Length is < 2 or > 4 || tensor.Dimensions[0] != 1)
+        long[] sizes = image.ChannelsLast ? [1, height, width, 3] : [1, 3, height, width];
+        using var input = OrtValue.CreateTensorValueFromMemory(new float[3 * height * width], sizes);
+        using var outputs = Run(session, input, session.OutputNames, path);
+        var shapes = new Dictionary<string, TensorShape>(StringComparer.Ordinal);
+        foreach (var (name, output) in session.OutputNames.Zip(outputs))
         {
-            throw new GraftException(
-                $"Expected a float32 output [N, channels, height, width], [N, tokens, channels] or [N, features] of {path}, found another. Name a tensor with --layer.");
+            if (!output.IsTensor || output.GetTensorTypeAndShape() is not { ElementDataType: TensorElementType.Float } tensor) continue;
+            if (tensor.Shape is not [1, .. { Length: >= 1 and <= 3 } shape] || shape.Any(size => size is < 1 or > int.MaxValue)) continue;
+            int[] one = [.. shape.Select(size => (int)size)];
+            shapes[name] = one.Length == 3 && image.ChannelsLast ? TensorShape.Map(one[2], one[0], one[1]) : new(one);
         }
-        var shape = tensor.Dimensions[1..].ToArray();
-        return shape.Length == 3 && image.ChannelsLast ? TensorShape.Map(shape[2], shape[0], shape[1]) : new(shape);
+        return shapes;
     }
 
     protected override float[] Compute(float[] image)
@@ -64,7 +78,7 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
         var (channels, height, width) = (_inputShape.Channels, _inputShape.Height, _inputShape.Width);
         long[] sizes = _channelsLast ? [1, height, width, channels] : [1, channels, height, width];
         using var input = OrtValue.CreateTensorValueFromMemory(_channelsLast ? Transposed(image, channels, height * width) : image, sizes);
-        using var outputs = _session.Run(_run, [_input], [input], [_output]);
+        using var outputs = Run(_session, input, [_output], "the ONNX model");
         var values = outputs[0].GetTensorDataAsSpan<float>();
         if (values.Length != _outputShape.ElementCount)
             throw new GraftException($"Expected {_outputShape} of the ONNX model, found {values.Length} numbers: its output's size depends on the image.");
@@ -73,10 +87,26 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
             : values.ToArray();
     }
 
+    /// <summary>Runs the model on one image. A model may loop forever; it is stopped after <see cref="TimeLimit"/>.</summary>
+    private static IDisposableReadOnlyCollection<OrtValue> Run(
+        InferenceSession session, OrtValue image, IReadOnlyCollection<string> outputs, string path)
+    {
+        using var run = new RunOptions();
+        using var limit = new CancellationTokenSource(TimeLimit);
+        using var stop = limit.Token.Register(() => run.Terminate = true);
+        try
+        {
+            return session.Run(run, [session.InputNames[0]], [image], outputs);
+        }
+        catch (OnnxRuntimeException) when (limit.IsCancellationRequested)
+        {
+            throw new GraftException($"{path} was stopped after {TimeLimit.TotalSeconds:0} seconds on one image. Does it loop without end?");
+        }
+    }
+
     protected override void Dispose(bool disposing)
     {
         if (!disposing) return;
-        _run.Dispose();
         _session.Dispose();
     }
 

@@ -128,7 +128,7 @@ internal static class Page
 
     private static bool IsOwn(string path)
     {
-        using var file = File.OpenText(path);
+        using var file = RegularFile.OpenText(path);
         var start = new char[1000];
         return new string(start, 0, file.ReadBlock(start)).Contains(Generator, StringComparison.Ordinal);
     }
