@@ -1,7 +1,7 @@
-using Graft.Classifiers;
 using Graft.Export;
 using Graft.Imaging;
 using Graft.Inference;
+using ImageClassifier = Graft.Classifiers.ImageClassifier;
 
 namespace Graft.Cli.Serve;
 
