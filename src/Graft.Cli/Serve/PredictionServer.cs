@@ -122,7 +122,7 @@ internal sealed class PredictionServer : IAsyncDisposable
         {
             await Refuse(context, refusal.Status, refusal.Message);
         }
-        catch (BadHttpRequestException problem)
+        catch (Microsoft.AspNetCore.Http.BadHttpRequestException problem)
         {
             await Refuse(context, problem.StatusCode, problem.StatusCode == 413 ? TooLarge : problem.Message);
         }
@@ -205,6 +205,10 @@ internal sealed class PredictionServer : IAsyncDisposable
         catch (InvalidDataException problem)
         {
             throw problem.Message.Contains("limit", StringComparison.OrdinalIgnoreCase) ? new Refusal(413, TooLarge) : new Refusal(400, problem.Message);
+        }
+        catch (IOException problem) when (problem is not Microsoft.AspNetCore.Http.BadHttpRequestException && !context.RequestAborted.IsCancellationRequested)
+        {
+            throw new Refusal(400, $"The form is not whole: {problem.Message}");
         }
     }
 

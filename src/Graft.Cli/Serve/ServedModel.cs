@@ -1,8 +1,7 @@
-using Graft.Classifiers;
 using Graft.Export;
 using Graft.Imaging;
 using Graft.Inference;
-using Prediction = Graft.Inference.Prediction;
+using ImageClassifier = Graft.Classifiers.ImageClassifier;
 
 namespace Graft.Cli.Serve;
 

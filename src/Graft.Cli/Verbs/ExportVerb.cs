@@ -88,7 +88,7 @@ internal static class ExportVerb
         }
     }
 
-    private static IReadOnlyList<string>? Photos(string[] named, SavedRun? run)
+    private static string[]? Photos(string[] named, SavedRun? run)
     {
         if (named.Length > 0)
         {

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Net;
 using Graft.Cli.Serve;
-using Graft.Imaging;
 using Graft.Inference;
 
 namespace Graft.Cli.Verbs;
