@@ -139,7 +139,7 @@ internal sealed class BackboneOptions
             foreach (var name in list)
             {
                 var whole = IsOnnx(name)
-                    ? LoadOnnx(name, parsed)
+                    ? LoadOnnx(name, parsed, OnnxBackbone.Load)
                     : Load(name, list.Length > 1, parsed, cancellation, ValueFor(name, _layer, parsed));
                 blocks.Add(whole);
                 blocks[^1] = whole.Features(Poolings[parsed.GetRequiredValue(_pool)]);
@@ -158,6 +158,12 @@ internal sealed class BackboneOptions
     {
         CheckTrainable(name);
         CheckNames([name], parsed);
+        if (IsOnnx(name))
+        {
+            return untrainedSeed is null
+                ? LoadOnnx(name, parsed, OnnxBackbone.LoadTrainable)
+                : throw new UsageException($"--strategy scratch begins with random weights, and {name} has its own: take --strategy full.");
+        }
         if (untrainedSeed is not { } seed) return Load(name, isCombined: false, parsed, cancellation, ValueFor(name, _layer, parsed));
         if (ValueFor(name, _weights, parsed) is not null)
             throw new UsageException("--strategy scratch begins with random weights: leave --weights out, or take --strategy full.");
@@ -168,7 +174,6 @@ internal sealed class BackboneOptions
     /// <exception cref="UsageException">It is no single network of the catalogue.</exception>
     public static void CheckTrainable(string name)
     {
-        if (IsOnnx(name)) throw new UsageException($"{name} stays frozen: an ONNX file cannot be trained. Leave --strategy out.");
         if (name.Contains('+')) throw new UsageException($"The combination {name} stays frozen: name one network to train, or leave --strategy out.");
     }
 
@@ -183,13 +188,13 @@ internal sealed class BackboneOptions
 
     private static bool IsOnnx(string name) => name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
 
-    private Backbone LoadOnnx(string file, ParseResult parsed)
+    private Backbone LoadOnnx(string file, ParseResult parsed, Func<string, Func<int, Preprocessing>, string?, int?, Backbone> load)
     {
         if (!File.Exists(file)) throw new UsageException($"There is no ONNX file {file}.");
         if (ValueFor(file, _weights, parsed) is not null) throw new UsageException($"{file} has its weights in it. Leave --weights out.");
         if (Engine(parsed) == InferenceEngine.Torch) throw new UsageException($"{file} runs in ONNX Runtime only. Leave --engine out.");
         return Mode(file, parsed) is { } mode
-            ? OnnxBackbone.Load(file, size => mode(size, Interpolation.Bilinear), ValueFor(file, _layer, parsed), Size(file, parsed))
+            ? load(file, size => mode(size, Interpolation.Bilinear), ValueFor(file, _layer, parsed), Size(file, parsed))
             : throw new UsageException(
                 $"{file} does not say how photos are to be fed to it. Say so with --preprocessing: {string.Join(", ", Modes.Keys)} (torchvision for most PyTorch models, tf for most of TensorFlow).");
     }

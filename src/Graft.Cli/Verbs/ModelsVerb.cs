@@ -4,6 +4,7 @@ using System.Text.Json;
 using Graft.Backbones;
 using Graft.Checkpoints.Store;
 using Graft.Networks;
+using Graft.Networks.Onnx;
 using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
@@ -133,7 +134,7 @@ internal static class ModelsVerb
 
     private static Verb Show()
     {
-        var name = new Argument<string>("NAME") { Description = "A network of the catalogue, or NAME.SOURCE" };
+        var name = new Argument<string>("NAME") { Description = "A network of the catalog, or NAME.SOURCE, or an .onnx file" };
         var size = new Option<int?>("--size") { Description = "Input size in pixels, if not the usual one", HelpName = "PIXELS" };
         var classes = new Option<int?>("--classes")
         {
@@ -154,6 +155,7 @@ internal static class ModelsVerb
             "graft models show resnet50 --diagram resnet50.dot && dot -Tsvg resnet50.dot -o resnet50.svg") { name, size, classes, diagram, json };
         command.SetWork((parsed, _) =>
         {
+            if (IsOnnxFile(parsed.GetRequiredValue(name))) return ShowOnnx(parsed.GetRequiredValue(name), parsed.GetValue(size));
             var definition = BackboneCatalog.Find(parsed.GetRequiredValue(name));
             var network = definition.Build();
             if (parsed.GetValue(size) is { } pixels)
@@ -224,6 +226,38 @@ internal static class ModelsVerb
             return Terminal.Done;
         });
         return command;
+    }
+
+    private static bool IsOnnxFile(string name) => Path.GetExtension(name).Equals(".onnx", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The tensors of an ONNX file, each of which --layer takes; with shapes and sizes where Graft knows all layers.</summary>
+    private static int ShowOnnx(string file, int? size)
+    {
+        if (!File.Exists(file)) throw new UsageException($"There is no ONNX file {file}.");
+        var model = File.ReadAllBytes(file);
+        var tensors = OnnxImport.Tensors(model);
+        if (tensors.Count == 0) throw new GraftException($"{file} is not an ONNX model, or a damaged one.");
+        try
+        {
+            var (network, _) = OnnxImport.Read(Path.GetFileName(file), model, height: size, width: size);
+            var table = LayerTable.Of(network);
+            Console.Out.WriteLine(Terminal.Table(
+                ["index", "tensor", "kind", "output", "parameters", "mult-adds"],
+                [true, false, false, true, true, true],
+                table.Rows.Select(row => (string[])
+                [
+                    $"{row.Index}", row.Name, row.Kind, $"{row.OutputShape}", $"{row.Parameters + row.Statistics:N0}",
+                    row.MultiplyAdds == 0 ? "" : $"{row.MultiplyAdds / 1e6:N2} M",
+                ])));
+            Terminal.Say($"\nGraft knows all layers: {file} can be fine-tuned (--backbone {file} --strategy finetune). --layer takes a tensor.");
+        }
+        catch (GraftException problem)
+        {
+            Console.Out.WriteLine(Terminal.Table(
+                ["index", "tensor", "kind"], [true, false, false], tensors.Select((tensor, index) => (string[])[$"{index}", tensor.Tensor, tensor.Kind])));
+            Terminal.Say($"\n{problem.Message} The file can be used frozen (--backbone {file}). --layer takes a tensor.");
+        }
+        return Terminal.Done;
     }
 
     private static Network Frozen(Network network, BackboneDefinition definition)
