@@ -43,6 +43,24 @@ public sealed class OnnxBackboneTests(DrawnPhotos photos) : IClassFixture<DrawnP
     }
 
     [Fact]
+    public void It_can_be_fine_tuned_and_shown()
+    {
+        var file = WriteDefaultBackbone();
+        using var original = Backbone.Load(EmbeddedBackbone.Name);
+        var layer = original.CutBefore(original.Head!).Network.Output.Name;
+
+        var shown = Graft.Run("models", "show", file);
+        var tuned = Graft.Run(
+            "train", photos.Folder, "--backbone", file, "--preprocessing", "torch", "--layer", layer, "--strategy", "finetune", "--epochs", "1",
+            "--stage2-epochs", "1", "--out", "tuned", "--json");
+
+        Assert.True(shown.ExitCode == 0, shown.ToString());
+        Assert.Contains(layer, shown.Output, StringComparison.Ordinal);
+        Assert.Contains("can be fine-tuned", shown.Messages, StringComparison.Ordinal);
+        Assert.True(tuned.ExitCode == 0, tuned.ToString());
+    }
+
+    [Fact]
     public void What_it_does_not_say_is_asked_for()
     {
         var file = WriteDefaultBackbone();

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using System.Text.Json;
 using Graft.Backbones;
 using Graft.Checkpoints.Store;
@@ -12,61 +13,128 @@ internal static class ModelsVerb
 {
     public static Command Create()
     {
+        var words = new Argument<string[]>("WORD")
+        {
+            Description = "Only networks with each of these words in their name, source or family; * and ? stand for any letters",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
+        var local = new Option<bool>("--local") { Description = "Only networks whose weights are here, without a download" };
         var json = Terminal.Json();
         var command = new Verb(
             "models",
             "List the pretrained networks, show one, or manage their weights.",
             "graft models",
-            "graft models show mobilenet_v2") { Show(), json };
+            "graft models 'efficientnet*' --local",
+            "graft models resnet keras",
+            "graft models show mobilenet_v2") { words, local, Show(), json };
         foreach (var verb in ModelsStoreVerbs.Create()) command.Add(verb);
         command.SetWork((parsed, _) =>
         {
-            var rows = BackboneCatalog.All.Select(entry => (Entry: entry, Network: entry.Build())).ToList();
-            if (parsed.GetValue(json))
-            {
-                Console.Out.WriteLine(JsonSerializer.Serialize(
-                    rows.Select(row => new
-                    {
-                        row.Entry.Name,
-                        row.Entry.Source,
-                        Default = BackboneCatalog.Find(row.Entry.Name) == row.Entry,
-                        row.Entry.Paper,
-                        InputSize = row.Network.InputShape.Width,
-                        Features = Features(row.Entry, row.Network),
-                        Parameters = row.Entry.PublishedParameters,
-                        LayerTable.Of(row.Network).MultiplyAdds,
-                        row.Entry.Weights[0].Top1,
-                        row.Entry.Weights[0].Licence,
-                        File = row.Entry.Weights[0].File?.FileName,
-                        Url = row.Entry.Weights[0].File?.Url,
-                        Here = IsHere(row.Entry),
-                    }),
-                    RunFolder.Json));
-                return Terminal.Done;
-            }
-            Console.Out.WriteLine(Terminal.Table(
-                ["name", "source", "input", "features", "parameters", "mult-adds", "top-1", "weights"],
-                [false, false, true, true, true, true, true, false],
-                rows.Select(row => (string[])
-                [
-                    row.Entry.Name, row.Entry.Source, $"{row.Network.InputShape.Width}", $"{Features(row.Entry, row.Network):N0}",
-                    $"{row.Entry.PublishedParameters:N0}", $"{LayerTable.Of(row.Network).MultiplyAdds / 1e6:N0} M",
-                    row.Entry.Weights[0].Top1 is { } top1 ? $"{top1:0.0} %" : "–",
-                    row.Entry.Weights[0].IsPartOfGraft ? "part of Graft" : IsHere(row.Entry) ? "downloaded" : "not downloaded",
-                ])));
-            Terminal.Say($"""
-
-                The default is {BackboneCatalog.Default}. Of networks with one name, the first is what the plain name means; NAME.SOURCE names another
-                (resnet50.keras). Top-1 is the published accuracy on ImageNet's validation photos.
-                """);
+            var wanted = parsed.GetValue(words) ?? [];
+            var entries = BackboneCatalog.Matching(wanted).Where(entry => !parsed.GetValue(local) || IsHere(entry)).ToList();
+            if (entries.Count == 0)
+                throw new UsageException($"No network has {string.Join(" and ", wanted.Select(word => $"'{word}'"))} in its name, source or family{(parsed.GetValue(local) ? " and its weights here" : "")}. `graft models` lists them all.");
+            if (parsed.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(entries.Select(Description), RunFolder.Json));
+            else if (wanted.Length == 0 && !parsed.GetValue(local)) ListFamilies(entries);
+            else ListNetworks(entries);
             return Terminal.Done;
         });
         return command;
     }
 
+    private static object Description(BackboneDefinition entry)
+    {
+        var network = entry.Build();
+        return new
+        {
+            entry.Name,
+            entry.Source,
+            entry.Family,
+            Default = BackboneCatalog.Find(entry.Name) == entry,
+            entry.Paper,
+            InputSize = network.InputShape.Width,
+            Features = Features(entry, network),
+            Parameters = entry.PublishedParameters,
+            LayerTable.Of(network).MultiplyAdds,
+            entry.Weights[0].Top1,
+            entry.Weights[0].Licence,
+            File = entry.Weights[0].File?.FileName,
+            Url = entry.Weights[0].File?.Url,
+            Here = IsHere(entry),
+            Tags = entry.Weights.Select(weights => weights.Tag),
+        };
+    }
+
+    /// <summary>The names, a paragraph for each family.</summary>
+    private static void ListFamilies(IReadOnlyList<BackboneDefinition> entries)
+    {
+        foreach (var family in entries.GroupBy(entry => entry.Family))
+        {
+            Console.Out.WriteLine(family.Key);
+            foreach (var source in family.GroupBy(entry => entry.Source))
+                Console.Out.WriteLine($"  {source.Key + ":",-13}{Wrapped(source.Select(entry => entry.Name), indent: 15)}");
+        }
+        Console.Out.WriteLine();
+        foreach (var (alias, fullName, reason) in BackboneCatalog.Aliases) Console.Out.WriteLine($"{alias + ":",-15}{fullName} ({reason})");
+        Terminal.Say($"""
+
+            The default is {BackboneCatalog.Default}. Of networks with one name, the first is what the plain name means; NAME.SOURCE names another
+            (resnet50.keras), NAME.SOURCE/TAG other weights of it. `graft models WORD` lists size, cost and accuracy of those with that word in their
+            name, source or family, `graft models --local` of those whose weights are here.
+            """);
+    }
+
+    private static string Wrapped(IEnumerable<string> names, int indent)
+    {
+        const int Width = 120;
+        var text = new StringBuilder();
+        var column = indent;
+        foreach (var name in names)
+        {
+            if (column > indent && column + 2 + name.Length > Width)
+            {
+                text.Append('\n').Append(' ', indent);
+                column = indent;
+            }
+            else if (column > indent)
+            {
+                text.Append("  ");
+                column += 2;
+            }
+            text.Append(name);
+            column += name.Length;
+        }
+        return text.ToString();
+    }
+
+    private static void ListNetworks(IReadOnlyList<BackboneDefinition> entries)
+    {
+        var family = "";
+        Console.Out.WriteLine(Terminal.Table(
+            ["family", "name", "source", "input", "features", "parameters", "mult-adds", "top-1", "weights"],
+            [false, false, false, true, true, true, true, true, false],
+            entries.Select(entry =>
+            {
+                var network = entry.Build();
+                var isFirst = entry.Family != family;
+                family = entry.Family;
+                return (string[])
+                [
+                    isFirst ? family : "", entry.Name, entry.Source, $"{network.InputShape.Width}", $"{Features(entry, network):N0}",
+                    $"{entry.PublishedParameters:N0}", $"{LayerTable.Of(network).MultiplyAdds / 1e6:N0} M",
+                    entry.Weights[0].Top1 is { } top1 ? $"{top1:0.0} %" : "–",
+                    entry.Weights[0].IsPartOfGraft ? "part of Graft" : IsHere(entry) ? "downloaded" : "not downloaded",
+                ];
+            }).ToList()));
+        Terminal.Say($"""
+
+            The default is {BackboneCatalog.Default}. Top-1 is the published accuracy on ImageNet's validation photos.
+            """);
+    }
+
     private static Verb Show()
     {
-        var name = new Argument<string>("NAME") { Description = "A network of the catalogue, NAME.SOURCE, or an .onnx file" };
+        var name = new Argument<string>("NAME") { Description = "A network of the catalog, or NAME.SOURCE, or an .onnx file" };
         var size = new Option<int?>("--size") { Description = "Input size in pixels, if not the usual one", HelpName = "PIXELS" };
         var classes = new Option<int?>("--classes")
         {
@@ -91,7 +159,7 @@ internal static class ModelsVerb
             if (parsed.GetRequiredValue(name) is var file && file.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
             {
                 if (parsed.GetValue(classes) is not null || parsed.GetValue(diagram) is not null)
-                    throw new UsageException($"--classes and --diagram are for networks of the catalogue. Leave them out for {file}.");
+                    throw new UsageException($"--classes and --diagram are for networks of the catalog. Leave them out for {file}.");
                 ShowOnnx(file, parsed.GetValue(size), parsed.GetValue(json));
                 return Terminal.Done;
             }
@@ -183,6 +251,15 @@ internal static class ModelsVerb
             [false, false, true],
             tensors.Select(tensor => (string[])[tensor.Name, tensor.Operation, $"{tensor.Shape}"])));
         Console.Out.WriteLine($"\n--layer takes any of these {tensors.Count:N0} tensors, for example --backbone {file} --layer {tensors[^1].Name}");
+        try
+        {
+            _ = OnnxImport.Read(Path.GetFileName(file), RegularFile.ReadAllBytes(file), height: size, width: size);
+            Terminal.Say($"Graft knows all layers: the network can be fine-tuned (--backbone {file} --strategy finetune).");
+        }
+        catch (GraftException problem)
+        {
+            Terminal.Say($"{problem.Message} The network can be used frozen (--backbone {file}).");
+        }
     }
 
     private static Network Frozen(Network network, BackboneDefinition definition)

@@ -1,3 +1,5 @@
+using System.IO.Enumeration;
+
 namespace Graft.Backbones;
 
 /// <summary>Every network that Graft knows by name.</summary>
@@ -46,6 +48,22 @@ public static class BackboneCatalog
         var slash = name.IndexOf('/', StringComparison.Ordinal);
         var entry = Entry(slash < 0 ? name : name[..slash]) ?? throw new UnknownBackboneException(name);
         return slash < 0 ? entry : entry.Tagged(name[(slash + 1)..]);
+    }
+
+    /// <summary>
+    /// The entries that each of these words fits: as a part of the full name or the family, in any case, or with * and ? as a pattern for the name or the
+    /// full name (<c>efficientnet*</c>); or as an alias.
+    /// </summary>
+    public static IReadOnlyList<BackboneDefinition> Matching(IEnumerable<string> words)
+    {
+        var wanted = words.ToList();
+        return [.. All.Where(entry => wanted.All(word => Fits(entry, word)))];
+
+        static bool Fits(BackboneDefinition entry, string word) =>
+            word.AsSpan().ContainsAny('*', '?')
+                ? FileSystemName.MatchesSimpleExpression(word, entry.Name) || FileSystemName.MatchesSimpleExpression(word, entry.FullName)
+                : entry.FullName.Contains(word, StringComparison.OrdinalIgnoreCase) || entry.Family.Contains(word, StringComparison.OrdinalIgnoreCase)
+                  || Aliases.Any(alias => alias.Alias == word && alias.FullName == entry.FullName);
     }
 
     /// <summary>Weights by the network's full name and their tag.</summary>

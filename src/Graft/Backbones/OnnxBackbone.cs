@@ -1,4 +1,5 @@
 using Graft.Imaging;
+using Graft.Networks;
 using Graft.Networks.Onnx;
 
 namespace Graft.Backbones;
@@ -17,5 +18,43 @@ public static class OnnxBackbone
         var (network, weights) = OnnxFile.Read(file, layer, sizePixels, sizePixels);
         var (width, height) = (network.InputShape.Width, network.InputShape.Height);
         return Backbone.Of(Path.GetFileName(file), network, weights, preprocessing(width).WithInputSize(width, height));
+    }
+
+    /// <summary>
+    /// The same as layers of Graft's own, which can be trained, cut and exported; checked against ONNX Runtime on the model itself.
+    /// </summary>
+    /// <inheritdoc cref="Load"/>
+    /// <exception cref="GraftException">As <see cref="Load"/>, or a node that has no counterpart among Graft's layers; names it.</exception>
+    public static Backbone LoadTrainable(string file, Func<int, Preprocessing> preprocessing, string? layer = null, int? sizePixels = null)
+    {
+        using var frozen = Load(file, preprocessing, layer, sizePixels);
+        if (frozen.Network.Layers is not [_, { Operation: OnnxGraph graph } model])
+            throw new InvalidOperationException("An ONNX backbone is one layer.");
+        var shape = frozen.Network.InputShape;
+        Network network;
+        IWeights weights;
+        try
+        {
+            (network, weights) = OnnxImport.Read(Path.GetFileName(file), graph.Read(model, frozen.Weights), height: shape.Height, width: shape.Width);
+        }
+        catch (GraftException problem)
+        {
+            throw new GraftException(
+                $"{file} cannot be trained: {problem.Message} Keep it frozen (leave --strategy out), or name an earlier tensor with --layer.", problem);
+        }
+        Check(file, frozen, network, weights);
+        return Backbone.Of(frozen.Name, network, weights, frozen.Preprocessing);
+    }
+
+    private static void Check(string file, Backbone frozen, Network network, IWeights weights)
+    {
+        const double Relative = 1e-3;
+        var random = new Random(1);
+        float[] image = [.. Enumerable.Range(0, network.InputShape.ElementCount).Select(_ => 2 * random.NextSingle() - 1)];
+        using var original = FrozenNetwork.Load(frozen.Network, frozen.Weights);
+        using var copy = FrozenNetwork.Load(network, weights);
+        var (expected, actual) = (original.Run(image), copy.Run(image));
+        if (expected.Length != actual.Length || expected.Zip(actual, (e, a) => Math.Abs(e - a)).Max() > Relative * expected.Max(Math.Abs))
+            throw new GraftException($"{file} cannot be trained: as layers of Graft it computes something else. Keep it frozen (leave --strategy out), and please report the file.");
     }
 }

@@ -1,6 +1,7 @@
 using Graft.Backbones;
 using Graft.Checkpoints;
 using Graft.Features;
+using Graft.Imaging;
 
 namespace Graft.Runs;
 
@@ -49,10 +50,11 @@ public static class BackboneRequests
 
     /// <summary>The network, or its part up to the layer that is named, with its weights.</summary>
     /// <param name="fetch">See <see cref="LoadFeatures"/>.</param>
+    /// <param name="isTrained">Whether its layers are to be trained, so that of an ONNX file Graft must know them.</param>
     /// <exception cref="GraftException">As <see cref="LoadFeatures"/>.</exception>
-    public static Backbone Load(this BackboneRequest request, Action<BackboneDefinition>? fetch = null)
+    public static Backbone Load(this BackboneRequest request, Action<BackboneDefinition>? fetch = null, bool isTrained = false)
     {
-        if (IsOnnx(request.Name)) return LoadOnnx(request);
+        if (IsOnnx(request.Name)) return LoadOnnx(request, isTrained ? OnnxBackbone.LoadTrainable : OnnxBackbone.Load);
         var definition = BackboneCatalog.Find(request.Name);
         var weights = request.Weights is { } given ? WeightsFile.Parse(given).Path : null;
         if (weights is { } file && !File.Exists(file)) throw new RequestException([new("missing", "Weights", file, $"There is no weights file {file}.")]);
@@ -71,11 +73,11 @@ public static class BackboneRequests
         return request.Size is { } size ? untrained.WithInputSize(size, size) : untrained;
     }
 
-    private static Backbone LoadOnnx(BackboneRequest request)
+    private static Backbone LoadOnnx(BackboneRequest request, Func<string, Func<int, Preprocessing>, string?, int?, Backbone> load)
     {
         if (!File.Exists(request.Name)) throw new RequestException([new("missing", "Backbone", request.Name, $"There is no ONNX file {request.Name}.")]);
         return request.Preprocessing is { } mode
-            ? OnnxBackbone.Load(request.Name, size => PreprocessingModes.Of(mode, size), request.Layer, request.Size)
+            ? load(request.Name, size => PreprocessingModes.Of(mode, size), request.Layer, request.Size)
             : throw new RequestException(
             [
                 new(

@@ -76,8 +76,8 @@ internal static class RequestValidation
                 yield return new("unknown_value", "Preprocessing", mode, $"Expected {{Preprocessing}} {Or(PreprocessingModes.Names)}, found '{mode}'.");
             if (BackboneRequests.IsOnnx(backbone.Name))
             {
-                if (!isFeatures)
-                    yield return new("conflict", "Strategy", request.Strategy, $"{backbone.Name} stays frozen: an ONNX file cannot be trained.", "Leave {Strategy} out.");
+                if (request.StrategyOrDefault == Strategy.Scratch)
+                    yield return new("conflict", "Strategy", request.Strategy, $"{{Strategy}} scratch begins with random weights, and {backbone.Name} has its own.", "Take {Strategy} full.");
                 if (backbone.Weights is not null)
                     yield return new("conflict", "Weights", backbone.Weights, $"{backbone.Name} has its weights in it.", "Leave {Weights} out.");
                 if (request.Engine == Networks.InferenceEngine.Torch)

@@ -54,7 +54,7 @@ public sealed class TrainingSetup : IDisposable
             return new(features) { Request = request, Photos = photos, Plan = plan, Name = features.Name, Features = features, Notes = photos.Notes };
         }
         var network = request.BackbonesOrDefault[0];
-        var whole = plan.Options.Strategy == Strategy.Scratch ? network.Untrained(plan.Seed) : network.Load(fetch);
+        var whole = plan.Options.Strategy == Strategy.Scratch ? network.Untrained(plan.Seed) : network.Load(fetch, isTrained: true);
         try
         {
             var cut = whole.Head is null ? whole : whole.CutBefore(whole.Head);

@@ -70,4 +70,21 @@ public class BackboneCatalogTests
             handles.Order(StringComparer.Ordinal));
         Assert.Equal("mobilenet_v2-b0353104.pth", MobileNetV2.ImageNetV1.File!.FileName);
     }
+
+    [Theory]
+    [InlineData("efficientnet_b?", 8)]
+    [InlineData("efficientnet*", 11)]
+    [InlineData("tiny", 2)]
+    [InlineData("densenet torchvision", 4)]
+    [InlineData("densenet keras", 0)]
+    [InlineData("RESNET v2", 3)]
+    [InlineData("vision", 99)]
+    public void Words_and_patterns_choose_networks(string words, int count)
+    {
+        var found = BackboneCatalog.Matching(words.Split(' '));
+
+        if (count < 99) Assert.Equal(count, found.Count);
+        else Assert.Contains(found, entry => entry.Family == "Vision Transformer");
+        Assert.Equal(BackboneCatalog.All, BackboneCatalog.Matching([]));
+    }
 }

@@ -146,7 +146,7 @@ public class TrainingRequestTests
     {
         Assert.Contains(new TrainingRequest { Backbone = "a+a" }.Problems(), problem => problem.Code == "conflict");
         Assert.Contains(new TrainingRequest { Backbone = "a+b", Strategy = Strategy.Full }.Problems(), problem => problem.Code == "conflict");
-        Assert.Contains(new TrainingRequest { Backbone = "x.onnx", Strategy = Strategy.Full }.Problems(), problem => problem.Code == "conflict");
+        Assert.Contains(new TrainingRequest { Backbone = "x.onnx", Strategy = Strategy.Scratch }.Problems(), problem => problem.Code == "conflict");
         Assert.Contains(
             new TrainingRequest { Backbones = [new BackboneRequest { Size = 1 }] }.Problems(), problem => problem.Code == "out_of_range");
     }
