@@ -118,7 +118,7 @@ public sealed class ReportPageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         await using var browser = await Browser.Start(width, height, TestContext.Current.CancellationToken);
         await Check(browser, _folder.File("check.html"), fewestPictures: 13);
         var words = (await browser.Evaluate("document.body.innerText", TestContext.Current.CancellationToken))!.GetValue<string>();
-        foreach (var title in (string[])["Leaks: 1", "One photo in several classes: 1", "Labels worth a look: ", "Cannot be read: 1", "broken <i>.jpg", "and 2 more"])
+        foreach (var title in (string[])["Leaks: 1", "One photo in several classes: 1", "Likely label errors: ", "Cannot be read: 1", "broken <i>.jpg", "and 2 more"])
             Assert.Contains(title, words, StringComparison.Ordinal);
 
         string Put(string name)

@@ -14,7 +14,7 @@ internal static class CacheVerb
     {
         var command = new Verb(
             "cache",
-            "Look at, check or clear the features that Graft keeps, so that none is computed twice.",
+            "Show, verify or clear the feature cache.",
             "graft cache stats", "graft cache clear --older-than 90") { Stats(), Verify(), Clear() };
         return command;
     }
@@ -22,7 +22,7 @@ internal static class CacheVerb
     private static Verb Stats()
     {
         var json = Terminal.Json();
-        var command = new Verb("stats", "Say what is kept: for each network, layer and preprocessing the images and the room.", "graft cache stats") { json };
+        var command = new Verb("stats", "Show the cached features of each network, layer and preprocessing, and their size.", "graft cache stats") { json };
         command.SetWork((parsed, _) =>
         {
             using var cache = Open();
@@ -44,7 +44,7 @@ internal static class CacheVerb
 
                 {contents.File}: {Size(contents.FileBytes)} of at most {Size(contents.LimitBytes)} (GRAFT_CACHE_LIMIT)
                 """);
-            foreach (var file in contents.DamagedFiles) Terminal.Say($"Put aside, as it was damaged: {file}. `graft cache clear` removes it.");
+            foreach (var file in contents.DamagedFiles) Terminal.Say($"Set aside because it was damaged: {file}. `graft cache clear` removes it.");
             return Terminal.Done;
         });
         return command;
@@ -54,7 +54,7 @@ internal static class CacheVerb
     {
         var json = Terminal.Json();
         var command = new Verb(
-            "verify", "Read all features again and compare their checksums; damaged ones are removed, to be computed again.", "graft cache verify") { json };
+            "verify", "Verify the checksums of all cached features; damaged ones are removed and computed again when needed.", "graft cache verify") { json };
         command.SetWork((parsed, cancellation) =>
         {
             using var cache = Open();
@@ -62,7 +62,7 @@ internal static class CacheVerb
             var sound = check.Sound.Sum(space => space.Sound);
             if (parsed.GetValue(json)) Print(new { Sound = sound, check.Damaged });
             else Console.Out.WriteLine($"{Count(sound, "feature")} sound, {check.Damaged:N0} damaged{(check.Damaged > 0 ? " and removed" : "")}");
-            if (check.Damaged > 0) Terminal.Say("They are computed again when they are needed. Damage comes from a failing disk: look after it.");
+            if (check.Damaged > 0) Terminal.Say("They are computed again when needed. The cause may be a failing disk: check it.");
             return check.Damaged == 0 ? Terminal.Done : Terminal.Failed;
         });
         return command;
@@ -72,14 +72,14 @@ internal static class CacheVerb
     {
         var space = new Option<string?>("--space")
         {
-            Description = "Only features of this network (resnet50, resnet50.keras) or of the space whose key begins so",
+            Description = "Only features of this network (resnet50, resnet50.keras), or of the space whose key starts with this",
             HelpName = "NAME",
         };
-        var age = new Option<int?>("--older-than") { Description = "Only features that were not used for so many days", HelpName = "DAYS" };
+        var age = new Option<int?>("--older-than") { Description = "Only features that have not been used for this many days", HelpName = "DAYS" };
         var json = Terminal.Json();
         var command = new Verb(
             "clear",
-            "Remove features, all or some, and nothing else; they can be computed again. It does not ask.",
+            "Delete cached features, all or some, without confirmation; they can be computed again.",
             "graft cache clear --space resnet50", "graft cache clear --older-than 90") { space, age, json };
         command.SetWork((parsed, _) =>
         {

@@ -30,10 +30,10 @@ internal static class DataCheckVerb
     public static Command Create()
     {
         var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
-        var page = new Option<string?>("--html") { Description = "Write a page with thumbnails into a new file", HelpName = "FILE" };
+        var page = new Option<string?>("--html") { Description = "Write a page with thumbnails to a new file", HelpName = "FILE" };
         var quarantine = new Option<string?>("--quarantine")
         {
-            Description = "Move suspects into this folder, with a list that --undo reads; nothing is deleted",
+            Description = "Move suspect files into this folder, with a list for --undo; nothing is deleted",
             HelpName = "DIR",
         };
         var kinds = new Option<string[]>("--move")
@@ -44,14 +44,14 @@ internal static class DataCheckVerb
             AllowMultipleArgumentsPerToken = true,
         };
         kinds.AcceptOnlyFromAmong([.. Kinds.Keys]);
-        var networks = new BackboneOptions("Also look for labels that are likely wrong and for more near duplicates, with the features of this network or .onnx file");
+        var networks = new BackboneOptions("Also find likely label errors and more near duplicates, with the features of this network or .onnx file");
         var extraction = new ExtractionOptions(networks);
         var caching = new CacheOptions();
-        var undo = new Option<bool>("--undo") { Description = "Move everything in the --quarantine folder back where it was" };
+        var undo = new Option<bool>("--undo") { Description = "Move everything in the --quarantine folder back to where it was" };
         var json = Terminal.Json();
         var command = new Verb(
             "check",
-            "Look at every photo: what cannot be read, is there twice, leaks from training into the test, or is hardly a picture.",
+            "Check every photo: unreadable files, duplicates, leaks from training into the test set, blank or blurred photos.",
             "graft data check flowers --html flowers.html",
             "graft data check flowers --backbone mobilenet_v2 --html flowers.html",
             "graft data check flowers --quarantine aside",
@@ -98,8 +98,8 @@ internal static class DataCheckVerb
                 var suspects = Quarantine.SuspectsOf(report, chosen);
                 var (moved, left) = Quarantine.Move(source, suspects, aside, cancellation);
                 Terminal.Say(moved == 0
-                    ? $"{(left.Count == 0 ? "Nothing to move aside" : "Moved nothing")}."
-                    : $"Moved {Files(moved)} into {aside}. Back again: graft data check {source} --quarantine {aside} --undo");
+                    ? $"{(left.Count == 0 ? "Nothing to move" : "Moved nothing")}."
+                    : $"Moved {Files(moved)} into {aside}. To undo: graft data check {source} --quarantine {aside} --undo");
                 return Stays(left);
             }
             return Terminal.Done;
@@ -126,25 +126,25 @@ internal static class DataCheckVerb
         write.WriteLine(Counts(report));
         write.WriteLine();
         write.WriteLine($"formats  {Tally(report.Images.Select(image => image.Format))}");
-        write.WriteLine($"modes    {Tally(report.Images.Select(image => image.IsGrey ? "grey" : "colour"))}");
+        write.WriteLine($"modes    {Tally(report.Images.Select(image => image.IsGrayscale ? "grayscale" : "color"))}");
         write.WriteLine($"sizes    {Sizes(report.Images)}");
         foreach (var note in report.Notes) Terminal.Note(note);
 
         Groups(
-            "LEAK: {0} in training and in evaluation. What is measured there is too good.",
+            "LEAK: {0} in training and in evaluation. Scores measured there will be optimistic.",
             [.. report.Duplicates.Where(group => group.IsLeak)]);
         Groups(
             "{0} in several classes: a label is likely wrong.", [.. report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: true })]);
         Groups(
-            "{0} there more than once in a class.", [.. report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: false })]);
+            "{0} more than once in a class.", [.. report.Duplicates.Where(group => group is { IsLeak: false, IsContradiction: false })]);
         if (report.Labels is { } labels)
         {
             write.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
 
-                Labels, judged with {labels.Backbone} by classifiers that did not learn from the photo: {100 * labels.Accuracy:0.0} % are as given.
+                Labels, predicted with {labels.Backbone} by classifiers trained on other photos: {100 * labels.Accuracy:0.0} % agree with the label.
                 """));
             Section(
-                "{0} worth a look, the most likely wrong first.",
+                "{0} likely wrong, the most likely first.",
                 [.. labels.Suspects.Select(suspect => string.Create(
                     CultureInfo.InvariantCulture,
                     $"{suspect.Image.File}: {suspect.Image.Class} {100 * suspect.Given:0.0} %, rather {suspect.Suggested} {100 * suspect.Probability:0.0} %"))],
@@ -159,8 +159,8 @@ internal static class DataCheckVerb
                 [.. flaw.Select(flawed => $"{flawed.Image.File}: {flawed.Detail}")]);
         Section("{0} left out.", [.. report.Others.Select(file => $"{Inside(file.Path)}: {file.Reason}")]);
         if (report.Imbalance is var (largest, most, smallest, fewest))
-            write.WriteLine($"\nUnbalanced: {largest} has {most:N0} images, {smallest} {fewest:N0}. Judge by macro F1 rather than accuracy.");
-        if (report.IsClean) write.WriteLine("\nNothing worth a look was found.");
+            write.WriteLine($"\nImbalanced: {largest} has {most:N0} images, {smallest} {fewest:N0}. Judge by macro F1 rather than accuracy.");
+        if (report.IsClean) write.WriteLine("\nNo problems found.");
 
         string Inside(string path) => DataCheck.RelativePath(report.Source, path);
 
@@ -218,7 +218,7 @@ internal static class DataCheckVerb
                 Parts = report.Parts.Count > 1 ? report.Parts.ToDictionary(part => part, part => report.CountsOf(part)[index]) : null,
             }),
             Formats = report.Images.CountBy(image => image.Format).ToDictionary(),
-            Modes = report.Images.CountBy(image => image.IsGrey ? "grey" : "colour").ToDictionary(),
+            Modes = report.Images.CountBy(image => image.IsGrayscale ? "grayscale" : "color").ToDictionary(),
             Sizes = report.Images.CountBy(image => $"{image.Width}x{image.Height}").OrderByDescending(size => size.Value).ToDictionary(),
             report.Notes,
             Leaks = report.Duplicates.Count(group => group.IsLeak),

@@ -11,9 +11,9 @@ internal static class DataPreviewVerb
         var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var augmentation = new AugmentationOptions();
         var output = new Option<string>("--out") { Description = "A new PNG file", HelpName = "FILE", DefaultValueFactory = _ => "preview.png" };
-        var photosShown = new Option<int>("--photos") { Description = "Photos, a row each, taken from the classes in turn", HelpName = "COUNT", DefaultValueFactory = _ => 6 };
-        var views = new Option<int>("--views") { Description = "Augmented views of each, behind the photo as it is", HelpName = "COUNT", DefaultValueFactory = _ => 7 };
-        var size = new Option<int>("--size") { Description = "Side of each picture", HelpName = "PIXELS", DefaultValueFactory = _ => 160 };
+        var photosShown = new Option<int>("--photos") { Description = "Number of photos, one row each, taken from the classes in turn", HelpName = "COUNT", DefaultValueFactory = _ => 6 };
+        var views = new Option<int>("--views") { Description = "Augmented views of each, after the photo itself", HelpName = "COUNT", DefaultValueFactory = _ => 7 };
+        var size = new Option<int>("--size") { Description = "Side of each picture in pixels", HelpName = "PIXELS", DefaultValueFactory = _ => 160 };
         var seed = new Option<int>("--seed") { Description = "As for training: the same seed shows the same views", HelpName = "NUMBER", DefaultValueFactory = _ => 1 };
         var command = new Verb(
             "preview", "Look at augmented photos on a contact sheet before training on them.", "graft data preview flowers --augment medium --out sheet.png") { data };

@@ -12,29 +12,29 @@ internal static class DataSplitVerb
     {
         var defaults = new DataSplitOptions();
         var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
-        var into = new Option<string>("--into") { Description = "The new folder, or .csv file, to write", HelpName = "OUT", Required = true };
+        var into = new Option<string>("--into") { Description = "The new folder or .csv file to write", HelpName = "OUT", Required = true };
         var ratios = new Option<string?>("--ratios")
         {
-            Description = "Hundredths for train/val or train/val/test; what is missing to 100 is left out (default: 60/20/20)",
+            Description = "Percentages for train/val or train/val/test; if they sum to less than 100, the rest is left out (default: 60/20/20)",
             HelpName = "60/20/20",
         };
-        var counts = new Option<string?>("--counts") { Description = "Images of each class instead, for train/val or train/val/test", HelpName = "1000/500/500" };
-        var how = new Option<string?>("--as") { Description = "copy, link (hard links: no room taken) or csv (default: copy, or csv where OUT ends so)", HelpName = "HOW" };
+        var counts = new Option<string?>("--counts") { Description = "Images per class instead, for train/val or train/val/test", HelpName = "1000/500/500" };
+        var how = new Option<string?>("--as") { Description = "copy, link (hard links, which take no space) or csv (default: copy; csv if OUT ends in .csv)", HelpName = "HOW" };
         how.AcceptOnlyFromAmong("copy", "link", "csv");
         var group = new Option<string?>("--group")
         {
-            Description = "Keep together the photos whose paths have the same text in this pattern's parentheses, such as 'patient(\\d+)'",
+            Description = "Keep photos together whose paths match this pattern with the same text in parentheses, such as 'patient(\\d+)'",
             HelpName = "REGEX",
         };
         var apart = new Option<bool>("--ignore-duplicates")
         {
-            Description = "Do not read the photos to keep duplicates on one side, and to leave out those that are broken",
+            Description = "Do not read the photos: duplicates may be separated, and broken files are kept",
         };
-        var seed = new Option<int>("--seed") { Description = "Decides which photo goes where", HelpName = "NUMBER", DefaultValueFactory = _ => defaults.Seed };
+        var seed = new Option<int>("--seed") { Description = "Random seed of the split", HelpName = "NUMBER", DefaultValueFactory = _ => defaults.Seed };
         var json = Terminal.Json();
         var command = new Verb(
             "split",
-            "Divide photos into training, validation and test, every class in the same shares; the same on every machine.",
+            "Divide photos into training, validation and test sets, stratified by class and reproducible on every machine.",
             "graft data split kaggle/train --into cats_dogs --counts 1000/500/500",
             "graft data split photos --into photos.csv --ratios 40/10/10 --group 'patient(\\d+)'")
             { data, into, ratios, counts, how, group, apart, seed, json };
@@ -56,7 +56,7 @@ internal static class DataSplitVerb
             if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
             var mode = parsed.GetValue(how) is { } named ? Enum.Parse<SplitMode>(named, ignoreCase: true)
                 : Path.GetExtension(target).Equals(".csv", StringComparison.OrdinalIgnoreCase) ? SplitMode.Csv : SplitMode.Copy;
-            // Better to learn now than after all photos are read.
+            // Fails before all photos are read.
             SplitWriter.CheckTarget(source, target, mode);
 
             var photos = tables.Load(source, new() { ValidationShare = 0 }, parsed);
@@ -95,7 +95,7 @@ internal static class DataSplitVerb
             [false, .. columns.Select(_ => true)],
             split.Classes.Select((name, index) => (string[])[name, .. columns.Select(counts => $"{counts[index]:N0}")])
                 .Append(["all", .. columns.Select(counts => $"{counts.Sum():N0}")])));
-        if (split.KeptTogether > 0) Console.Out.WriteLine($"{split.KeptTogether:N0} images were bound to others and kept on one side.");
+        if (split.KeptTogether > 0) Console.Out.WriteLine($"{split.KeptTogether:N0} images were kept together with others.");
         if (split.LeftOut > 0) Console.Out.WriteLine($"{split.LeftOut:N0} images are left out.");
         Console.Out.WriteLine($"Written to {target}. Next: graft train {target}");
     }

@@ -2,18 +2,18 @@ using System.CommandLine;
 
 namespace Graft.Cli.Verbs;
 
-/// <summary><c>graft data</c>: what can be done with labelled photos before a network sees them.</summary>
+/// <summary><c>graft data</c>: checks and splits of labeled photos.</summary>
 internal static class DataVerb
 {
     public static Command Create()
     {
-        var command = new Command("data", "Look at labelled photos, find what is wrong with them, and divide them.")
+        var command = new Command("data", "Check labeled photos, divide them into sets, and preview augmentation.")
         {
             DataCheckVerb.Create(),
             DataSplitVerb.Create(),
             DataPreviewVerb.Create(),
         };
-        // Without a verb of its own there is nothing to do but to say which there are.
+        // The command does nothing by itself but list its subcommands.
         command.SetAction(parsed => command.Parse("--help").Invoke(parsed.InvocationConfiguration));
         return command;
     }

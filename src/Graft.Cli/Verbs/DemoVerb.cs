@@ -16,27 +16,27 @@ internal static class DemoVerb
 
     public static Command Create()
     {
-        var output = new Option<string?>("--out") { Description = "The folder to draw in and work in (default: runs/demo)", HelpName = "FOLDER" };
+        var output = new Option<string?>("--out") { Description = "The folder to work in (default: runs/demo)", HelpName = "FOLDER" };
         var command = new Verb(
             "demo",
-            "See transfer learning work, in about a minute and without a network connection: draw a small set of pictures, train on the features of the backbone that is part of Graft, compare with training from scratch, and name a new picture.",
+            "See transfer learning at work, in about a minute and offline: draw a small set of pictures, train a classifier on features of the embedded backbone, compare it with training from scratch, and classify a new picture.",
             "graft demo") { output };
         command.SetWork((parsed, cancellation) =>
         {
-            // Whoever has seen enough need not wait: nothing of the demo is worth keeping.
+            // Nothing of the demo is worth waiting for.
             Interruption.Patience = TimeSpan.FromMilliseconds(500);
             var folder = RunFolder.Create(parsed.GetValue(output), "demo").FullName;
             var pictures = Path.Combine(folder, "pictures");
             var clock = Stopwatch.StartNew();
 
-            Say($"1. Drawing {DemoPhotos.Classes.Count} kinds of pictures, {TrainPerClass} each to learn from and {TestPerClass} to be tested on: "
+            Say($"1. Drawing {DemoPhotos.Classes.Count} kinds of pictures, {TrainPerClass} each for training and {TestPerClass} for testing: "
                 + $"{string.Join(", ", DemoPhotos.Classes)}.");
-            Say("   They differ in shape and texture; colour, light, pose and background are no help.");
+            Say("   They differ in shape and texture; color, light, pose and background are random.");
             DemoPhotos.Draw(pictures, TrainPerClass, validationPerClass: 0, TestPerClass, Seed, cancellation: cancellation);
             var photos = LabeledImages.Load(pictures);
             Say($"   {pictures}, {clock.Elapsed.TotalSeconds:0.0} s");
 
-            Say($"2. Transfer: features of {BackboneCatalog.Default}, each computed once, and a new head on them.");
+            Say($"2. Transfer: features of {BackboneCatalog.Default}, computed once, and a new head trained on them.");
             using var backbone = Backbone.Load(BackboneCatalog.Default);
             using var features = backbone.WithInputSize(ImageSizePixels, ImageSizePixels).Features();
             using var cache = CacheOptions.OpenShared();
@@ -46,9 +46,9 @@ internal static class DemoVerb
             run.Save(transfer);
             Say($"   {100 * transfer.Test!.Accuracy:0.0} % of the test pictures classified correctly after {transfer.Seconds.Total:0.0} s.");
 
-            Say($"3. The same network from random weights, all layers trained for {ScratchTime.TotalSeconds:0} s: what there is without transfer.");
+            Say($"3. From scratch: the same network from random weights, all layers trained for {ScratchTime.TotalSeconds:0} s.");
             var (scratchAccuracy, scratchSeconds) = Terminal.WithProgress(progress => FromScratch(photos, progress, cancellation));
-            Say($"   {100 * scratchAccuracy:0.0} % after {scratchSeconds:0.0} s. (Guessing: {100.0 / photos.Classes.Count:0.0} %.)");
+            Say($"   {100 * scratchAccuracy:0.0} % after {scratchSeconds:0.0} s. (Chance: {100.0 / photos.Classes.Count:0.0} %.)");
 
             var name = DemoPhotos.Classes[^1];
             var picture = Path.Combine(folder, "new-picture.jpg");
@@ -90,7 +90,7 @@ internal static class DemoVerb
         using var untrained = Backbone.Untrained(BackboneCatalog.Default, Seed);
         using var features = untrained.WithInputSize(ImageSizePixels, ImageSizePixels).Features();
         var description = features.Network.Append(output => new Head { BatchNorm = false }.Build(output, photos.Classes.Count));
-        // So few steps need moving statistics that move fast, or the network would be judged with those it began with.
+        // With so few steps, moving statistics must adapt fast, or inference would use the initial ones.
         using var network = new TorchNetwork(
             new(description.Name, [.. description.Layers.Select(layer => layer.Operation is BatchNorm norm
                 ? layer with { Operation = norm with { Momentum = 0.3 } }

@@ -13,7 +13,7 @@ internal sealed class ExplainOption
 
     private readonly Option<string?> _explain = new("--explain")
     {
-        Description = "Write each photo with the places marked that speak for its class (Grad-CAM) into this folder, as PNG",
+        Description = "Write a heat map of the regions that support the class of each photo (Grad-CAM) to this folder, as PNG",
         HelpName = "DIR",
     };
 
@@ -65,7 +65,7 @@ internal sealed class ExplainOption
         public void Dispose()
         {
             if (_written > 0) Terminal.Say($"{_written:N0} {(_written == 1 ? "heat map is" : "heat maps are")} in {folder}.");
-            if (_blank > 0) Terminal.Note($"{_blank:N0} of them {(_blank == 1 ? "is" : "are")} without colour: no place speaks for the class, it is only that others have less for them.");
+            if (_blank > 0) Terminal.Note($"{_blank:N0} of them {(_blank == 1 ? "is" : "are")} blank: no region supports the class; the other classes merely have less support.");
             _explanation.Dispose();
         }
 

@@ -23,18 +23,18 @@ internal static class PredictVerb
         };
         var top = new Option<int>("--top")
         {
-            Description = "How many classes to name for each photo",
+            Description = "Number of most probable classes to print",
             HelpName = "COUNT",
             DefaultValueFactory = _ => 1,
         };
         var threshold = new Option<double?>("--threshold")
         {
-            Description = "Say \"unsure\" of photos whose most probable class is less probable than this, from 0 to 1",
+            Description = "Report photos as \"unsure\" whose most probable class is below this probability, 0 to 1",
             HelpName = "P",
         };
         var sortInto = new Option<string?>("--sort-into")
         {
-            Description = "Copy each photo into a folder of its class in this folder; nothing is written over or copied twice",
+            Description = "Copy each photo to a folder of its class in this folder; nothing is overwritten or copied twice",
             HelpName = "DIR",
         };
         var pretrained = new BackboneOptions();
@@ -43,9 +43,9 @@ internal static class PredictVerb
         var command = new Verb(
             "predict",
             """
-            Name what is on photos.
+            Classify photos.
 
-            A photo that cannot be read is named on standard error with the reason; the rest is done, and the exit code is 1.
+            A photo that cannot be read is reported on standard error with the reason; the others are classified, and the exit code is 1.
             """,
             "graft predict runs/flowers-mobilenet_v2 garden.jpg --top 3",
             "graft predict runs/flowers-mobilenet_v2 \"trip/**/*.jpg\" --threshold 0.8 --sort-into sorted",

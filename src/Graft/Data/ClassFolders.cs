@@ -6,8 +6,8 @@ namespace Graft.Data;
 public readonly record struct SortedPhoto(string Path, bool WasThere);
 
 /// <summary>
-/// Copies photos into a folder for each class, as <c>graft train</c> reads them. Nothing is written over: of two photos of one name the
-/// second gets a number. What a class's folder holds already, under whatever name, is not copied into it again.
+/// Copies photos into a folder per class, a layout that training reads. Nothing is overwritten: of two photos of one name the second gets a
+/// number. A photo that the folder of its class already holds, under any name, is not copied again.
 /// </summary>
 public sealed class ClassFolders
 {
@@ -60,7 +60,7 @@ public sealed class ClassFolders
         {
             throw new GraftException(
                 $"{photo} cannot be copied into {folder}: {problem.Message} "
-                + "What was copied before stays, and the same command goes on from there.", problem);
+                + "Copies made before remain; repeat the command to continue.", problem);
         }
     }
 

@@ -119,7 +119,7 @@ internal static class CsvLayout
         }
     }
 
-    /// <summary>What says the part of a row, or null of one whose split is none.</summary>
+    /// <summary>Gives the part of a row; null if its split is not a known part.</summary>
     private static Func<Row, DataPart?> Parts(
         IReadOnlyList<Row> rows, string[] header, string table, DataFindings findings, int pathColumn, int labelColumn)
     {

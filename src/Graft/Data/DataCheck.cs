@@ -1,11 +1,12 @@
 namespace Graft.Data;
 
 /// <summary>
-/// Looks at every image of a data set: what cannot be read, what is there twice, what is hardly a picture. Nothing is changed.
+/// Checks every image of a data set: unreadable files, duplicates, leaks between training and test, blank, dark, blurred and tiny images.
+/// Nothing is changed.
 /// </summary>
 public static class DataCheck
 {
-    /// <summary>What the formats' files are usually called.</summary>
+    /// <summary>Usual extensions of each format.</summary>
     private static readonly Dictionary<string, string[]> Extensions = new(StringComparer.Ordinal)
     {
         ["JPEG"] = [".jpg", ".jpeg", ".jpe", ".jfif"],
@@ -30,7 +31,7 @@ public static class DataCheck
         var readable = Enumerable.Range(0, entries.Count).Where(index => found[index].Problem is null).ToList();
         var images = readable.ToDictionary(index => index, index => new CheckedImage(
             entries[index].File, entries[index].Path, entries[index].Part, entries[index].Class, found[index].Format,
-            found[index].Width, found[index].Height, found[index].IsGrey, found[index].Bytes)
+            found[index].Width, found[index].Height, found[index].IsGrayscale, found[index].Bytes)
         {
             Hash = found[index].Hash,
             Look = found[index].Look,
@@ -104,7 +105,7 @@ public static class DataCheck
 
     private static List<Entry> Entries(LabeledImages photos)
     {
-        // What was split off by us is no part of the data set.
+        // A validation split of our own is not part of the data set.
         var isDivided = photos.Test.Count > 0 || (photos.Validation.Count > 0 && !photos.ValidationWasSplit);
         return
         [
@@ -142,7 +143,7 @@ public static class DataCheck
     {
         var sameBytes = readable.GroupBy(index => found[index].Hash, StringComparer.Ordinal).Select(group => group.ToArray()).ToList();
         var exact = sameBytes.SelectMany(group => group.Skip(1).Select(index => (group[0], index)));
-        // Two blank pictures look alike and say nothing of one another.
+        // Blank pictures all look alike.
         var distinct = sameBytes.Select(group => group[0]).Where(index => found[index].Contrast >= options.BlankContrast)
             .Select(index => (index, found[index].Look!)).ToList();
         return Duplicates.Connect(found.Length, exact.Concat(Duplicates.LookAlike(distinct, options)));

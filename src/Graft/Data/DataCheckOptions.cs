@@ -1,13 +1,13 @@
 namespace Graft.Data;
 
-/// <summary>What counts as worth a look. The defaults were set on photographs and find few that are as they should be.</summary>
+/// <summary>Thresholds of a data check. The defaults were set on photographs and report few good ones.</summary>
 public sealed record DataCheckOptions
 {
     /// <summary>Bits of the perceptual hash in which two pictures of one photo may differ: 0 to 20, default 8 of 63.</summary>
     public int LargestHashDistance { get; init; } = 8;
 
     /// <summary>
-    /// Least correlation of the grey values of two pictures of one photo, at 32×32: 0.9 to 1, default 0.97. Re-encoding and resizing leave
+    /// Least correlation of the gray values of two pictures of one photo, at 32×32: 0.9 to 1, default 0.97. Re-encoding and resizing leave
     /// 0.975 and more; two photos of one thing in a row may have as much.
     /// </summary>
     public double LeastCorrelation { get; init; } = 0.97;
@@ -24,10 +24,10 @@ public sealed record DataCheckOptions
     /// <summary>A picture with a shorter side of fewer pixels is tiny. Default 64.</summary>
     public int TinySidePixels { get; init; } = 64;
 
-    /// <summary>A picture whose longer side is more than so many times the shorter one is oddly shaped. At least 1, default 3.</summary>
+    /// <summary>Largest ratio of the longer side to the shorter one; beyond it, an image is oddly shaped. At least 1, default 3.</summary>
     public double OddAspect { get; init; } = 3;
 
-    /// <summary>Classes are unbalanced if the largest is more than so many times the smallest. At least 1, default 10.</summary>
+    /// <summary>Largest ratio of the largest class to the smallest; beyond it, the classes are imbalanced. At least 1, default 10.</summary>
     public double Imbalance { get; init; } = 10;
 
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>

@@ -8,10 +8,10 @@ namespace Graft.Data;
 /// <param name="Format">JPEG, PNG, …, by its content.</param>
 /// <param name="Width">In pixels, upright.</param>
 /// <param name="Height">In pixels, upright.</param>
-/// <param name="IsGrey">Whether it has no colour.</param>
+/// <param name="IsGrayscale">Whether it is grayscale.</param>
 /// <param name="Bytes">The size of the file.</param>
 public sealed record CheckedImage(
-    string File, string Path, string Part, string Class, string Format, int Width, int Height, bool IsGrey, long Bytes)
+    string File, string Path, string Part, string Class, string Format, int Width, int Height, bool IsGrayscale, long Bytes)
 {
     /// <summary>SHA-256 of the file, in hexadecimal digits.</summary>
     internal string Hash { get; init; } = "";
@@ -25,14 +25,14 @@ public sealed record CheckedImage(
 /// </summary>
 public sealed record DuplicateGroup(IReadOnlyList<CheckedImage> Images, bool IsExact)
 {
-    /// <summary>In training and in evaluation: what is measured there is too good.</summary>
+    /// <summary>In training and in evaluation: reported scores will be optimistic.</summary>
     public bool IsLeak => Images.Select(image => image.Part).Distinct().Skip(1).Any();
 
     /// <summary>One photo in two classes: one of the labels is likely wrong.</summary>
     public bool IsContradiction => Images.Select(image => image.Class).Distinct().Skip(1).Any();
 }
 
-/// <summary>What may be wrong with an image by itself.</summary>
+/// <summary>What may be wrong with a single image.</summary>
 public enum ImageFlaw
 {
     Blank,
@@ -42,7 +42,7 @@ public enum ImageFlaw
     OddAspect,
 }
 
-/// <summary>An image that is worth a look.</summary>
+/// <summary>An image to look at.</summary>
 /// <param name="Image">Which one.</param>
 /// <param name="Flaw">What it looks like.</param>
 /// <param name="Detail">The figure that says so: "12×12 pixels".</param>
@@ -55,7 +55,7 @@ public sealed record FlawedImage(CheckedImage Image, ImageFlaw Flaw, string Deta
 /// <param name="Probability">The probability of that one, 0 to 1.</param>
 public sealed record LabelSuspect(CheckedImage Image, double Given, string Suggested, double Probability);
 
-/// <summary>What a backbone's features say of the labels.</summary>
+/// <summary>A check of the labels with a backbone's features.</summary>
 /// <param name="Backbone">Its name in the catalogue.</param>
 /// <param name="Accuracy">
 /// The share of images whose given label is the most probable one, each image by a classifier that did not learn from it.
@@ -63,7 +63,7 @@ public sealed record LabelSuspect(CheckedImage Image, double Given, string Sugge
 /// <param name="Suspects">Those that are likely wrong, the most likely first.</param>
 public sealed record LabelCheck(string Backbone, double Accuracy, IReadOnlyList<LabelSuspect> Suspects);
 
-/// <summary>A file that is called by the name of another format than its content has.</summary>
+/// <summary>A file whose extension names another format than its content has.</summary>
 public sealed record MisnamedImage(CheckedImage Image, string Extension);
 
 /// <summary>What a check of a data set found.</summary>
@@ -89,7 +89,7 @@ public sealed record DataCheckReport
     /// <summary>Images that do not decode, with the reason.</summary>
     public required IReadOnlyList<SkippedFile> Unreadable { get; init; }
 
-    /// <summary>Files among the images that are none, or of a format that is not read.</summary>
+    /// <summary>Other files among the images, or images of a format that is not supported.</summary>
     public required IReadOnlyList<SkippedFile> Others { get; init; }
 
     public required IReadOnlyList<MisnamedImage> Misnamed { get; init; }
@@ -113,7 +113,7 @@ public sealed record DataCheckReport
     /// <summary>The largest and the smallest class, if their sizes differ so much that accuracy alone would mislead; else null.</summary>
     public (string Largest, int Most, string Smallest, int Fewest)? Imbalance { get; init; }
 
-    /// <summary>Whether there is nothing worth a look.</summary>
+    /// <summary>Whether nothing was found.</summary>
     public bool IsClean =>
         Warnings.Count + Unreadable.Count + Others.Count + Misnamed.Count + Duplicates.Count + Flawed.Count == 0 && Imbalance is null
         && Labels is null or { Suspects.Count: 0 };

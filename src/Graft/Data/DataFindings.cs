@@ -194,7 +194,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         var sizes = train.CountBy(image => image.Class).ToArray();
         var (most, least) = (sizes.MaxBy(size => size.Value), sizes.MinBy(size => size.Value));
         if (most.Value > StrongImbalance * least.Value)
-            Note($"The classes are unbalanced: '{classes[most.Key]}' has {most.Value} training images, " +
+            Note($"The classes are imbalanced: '{classes[most.Key]}' has {most.Value} training images, " +
                 $"'{classes[least.Key]}' {least.Value}. Judge by macro F1 rather than accuracy.");
     }
 

@@ -36,16 +36,16 @@ public sealed class DataSplit
     /// <summary>In the order of the data set.</summary>
     public IReadOnlyList<SplitImage> Images { get; }
 
-    /// <summary>How many images are in no part, because counts or ratios ask for fewer than there are.</summary>
+    /// <summary>Number of images in no part, because counts or ratios ask for fewer than there are.</summary>
     public int LeftOut { get; }
 
     /// <summary>Files that cannot be read and are in no part.</summary>
     public IReadOnlyList<SkippedFile> Skipped { get; }
 
-    /// <summary>How many images were bound to others, as duplicates or by the group pattern.</summary>
+    /// <summary>Number of images that stay together with others, as duplicates or by the group pattern.</summary>
     public int KeptTogether { get; }
 
-    /// <summary>What is worth saying but stops nothing, a sentence each.</summary>
+    /// <summary>Remarks that stop nothing, a sentence each.</summary>
     public IReadOnlyList<string> Notes { get; }
 
     /// <summary>Images per class of a part.</summary>
@@ -73,7 +73,7 @@ public sealed class DataSplit
         var files = images.Select(image => DataCheck.RelativePath(photos.Source, image)).ToArray();
         var notes = new List<string>(photos.Notes);
         if (photos.Test.Count > 0 || (photos.Validation.Count > 0 && !photos.ValidationWasSplit))
-            notes.Add($"'{photos.Source}' is divided already; all of its images are divided anew.");
+            notes.Add($"'{photos.Source}' is already divided; all of its images are divided again.");
 
         var pairs = new List<(int, int)>();
         IReadOnlyList<SkippedFile> unreadable = [];
@@ -112,9 +112,9 @@ public sealed class DataSplit
             if (classes.Count > 0 && absent.Length > 0) notes.Add($"{names[p]} has no images of {DataFindings.Named(absent)}.");
             if (classes.Count > 0) continue;
             problems.Add(bound.Count == 0
-                ? $"{names[p]} would get none of the {usable.Count:N0} images. Ask for a larger share of them."
-                : $"{names[p]} would get none of the {usable.Count:N0} images: {bound.Sum(group => group.Count):N0} of them are bound together in "
-                    + $"groups of up to {bound.Max(group => group.Count):N0}, which stay whole. Make smaller groups, or ask for other shares.");
+                ? $"{names[p]} would get none of the {usable.Count:N0} images. Give it a larger share."
+                : $"{names[p]} would get none of the {usable.Count:N0} images: {bound.Sum(group => group.Count):N0} of them are in "
+                    + $"groups of up to {bound.Max(group => group.Count):N0} that stay together. Make smaller groups, or choose other shares.");
         }
         if (problems.Count > 0) throw new DataException(photos.Source, problems);
     }

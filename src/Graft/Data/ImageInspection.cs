@@ -25,7 +25,7 @@ internal sealed record ImageInspection
     public int Height { get; private init; }
 
     /// <summary>Whether red, green and blue are the same everywhere.</summary>
-    public bool IsGrey { get; private init; }
+    public bool IsGrayscale { get; private init; }
 
     /// <summary>Mean and standard deviation of the brightness, 0 to 255.</summary>
     public double Brightness { get; private init; }
@@ -64,7 +64,7 @@ internal sealed record ImageInspection
             Format = ImageDecoder.FormatOf(file) ?? "",
             Width = image.Width,
             Height = image.Height,
-            IsGrey = HasNoColor(image.Pixels),
+            IsGrayscale = HasNoColor(image.Pixels),
             Brightness = brightness,
             Contrast = contrast,
             Sharpness = sharpness,

@@ -45,10 +45,10 @@ public sealed class LabeledImages
     /// <summary>Train, validation and test images, in this order.</summary>
     public IEnumerable<LabeledImage> All => Train.Concat(Validation).Concat(Test);
 
-    /// <summary>Files that are no usable images, but for hidden ones and what systems leave behind.</summary>
+    /// <summary>Files that are not usable images, hidden files and files of operating systems excepted.</summary>
     public IReadOnlyList<SkippedFile> Skipped { get; }
 
-    /// <summary>What is worth saying but stops nothing, a sentence each.</summary>
+    /// <summary>Remarks that stop nothing, a sentence each; <see cref="Warnings"/> first.</summary>
     public IReadOnlyList<string> Notes { get; }
 
     /// <summary>Whether the source had no validation images, so that training images were split off.</summary>

@@ -4,9 +4,9 @@ using Graft.Imaging;
 namespace Graft.Data;
 
 /// <summary>
-/// What a picture looks like in 64 bits and 32×32 grey values: nearly the same after re-encoding, resizing or a little editing, and
+/// What a picture looks like in 64 bits and 32×32 gray values: nearly the same after re-encoding, resizing or a little editing, and
 /// different for another photo, even of the same thing. The bits say of the 8×8 lowest frequencies of a cosine transform which are above
-/// their median (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010); the grey values then confirm.
+/// their median (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010); the gray values then confirm.
 /// </summary>
 internal sealed class PerceptualHash
 {
@@ -17,23 +17,23 @@ internal sealed class PerceptualHash
                                                   from position in Enumerable.Range(0, Side)
                                                   select (float)Math.Cos(Math.PI * frequency * (2 * position + 1) / (2.0 * Side))];
 
-    /// <summary>Grey values less their mean, divided by their norm: a product of two is their correlation. In 8 bits and a sign.</summary>
-    private readonly sbyte[] _grey;
+    /// <summary>Gray values less their mean, divided by their norm: a product of two is their correlation. In 8 bits and a sign.</summary>
+    private readonly sbyte[] _gray;
     private readonly double _norm;
 
-    private PerceptualHash(ulong bits, sbyte[] grey) =>
-        (Bits, _grey, _norm) = (bits, grey, Math.Sqrt(grey.Sum(value => (double)value * value)));
+    private PerceptualHash(ulong bits, sbyte[] gray) =>
+        (Bits, _gray, _norm) = (bits, gray, Math.Sqrt(gray.Sum(value => (double)value * value)));
 
     public ulong Bits { get; }
 
     public static PerceptualHash Of(RgbImage image)
     {
         var small = Resampler.Resize(image, Side, Side, Interpolation.Bilinear);
-        var grey = new float[Side * Side];
-        for (var i = 0; i < grey.Length; i++) grey[i] = Luma(small.Pixels.AsSpan(3 * i, 3));
-        var mean = grey.Average();
-        var largest = Math.Max(1, grey.Max(value => Math.Abs(value - mean)));
-        return new(BitsOf(grey), [.. grey.Select(value => (sbyte)MathF.Round((value - mean) / largest * sbyte.MaxValue))]);
+        var gray = new float[Side * Side];
+        for (var i = 0; i < gray.Length; i++) gray[i] = Luma(small.Pixels.AsSpan(3 * i, 3));
+        var mean = gray.Average();
+        var largest = Math.Max(1, gray.Max(value => Math.Abs(value - mean)));
+        return new(BitsOf(gray), [.. gray.Select(value => (sbyte)MathF.Round((value - mean) / largest * sbyte.MaxValue))]);
     }
 
     /// <summary>ITU-R BT.601, as Pillow's convert("L"), 0 to 255.</summary>
@@ -42,12 +42,12 @@ internal sealed class PerceptualHash
     /// <summary>How many bits differ: 0 to 63.</summary>
     public int Distance(PerceptualHash other) => BitOperations.PopCount(Bits ^ other.Bits);
 
-    /// <summary>Correlation of the grey values, -1 to 1; 0 where one is blank.</summary>
+    /// <summary>Correlation of the gray values, -1 to 1; 0 where one is blank.</summary>
     public double Correlation(PerceptualHash other)
     {
         if (_norm == 0 || other._norm == 0) return 0;
         var sum = 0;
-        for (var i = 0; i < _grey.Length; i++) sum += _grey[i] * other._grey[i];
+        for (var i = 0; i < _gray.Length; i++) sum += _gray[i] * other._gray[i];
         return sum / (_norm * other._norm);
     }
 
@@ -56,17 +56,17 @@ internal sealed class PerceptualHash
     {
         if (_norm == 0 || other._norm == 0) return 0;
         var sum = 0;
-        for (var i = 0; i < _grey.Length; i++) sum += _grey[i] * other._grey[i / Side * Side + Side - 1 - i % Side];
+        for (var i = 0; i < _gray.Length; i++) sum += _gray[i] * other._gray[i / Side * Side + Side - 1 - i % Side];
         return sum / (_norm * other._norm);
     }
 
-    private static ulong BitsOf(float[] grey)
+    private static ulong BitsOf(float[] gray)
     {
         // [Side, Frequencies]: rows transformed, of each the lowest frequencies.
         var rows = new float[Side * Frequencies];
         for (var y = 0; y < Side; y++)
             for (var u = 0; u < Frequencies; u++)
-                rows[y * Frequencies + u] = Dot(grey.AsSpan(y * Side, Side), Cosines.AsSpan(u * Side, Side));
+                rows[y * Frequencies + u] = Dot(gray.AsSpan(y * Side, Side), Cosines.AsSpan(u * Side, Side));
         var coefficients = new float[Frequencies * Frequencies];
         Span<float> column = stackalloc float[Side];
         for (var u = 0; u < Frequencies; u++)

@@ -3,7 +3,7 @@ using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
 
 namespace Graft.Data;
 
-/// <summary>The photos that a path means, and what was meant and is none.</summary>
+/// <summary>The photos that a path stands for, and the paths that are not photos.</summary>
 /// <param name="Photos">Files that may be photos; what does not decode is found out later.</param>
 /// <param name="Skipped">Paths that lead nowhere, and images that cannot be read, with the reason. Other files are not listed.</param>
 public sealed record FoundPhotos(IReadOnlyList<string> Photos, IReadOnlyList<SkippedFile> Skipped);
@@ -13,7 +13,7 @@ public static class PhotoPaths
 {
     private static readonly StringComparison Case = OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
 
-    /// <summary>The photos at a path, in the ordinal order of their paths. Hidden files and what systems leave behind do not count.</summary>
+    /// <summary>The photos at a path, in the ordinal order of their paths. Hidden files and files of operating systems are ignored.</summary>
     /// <param name="path">
     /// A file, taken whatever it is called; a folder; or a pattern in which <c>*</c> stands for any part of a name and <c>**</c> for any
     /// folders, also none.

@@ -33,8 +33,8 @@ public enum SuspectKind
 public sealed record Suspect(string File, string Path, SuspectKind Kind, string Reason);
 
 /// <summary>
-/// Moves suspects out of a data set into a folder of their own, under the paths they had, and back again. A list there,
-/// <see cref="ListName"/>, knows each file before it is moved; nothing is ever deleted or written over.
+/// Moves suspects out of a data set into a folder of their own, keeping their relative paths, and back. A list there,
+/// <see cref="ListName"/>, records each file before it is moved; nothing is ever deleted or overwritten.
 /// </summary>
 public static class Quarantine
 {
@@ -52,7 +52,7 @@ public static class Quarantine
     // Names may hold anything, line breaks too.
     private static readonly CsvReaderOptions Format = new() { AllowLineBreaksInQuotes = true, MaxRecordSize = 1 << 20 };
 
-    /// <summary>What is moved unless told otherwise: figures such as sharpness are too often wrong to act on unseen.</summary>
+    /// <summary>Moved by default; measures such as sharpness are too unreliable to act on without a look.</summary>
     public static IReadOnlySet<SuspectKind> UsualKinds { get; } = new HashSet<SuspectKind>
     {
         SuspectKind.Unreadable, SuspectKind.Duplicate, SuspectKind.Contradiction, SuspectKind.Blank,
@@ -88,13 +88,13 @@ public static class Quarantine
     public static void CheckFolder(string source, string folder)
     {
         if (!Directory.Exists(source))
-            throw new DataException($"'{source}' is a table: its rows would miss their images. Remove the rows, or check the folder.");
+            throw new DataException($"'{source}' is a table, and moving images would break its rows. Remove the rows, or check the folder.");
         if (OutputFolder.Contains(OutputFolder.RealPath(source), OutputFolder.RealPath(folder)))
-            throw new DataException($"'{folder}' lies inside '{source}', where it would be taken for a class. Name another folder.");
-        if (File.Exists(folder)) throw new DataException($"'{folder}' is a file. Name a folder to move photos into.");
+            throw new DataException($"'{folder}' lies inside '{source}', where it would be read as a class. Choose another folder.");
+        if (File.Exists(folder)) throw new DataException($"'{folder}' is a file. Choose a folder.");
         var list = Path.Combine(folder, ListName);
         if (Directory.Exists(folder) && !File.Exists(list) && Directory.EnumerateFileSystemEntries(folder).Any(IsForeign))
-            throw new DataException($"'{folder}' is not empty and no quarantine. Name a new folder.");
+            throw new DataException($"'{folder}' is not empty and not a quarantine folder. Choose a new folder.");
 
         // A process that has just begun has no list yet.
         static bool IsForeign(string entry) => Path.GetFileName(entry) is var name && name != LockName && !WholeFile.IsDraft(name);
@@ -125,7 +125,7 @@ public static class Quarantine
             foreach (var suspect in suspects)
             {
                 cancellation.ThrowIfCancellationRequested();
-                // Another process, which began with the same photos, has moved it.
+                // Another process that checked the same photos has moved it.
                 if (!IsThere(suspect.Path) && gone.Contains(suspect.File)) continue;
                 if ((data.ProblemWith(suspect.File) ?? aside.ProblemWith(suspect.File)) is { } outside)
                 {
@@ -144,7 +144,7 @@ public static class Quarantine
         {
             throw new DataException(
                 $"No {(moved == 0 ? "" : "more ")}photos can be moved into {folder}: {problem.Message} "
-                + (moved == 0 ? "Name another folder." : $"The {moved:N0} that were moved before are on its list."));
+                + (moved == 0 ? "Choose another folder." : $"The {moved:N0} that were moved before are on its list."));
         }
         return (moved, left);
     }
@@ -162,7 +162,7 @@ public static class Quarantine
     public static (int Restored, IReadOnlyList<SkippedFile> Left) Undo(string source, string folder, CancellationToken cancellation = default)
     {
         var list = Path.Combine(folder, ListName);
-        if (!File.Exists(list)) throw new DataException($"'{folder}' is no quarantine: there is no {ListName} in it.");
+        if (!File.Exists(list)) throw new DataException($"'{folder}' is not a quarantine folder: it has no {ListName}.");
         using var own = Lock(folder, cancellation);
         // Another process may have moved everything back meanwhile.
         var rows = File.Exists(list) ? ReadRows(list) : [];
@@ -171,7 +171,7 @@ public static class Quarantine
         {
             var origin = rows[0].MovedFrom;
             throw new DataException(
-                $"The photos in '{folder}' came out of '{origin}', not out of '{source}'. "
+                $"The photos in '{folder}' come from '{origin}', not from '{source}'. "
                 + $"Move them back there: graft data check {origin} --quarantine {folder} --undo");
         }
         var (restored, left, kept) = (0, new List<SkippedFile>(), new List<Row>());
@@ -187,14 +187,14 @@ public static class Quarantine
             var (from, back) = (aside.PathOf(row.MovedTo), data.PathOf(row.File));
             var problem = (IsThere(from), IsThere(back)) switch
             {
-                _ when IsForeign(row) => $"it came out of {row.MovedFrom}",
+                _ when IsForeign(row) => $"it comes from {row.MovedFrom}",
                 (true, false) => Problem(() =>
                 {
                     Directory.CreateDirectory(Path.GetDirectoryName(back)!);
                     MoveEntry(from, back);
                 }),
-                (true, true) => $"there is a file {back} by now",
-                (false, false) => "it is neither here nor there",
+                (true, true) => $"a file {back} exists now",
+                (false, false) => "it is in neither folder",
                 _ => "",
             };
             if (problem is null)
@@ -222,7 +222,7 @@ public static class Quarantine
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new DataException($"{restored:N0} files are back in {source}, but the list {list} cannot be brought up to date: {problem.Message}");
+            throw new DataException($"{restored:N0} files are back in {source}, but the list {list} cannot be updated: {problem.Message}");
         }
         own.Dispose();
         _ = Problem(() =>

@@ -15,7 +15,7 @@ public enum SplitMode
     Csv,
 }
 
-/// <summary>Writes a split down, complete or not at all; nothing is written over.</summary>
+/// <summary>Writes a split to folders or a table, whole or not at all; nothing is overwritten.</summary>
 public static partial class SplitWriter
 {
     /// <summary>Writes folders <c>train/CLASS/…</c>, <c>val/…</c>, <c>test/…</c>, or a table.</summary>
@@ -23,7 +23,7 @@ public static partial class SplitWriter
     /// <param name="target">A new folder, or for a table a new file.</param>
     /// <param name="mode">How.</param>
     /// <param name="progress">Images written.</param>
-    /// <param name="cancellation">Leaves nothing behind.</param>
+    /// <param name="cancellation">Leaves no files.</param>
     /// <exception cref="DataException">
     /// The target is unsuitable, see <see cref="CheckTarget"/>, cannot be written, or the file system knows no hard links.
     /// </exception>
@@ -40,7 +40,7 @@ public static partial class SplitWriter
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new DataException($"The split cannot be written to {target}: {problem.Message} Nothing of it is left there. Name another place with --into.");
+            throw new DataException($"The split cannot be written to {target}: {problem.Message} Nothing was left there. Choose another place.");
         }
     }
 
@@ -54,18 +54,18 @@ public static partial class SplitWriter
     public static void CheckTarget(string source, string target, SplitMode mode)
     {
         if (File.Exists(target))
-            throw new DataException($"There is a file {target} already, and nothing is written over. Name another one.");
+            throw new DataException($"The file {target} exists and is not overwritten. Choose another name.");
         if (mode == SplitMode.Csv)
         {
             if (Directory.Exists(target)) throw new DataException($"{target} is a folder. Name a new .csv file for the table.");
             if (!Path.GetExtension(target).Equals(".csv", StringComparison.OrdinalIgnoreCase))
-                throw new DataException($"A table is known by its extension. Name it {target}.csv.");
+                throw new DataException($"A table needs the extension .csv. Name it {target}.csv.");
             return;
         }
         if (Directory.Exists(source) && OutputFolder.Contains(OutputFolder.RealPath(source), OutputFolder.RealPath(target)))
-            throw new DataException($"'{target}' lies inside '{source}', where it would be taken for photos of it. Name a folder elsewhere.");
+            throw new DataException($"'{target}' lies inside '{source}', so its photos would count as photos of the data set. Choose a folder elsewhere.");
         if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any())
-            throw new DataException($"The folder {target} is not empty, and nothing is written over. Name a new one.");
+            throw new DataException($"The folder {target} is not empty, and nothing is overwritten. Choose a new folder.");
     }
 
     private static void WriteFolders(
@@ -75,7 +75,7 @@ public static partial class SplitWriter
         var final = OutputFolder.RealPath(target);
         Directory.CreateDirectory(Path.GetDirectoryName(final)!);
         using var own = FileLock.TryTake($"{final}.lock")
-            ?? throw new DataException($"Another process is writing {target} now. Wait until it is done, or name another folder with --into.");
+            ?? throw new DataException($"Another process is writing {target} now. Wait until it is done, or choose another folder.");
         // It may have been written while this process read the photos.
         CheckTarget(split.Source, target, mode);
         RemoveDraftsOf(final);
@@ -110,7 +110,7 @@ public static partial class SplitWriter
         [
             .. split.Classes.Select(name => (name, Problem: OutputFolder.ProblemWithName(name))).Where(entry => entry.Problem is not null)
                 .Select(entry => $"The class '{VisibleText.Of(entry.name)}' cannot be a folder: its name {entry.Problem}. "
-                    + "Rename the class, or write a table: --into OUT.csv"),
+                    + "Rename the class, or write a table (.csv)."),
         ];
         if (problems.Count > 0) throw new DataException(split.Source, problems);
     }
@@ -159,14 +159,14 @@ public static partial class SplitWriter
 
     private static void Link(string existing, string path)
     {
-        // A link to a link would follow where that one goes; a user means the photo.
+        // A hard link to a symbolic link would link the link, not the photo.
         if (new FileInfo(existing).ResolveLinkTarget(returnFinalTarget: true) is { } real) existing = real.FullName;
         var made = OperatingSystem.IsWindows() ? CreateHardLink(path, Path.GetFullPath(existing), 0) : LinkFile(existing, path) == 0;
         if (!made)
         {
             throw new DataException(
                 $"No hard link can be made from {existing}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}. "
-                + "Both folders must lie on one file system that knows links; else copy, or write a table.");
+                + "Hard links need both folders on one file system that supports them. Copy the files, or write a table.");
         }
     }
 

@@ -1,6 +1,6 @@
 namespace Graft.Data;
 
-/// <summary>Splits labelled items in two so that every class keeps its share in both parts.</summary>
+/// <summary>Splits labeled items in two so that every class keeps its share in both parts.</summary>
 public static class StratifiedSplit
 {
     /// <summary>

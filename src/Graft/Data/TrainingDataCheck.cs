@@ -6,12 +6,12 @@ namespace Graft.Data;
 /// What is wrong with a run's data as far as it can be said at no cost: from the hashes of the files, which the feature cache needs anyway,
 /// and from counts. <see cref="DataCheck"/> says the rest.
 /// </summary>
-/// <param name="Leaks">Validation and test images whose very bytes are among the training images too, or test images that validate.</param>
-/// <param name="Contradictions">Images whose very bytes have another label elsewhere.</param>
+/// <param name="Leaks">Validation and test images that are byte-for-byte copies of training images, or test images that are copies of validation images.</param>
+/// <param name="Contradictions">Images that are byte-for-byte copies of an image with another label.</param>
 /// <param name="SmallClasses">The classes with fewer than 20 training images, and how many these have.</param>
 public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyDictionary<string, int> SmallClasses)
 {
-    /// <summary>With fewer, what is learned of a class, and measured on it, hangs on single photos.</summary>
+    /// <summary>With fewer, scores of a class depend on single photos.</summary>
     private const int FewImages = 20;
 
     /// <param name="photos">The images as they were used.</param>
@@ -46,17 +46,17 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
     public IReadOnlyList<string> Warnings =>
     [
         .. Leaks == 0 ? (string[])[] :
-            [$"LEAK: {Photos(Leaks)} to validate or test on {(Leaks == 1 ? "is" : "are")} in training too, byte for byte. "
-                + "What is measured is too good."],
+            [$"LEAK: {Photos(Leaks)} of validation or test {(Leaks == 1 ? "is" : "are")} in training too, byte for byte. "
+                + "Reported scores will be optimistic."],
         .. Contradictions == 0 ? (string[])[] :
-            [$"{Photos(Contradictions)} have the very bytes of a photo with another label. One of the labels is wrong."],
+            [$"{Photos(Contradictions)} are byte-for-byte copies of a photo with another label. One of the labels is wrong."],
     ];
 
     /// <summary>What else is worth knowing, a sentence each.</summary>
     public IReadOnlyList<string> Notes => SmallClasses.Count == 0 ? [] :
     [
         $"Few photos to train on: {DataFindings.Some([.. SmallClasses.Select(count => $"{count.Key} {count.Value}")])}. "
-            + $"Of classes with fewer than {FewImages}, take the figures as rough.",
+            + $"Scores of classes with fewer than {FewImages} photos are rough.",
     ];
 
     /// <summary>SHA-256 of each file; null of those that cannot be read now.</summary>

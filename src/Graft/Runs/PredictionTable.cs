@@ -6,18 +6,18 @@ using Graft.Evaluation;
 
 namespace Graft.Runs;
 
-/// <summary>What a model said of an image whose class is known.</summary>
+/// <summary>A prediction for an image whose class is known.</summary>
 /// <param name="Path">The image's file, with its full path.</param>
 /// <param name="Split">The part of the data that the image belongs to: <c>val</c>, <c>test</c>.</param>
 /// <param name="Label">The true class, from 0.</param>
 /// <param name="Probabilities">One number per class.</param>
-/// <param name="Place">Where it lies on the map of features; null without a map, or where it was left out.</param>
+/// <param name="Place">Its place on the map of features; null without a map, or if it was left out.</param>
 public sealed record EvaluatedImage(string Path, string Split, int Label, IReadOnlyList<float> Probabilities, MapPoint? Place = null)
 {
     /// <summary>The most probable class; of equally probable ones the first.</summary>
     public int Predicted { get; } = Enumerable.Range(0, Probabilities.Count).MaxBy(index => Probabilities[index]);
 
-    public bool IsRight => Predicted == Label;
+    public bool IsCorrect => Predicted == Label;
 
     /// <summary>The probability of <see cref="Predicted"/>, from 0 to 1.</summary>
     public double Confidence => Probabilities[Predicted];
@@ -79,7 +79,7 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
 
     /// <summary>Reads a folder's <c>predictions.csv</c>.</summary>
     /// <param name="classes">In the order of the labels.</param>
-    /// <returns>Null if there is none.</returns>
+    /// <returns>Null if the folder has none.</returns>
     /// <exception cref="GraftException">The file is damaged, or is of other classes.</exception>
     public static PredictionTable? Load(string folder, IReadOnlyList<string> classes)
     {
@@ -115,7 +115,7 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
         }
         catch (Exception problem) when (problem is IOException or FormatException or CsvFormatException or UnauthorizedAccessException)
         {
-            throw new GraftException($"{path} cannot be read: {problem.Message} Put the file back as it was, or train the run again.", problem);
+            throw new GraftException($"{path} cannot be read: {problem.Message} Restore the file, or train the run again.", problem);
         }
     }
 

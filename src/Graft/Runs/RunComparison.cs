@@ -80,7 +80,7 @@ public sealed class RunComparison
             return new(first, second, shared.Count, null, FormattableString.Invariant(
                 $"{a} and {b} were measured on the same {shared.Count:N0} images, but {relabeled:N0} of them had another label: which is better cannot be told from their figures."));
         }
-        var test = McNemarTest.Of([.. shared.Select(pair => ofFirst[pair.index].IsRight)], [.. shared.Select(pair => ofSecond[pair.other].IsRight)]);
+        var test = McNemarTest.Of([.. shared.Select(pair => ofFirst[pair.index].IsCorrect)], [.. shared.Select(pair => ofSecond[pair.other].IsCorrect)]);
         return new(first, second, shared.Count, test, Verdict(a, b, test, shared.Count));
     }
 

@@ -129,8 +129,8 @@ public sealed class DataCheckTests : IDisposable
 
         var report = Check();
 
-        Assert.Equal(["dog/grey.png"], report.Images.Where(image => image.IsGrey).Select(image => image.File));
-        Assert.Equal(("PNG", 160, 120), report.Images.Where(image => image.IsGrey).Select(image => (image.Format, image.Width, image.Height)).Single());
+        Assert.Equal(["dog/grey.png"], report.Images.Where(image => image.IsGrayscale).Select(image => image.File));
+        Assert.Equal(("PNG", 160, 120), report.Images.Where(image => image.IsGrayscale).Select(image => (image.Format, image.Width, image.Height)).Single());
         Assert.Equal(("dog", 21, "cat", 2), report.Imbalance);
         Assert.Equal([""], report.Parts);
     }
@@ -241,7 +241,7 @@ public sealed class DataCheckTests : IDisposable
         Quarantine.Move(other, [new("y.jpg", foreign, SuspectKind.Unreadable, "")], aside, TestContext.Current.CancellationToken);
         var (restored, left) = Quarantine.Undo(other, aside, TestContext.Current.CancellationToken);
         Assert.Equal(1, restored);
-        Assert.Contains("came out of", Assert.Single(left).Reason, StringComparison.Ordinal);
+        Assert.Contains("comes from", Assert.Single(left).Reason, StringComparison.Ordinal);
         Assert.True(File.Exists(foreign));
         Assert.False(File.Exists(broken));
 

@@ -211,7 +211,7 @@ public sealed class DataSplitTests : IDisposable
         Directory.CreateDirectory(_pictures.Outside("folder.csv"));
         Assert.Contains("is a folder", Refused(_pictures.Outside("folder.csv"), SplitMode.Csv), StringComparison.Ordinal);
         File.WriteAllText(_pictures.Outside("file"), "");
-        Assert.Contains("--into", Refused(Path.Combine(_pictures.Outside("file"), "split.csv"), SplitMode.Csv), StringComparison.Ordinal);
+        Assert.Contains("cannot be written", Refused(Path.Combine(_pictures.Outside("file"), "split.csv"), SplitMode.Csv), StringComparison.Ordinal);
         Assert.Equal(["cat", "dog"], Directory.GetFileSystemEntries(split.Source).Select(Path.GetFileName).Order(StringComparer.Ordinal));
 
         SplitWriter.Write(split, _pictures.Outside("new/folder/split.csv"), SplitMode.Csv, cancellation: TestContext.Current.CancellationToken);
@@ -319,7 +319,7 @@ public sealed class DataSplitTests : IDisposable
         var split = Split(Unread);
 
         Assert.Equal(40, split.Images.Count);
-        Assert.Contains("divided already", Assert.Single(split.Notes), StringComparison.Ordinal);
+        Assert.Contains("is already divided", Assert.Single(split.Notes), StringComparison.Ordinal);
         Assert.Equal(40, SplitWriter.Named(split).Select(named => named.File).Distinct().Count());
     }
 

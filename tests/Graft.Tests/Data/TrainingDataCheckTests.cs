@@ -30,8 +30,8 @@ public sealed class TrainingDataCheckTests : IDisposable
         Assert.Equal((1, 2), (check.Leaks, check.Contradictions));
         Assert.Equal(
             [
-                "LEAK: 1 photo to validate or test on is in training too, byte for byte. What is measured is too good.",
-                "2 photos have the very bytes of a photo with another label. One of the labels is wrong.",
+                "LEAK: 1 photo of validation or test is in training too, byte for byte. Reported scores will be optimistic.",
+                "2 photos are byte-for-byte copies of a photo with another label. One of the labels is wrong.",
             ],
             check.Warnings);
         Assert.Empty(check.Notes);
@@ -60,7 +60,7 @@ public sealed class TrainingDataCheckTests : IDisposable
 
         var check = Check();
         Assert.Equal(
-            "Few photos to train on: eel 3, dog 19. Of classes with fewer than 20, take the figures as rough.", Assert.Single(check.Notes));
+            "Few photos to train on: eel 3, dog 19. Scores of classes with fewer than 20 photos are rough.", Assert.Single(check.Notes));
         Assert.Empty(check.Warnings);
 
         PutMany("train/dog", 20);

@@ -53,11 +53,11 @@ public sealed partial class DataCheckPageTests : IDisposable
 
         var html = DataCheckPage.ToHtml(report);
 
-        string[] titles = ["Leaks: 1", "One photo in several classes: 1", "Labels worth a look: 1"];
+        string[] titles = ["Leaks: 1", "One photo in several classes: 1", "Likely label errors: 1"];
         int[] places = [.. titles.Select(title => html.IndexOf($">{title}</h2>", StringComparison.Ordinal))];
         Assert.DoesNotContain(-1, places);
         Assert.Equal(places.Order(), places);
-        Assert.Contains("gave 87.5 % of the photos their label", html, StringComparison.Ordinal);
+        Assert.Contains("agree with 87.5 % of the labels", html, StringComparison.Ordinal);
         Assert.Matches(@"cat <span class=""keep"">3\.1 %</span>, rather <b>dog &amp; co</b> <span class=""keep"">90\.0 %</span>", html);
         Assert.Contains("<b>cat, test</b>", html, StringComparison.Ordinal);
         Assert.Contains("<small>train/cat/0.jpg</small>", html, StringComparison.Ordinal);

@@ -17,7 +17,7 @@ public class RunComparisonTests
 
         Assert.Equal("test", comparison.Split);
         var pair = Assert.Single(comparison.Pairs);
-        var right = first.Predictions.Of("test").Zip(second.Predictions.Of("test"), (a, b) => (a.IsRight, b.IsRight)).ToList();
+        var right = first.Predictions.Of("test").Zip(second.Predictions.Of("test"), (a, b) => (a.IsCorrect, b.IsCorrect)).ToList();
         Assert.Equal(right.Count(both => both is (true, false)), pair.Test!.OnlyFirst);
         Assert.Equal(right.Count(both => both is (false, true)), pair.Test.OnlySecond);
         Assert.Equal(9, pair.SharedImages);

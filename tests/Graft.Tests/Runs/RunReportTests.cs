@@ -205,7 +205,7 @@ public partial class RunReportTests
         string[] explained = Pictures("places");
         Assert.Equal([names[8], $"{names[8]}, heat map", names[6], $"{names[6]}, heat map"], explained[..4]);
         Assert.Equal(
-            run.Predictions.Of("test").Where(image => image.IsRight).GroupBy(image => image.Label).OrderBy(ofClass => ofClass.Key)
+            run.Predictions.Of("test").Where(image => image.IsCorrect).GroupBy(image => image.Label).OrderBy(ofClass => ofClass.Key)
                 .Select(ofClass => Path.GetFileName(ofClass.MaxBy(image => image.Confidence)!.Path)).Take(2),
             [explained[4], explained[6]]);
 

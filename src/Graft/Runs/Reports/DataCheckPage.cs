@@ -17,11 +17,11 @@ public static class DataCheckPage
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(report.Source)));
         var sections = Sections(report).ToList();
         var body = new Html().Add($"<h1>{name}: data check</h1>\n");
-        body.Add($"<p>{Count(report.Images.Count, "photo")} in {report.Classes.Count:N0} classes{(report.IsClean ? "; nothing worth a look was found" : "")}. They lie in <code>{report.Source}</code>.</p>\n");
+        body.Add($"<p>{Count(report.Images.Count, "photo")} in {report.Classes.Count:N0} classes{(report.IsClean ? "; no problems found" : "")}. They lie in <code>{report.Source}</code>.</p>\n");
         body.Add(Page.Navigation(sections));
         foreach (var note in report.Notes) body.Add($"<p class=\"note\">{note}</p>\n");
         if (report.Imbalance is var (largest, most, smallest, fewest))
-            body.Add($"<p class=\"note\">Unbalanced: {largest} has {most:N0} photos, {smallest} {fewest:N0}. Judge by macro F1 rather than accuracy.</p>\n");
+            body.Add($"<p class=\"note\">Imbalanced: {largest} has {most:N0} photos, {smallest} {fewest:N0}. Judge by macro F1 rather than accuracy.</p>\n");
         body.Add(Page.Sections(sections));
         body.Add($"<footer>Made by Graft, which changed none of these files. This page asks for nothing else: it can be kept, sent and opened anywhere.</footer>\n");
         return Page.ToHtml($"{name}: data check", body);
@@ -37,7 +37,7 @@ public static class DataCheckPage
         if (leaks.Count > 0)
         {
             yield return new("leaks", Titled("Leaks", leaks.Count), Groups(
-                Html.Of($"One photo in training and in evaluation: what is measured there is too good. Believe no figure until they are gone: <code class=\"keep\">graft data check --quarantine</code> moves the spare copies aside, <code class=\"keep\">graft data split</code> divides the photos anew."),
+                Html.Of($"One photo in training and in evaluation: reported scores will be optimistic until they are gone: <code class=\"keep\">graft data check --quarantine</code> moves the spare copies aside, <code class=\"keep\">graft data split</code> divides the photos again."),
                 leaks), IsAlarming: true);
         }
         if (contradictions.Count > 0)
@@ -50,7 +50,7 @@ public static class DataCheckPage
             yield return new("copies", Titled("More than once in a class", copies.Count), Groups(
                 Html.Of($"Copies count double in training. Of each group the first is the one to keep."), copies));
         }
-        if (report.Labels is { } labels) yield return new("labels", Titled("Labels worth a look", labels.Suspects.Count), Labels(labels));
+        if (report.Labels is { } labels) yield return new("labels", Titled("Likely label errors", labels.Suspects.Count), Labels(labels));
         foreach (var flaw in report.Flawed.GroupBy(flawed => flawed.Flaw).OrderBy(flaw => flaw.Key))
         {
             yield return new($"{flaw.Key}".ToLowerInvariant(), Titled(TitleOf(flaw.Key), flaw.Count()), Gallery(
@@ -112,7 +112,7 @@ public static class DataCheckPage
     }
 
     private static Markup Labels(LabelCheck labels) => new Html()
-        .Add($"<p class=\"how\">Classifiers on features of {labels.Backbone}, none of which learnt from the photo it judges, gave {100 * labels.Accuracy:0.0} % of the photos their label. These are the photos whose label they find least probable, the most likely wrong first. Begin at the top, and stop when the labels are right for a while.</p>\n")
+        .Add($"<p class=\"how\">Classifiers on features of {labels.Backbone}, each trained on other photos than it predicts, agree with {100 * labels.Accuracy:0.0} % of the labels. These are the photos with the least probable labels, the most likely errors first. Start at the top, and stop when the labels have been correct for a while.</p>\n")
         .Add(Gallery(labels.Suspects.Count,
         [
             .. labels.Suspects.Take(MostSingles).Select(suspect => (suspect.Image, Html.Of(

@@ -35,8 +35,8 @@ internal static class PhotoSections
         {
             using var model = ImageClassifier.Open(run.Folder);
             using var explanation = new GradCam(model);
-            var wrong = images.Where(image => !image.IsRight).OrderByDescending(image => image.Confidence).Take(count / 2).ToList();
-            var right = images.Where(image => image.IsRight).GroupBy(image => image.Label).OrderBy(ofClass => ofClass.Key)
+            var wrong = images.Where(image => !image.IsCorrect).OrderByDescending(image => image.Confidence).Take(count / 2).ToList();
+            var right = images.Where(image => image.IsCorrect).GroupBy(image => image.Label).OrderBy(ofClass => ofClass.Key)
                 .SelectMany(ofClass => ofClass.OrderByDescending(image => image.Confidence).Select((image, rank) => (image, rank)))
                 .OrderBy(entry => entry.rank).ThenBy(entry => entry.image.Label).Take(count - wrong.Count).Select(entry => entry.image).ToList();
             html.Add($"<p class=\"how\">Grad-CAM: the brighter the colour, the more the place spoke for the class that the photo was given. Where that is not the thing itself but what happens to be around it, the model has learnt the wrong thing from these photos. What the network does not see is darkened.</p>\n");
@@ -74,7 +74,7 @@ internal static class PhotoSections
     public static Markup Caption(EvaluatedImage image, IReadOnlyList<string> classes, string root) =>
         Html.Of($"<figcaption>{What(image, classes)}<br><small>{Shown(image.Path, root)}</small></figcaption>");
 
-    private static Markup What(EvaluatedImage image, IReadOnlyList<string> classes) => image.IsRight
+    private static Markup What(EvaluatedImage image, IReadOnlyList<string> classes) => image.IsCorrect
         ? Html.Of($"{classes[image.Label]}, {Percent(image.Confidence)}")
         : Html.Of($"{classes[image.Label]}, taken for <b>{classes[image.Predicted]}</b>, {Percent(image.Confidence)} ({Percent(image.Probabilities[image.Label])} {classes[image.Label]})");
 

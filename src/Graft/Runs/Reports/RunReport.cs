@@ -219,7 +219,7 @@ public static class RunReport
 
     private static Markup Wrong(IReadOnlyList<EvaluatedImage> images, ResultDocument result, RunReportOptions options)
     {
-        var wrong = images.Where(image => !image.IsRight).OrderByDescending(image => image.Confidence).ToList();
+        var wrong = images.Where(image => !image.IsCorrect).OrderByDescending(image => image.Confidence).ToList();
         if (wrong.Count == 0) return Html.Of($"<p>None of the {images.Count:N0} photos.</p>\n");
         var html = new Html().Add($"<p class=\"how\">{wrong.Count:N0} of {images.Count:N0} photos, the surest errors first. Among these are photos with a wrong label, photos that show several things, and what the model has yet to learn.</p>\n");
         html.Add(PhotoSections.Gallery([.. wrong.Take(options.Misclassified)], result.Classes, result.Data));
@@ -240,11 +240,11 @@ public static class RunReport
             Text($"first direction, {100 * account.Variance[0]:0.0} % of the variance"), AxisRange.Of(images.Select(image => image.Place!.Value.X)),
             Text($"second, {100 * account.Variance[1]:0.0} %"), AxisRange.Of(images.Select(image => image.Place!.Value.Y)), hasTicks: false);
         var size = images.Count > 800 ? 0.8 : 1;
-        foreach (var image in images.OrderBy(image => !image.IsRight))
+        foreach (var image in images.OrderBy(image => !image.IsCorrect))
         {
             var place = image.Place!.Value;
-            var verdict = image.IsRight ? classes[image.Label] : $"{classes[image.Label]}, taken for {classes[image.Predicted]}";
-            chart.Point(place.X, place.Y, image.Label, $"{verdict}: {Path.GetFileName(image.Path)}", size, isRinged: !image.IsRight);
+            var verdict = image.IsCorrect ? classes[image.Label] : $"{classes[image.Label]}, taken for {classes[image.Predicted]}";
+            chart.Point(place.X, place.Y, image.Label, $"{verdict}: {Path.GetFileName(image.Path)}", size, isRinged: !image.IsCorrect);
         }
         // Of many classes, colours and shapes are hard to look up: the number of each stands in its middle.
         var hasNumbers = classes.Count > 10;
