@@ -59,8 +59,16 @@ internal sealed class BackboneOptions
 
     private readonly Option<string[]> _preprocessing = new("--preprocessing")
     {
-        Description = $"How the weights' network was fed, if not as the catalogue says: {string.Join(", ", Modes.Keys.SkipLast(1))} or {Modes.Keys.Last()}",
+        Description = "How the weights' network was fed, if not as the catalogue says: tf (samples from -1 to 1), caffe (blue, green, red less ImageNet's mean), "
+            + "torch (ImageNet's mean and deviation), torchvision (the same after a center crop) or unit (0 to 1)",
         HelpName = "[NAME=]MODE",
+    };
+
+    private readonly Option<string[]> _fit = new("--fit")
+    {
+        Description = "What to do with photos of another shape, if not as the network's own rule says: crop (the shorter side fits), pad (the longer side "
+            + "fits, the rest is the network's mean color) or stretch",
+        HelpName = "[NAME=]RULE",
     };
 
     private readonly Option<string[]> _layer = new("--layer")
@@ -96,7 +104,7 @@ internal sealed class BackboneOptions
 
     /// <summary>The name of one of these options that is on the command line; null if none is.</summary>
     public string? FirstGiven(ParseResult parsed) =>
-        ((Option[])[_weights, _size, _preprocessing, _layer, _pool, _engine])
+        ((Option[])[_weights, _size, _preprocessing, _fit, _layer, _pool, _engine])
             .FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name;
 
     public InferenceEngine Engine(ParseResult parsed) =>
@@ -107,6 +115,7 @@ internal sealed class BackboneOptions
         command.Add(_weights);
         command.Add(_size);
         command.Add(_preprocessing);
+        command.Add(_fit);
     }
 
     /// <summary>
@@ -122,7 +131,7 @@ internal sealed class BackboneOptions
         var size = Size(name, parsed) ?? usual.InputWidth;
         var preprocessing = Mode(name, parsed) is { } mode ? mode(size, Interpolation.Bilinear) : usual.WithInputSize(size, size);
         if (file is null) PublishedWeights.Ensure(definition, cancellation);
-        return Backbone.Load(name, file, preprocessing, upTo);
+        return Backbone.Load(name, file, Fitted(name, preprocessing, parsed), upTo);
     }
 
     /// <summary>
@@ -162,7 +171,8 @@ internal sealed class BackboneOptions
         if (ValueFor(name, _weights, parsed) is not null)
             throw new UsageException("--strategy scratch begins with random weights: leave --weights out, or take --strategy full.");
         var untrained = Backbone.Untrained(name, seed);
-        return Size(name, parsed) is { } size ? untrained.WithInputSize(size, size) : untrained;
+        if (Size(name, parsed) is { } size) untrained = untrained.WithInputSize(size, size);
+        return FitOf(name, parsed) is { } fit ? untrained.WithFit(fit) : untrained;
     }
 
     /// <exception cref="UsageException">It is no single network of the catalogue.</exception>
@@ -189,7 +199,7 @@ internal sealed class BackboneOptions
         if (ValueFor(file, _weights, parsed) is not null) throw new UsageException($"{file} has its weights in it. Leave --weights out.");
         if (Engine(parsed) == InferenceEngine.Torch) throw new UsageException($"{file} runs in ONNX Runtime only. Leave --engine out.");
         return Mode(file, parsed) is { } mode
-            ? OnnxBackbone.Load(file, size => mode(size, Interpolation.Bilinear), ValueFor(file, _layer, parsed), Size(file, parsed))
+            ? OnnxBackbone.Load(file, size => Fitted(file, mode(size, Interpolation.Bilinear), parsed), ValueFor(file, _layer, parsed), Size(file, parsed))
             : throw new UsageException(
                 $"{file} does not say how photos are to be fed to it. Say so with --preprocessing: {string.Join(", ", Modes.Keys)} (torchvision for most PyTorch models, tf for most of TensorFlow).");
     }
@@ -212,6 +222,18 @@ internal sealed class BackboneOptions
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size is >= 8 and <= 4096 ? size
         : throw new UsageException($"Expected --size from 8 to 4096 pixels, found '{text}'.");
 
+    private Preprocessing Fitted(string name, Preprocessing preprocessing, ParseResult parsed) =>
+        FitOf(name, parsed) is { } fit ? preprocessing.WithFit(fit) : preprocessing;
+
+    private Fit? FitOf(string name, ParseResult parsed) => ValueFor(name, _fit, parsed) switch
+    {
+        null => null,
+        "crop" => Fit.Crop,
+        "pad" => Fit.Pad,
+        "stretch" => Fit.Stretch,
+        var rule => throw new UsageException($"Expected --fit crop, pad or stretch, found '{rule}'."),
+    };
+
     private static string? ValueFor(string name, Option<string[]> option, ParseResult parsed) => ValueFor(name, option, parsed, out _);
 
     /// <summary>What an option says of one network: NAME=VALUE, else what it says of all.</summary>
@@ -232,7 +254,7 @@ internal sealed class BackboneOptions
 
     private void CheckNames(string[] names, ParseResult parsed)
     {
-        foreach (var option in (Option<string[]>[])[_weights, _size, _preprocessing, _layer])
+        foreach (var option in (Option<string[]>[])[_weights, _size, _preprocessing, _fit, _layer])
         {
             if ((parsed.GetValue(option) ?? []).FirstOrDefault(value => NameIn(value) is { } name && !names.Contains(name)) is { } stray)
                 throw new UsageException($"{option.Name} {stray} is for a network that --backbone does not name.");

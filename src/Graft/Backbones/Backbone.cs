@@ -135,6 +135,9 @@ public sealed class Backbone : IDisposable
     public Backbone WithInputSize(int width, int height) =>
         new(Name, Network.WithInputSize(height, width), Weights, Preprocessing.WithInputSize(width, height), Head, Classes, _file);
 
+    /// <summary>The same network for photos fitted to its input by another rule.</summary>
+    public Backbone WithFit(Fit fit) => new(Name, Network, Weights, Preprocessing.WithFit(fit), Head, Classes, _file);
+
     public void Dispose() => _file?.Dispose();
 
     /// <summary>As the library flattens that the network comes from.</summary>
