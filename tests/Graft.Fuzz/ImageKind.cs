@@ -5,7 +5,7 @@ using SkiaSharp;
 
 namespace Graft.Fuzz;
 
-/// <summary>Pictures of every format that is decoded: JPEG, PNG, WebP, BMP, GIF and TIFF of several compressions.</summary>
+/// <summary>Pictures of every format that is decoded: JPEG, PNG, WebP, BMP, GIF, PNM, and TIFF of several compressions.</summary>
 internal sealed class ImageKind : FuzzKind
 {
     private const int Width = 61, Height = 43;
@@ -32,6 +32,7 @@ internal sealed class ImageKind : FuzzKind
             new("webp", Bytes(bitmap.Encode(SKEncodedImageFormat.Webp, 80))),
             new("lossless.webp", Bytes(pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossless, 50)))),
             new("bmp", Bmp(bitmap)), new("gif", Gif()),
+            new("ppm", [.. "P6\n# seed\n5 4\n255\n"u8, .. new byte[60]]), new("plain.pgm", [.. "P2 4 2 100\n1 2 3 4\n97 98 99 100\n"u8]), new("pbm", [.. "P4 11 2\n"u8, 1, 2, 3, 4]),
             new("raw.tif", Tiff(compression: 1, planes: 1)), new("deflate.tif", Tiff(compression: 8, planes: 1)), new("planes.tif", Tiff(compression: 1, planes: 3)),
         ];
     }

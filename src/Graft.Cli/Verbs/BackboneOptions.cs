@@ -3,6 +3,7 @@ using System.Globalization;
 using Graft.Backbones;
 using Graft.Checkpoints;
 using Graft.Classifiers;
+using Graft.Imaging;
 using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
@@ -34,8 +35,16 @@ internal sealed class BackboneOptions(string? description = null)
 
     private readonly Option<string[]> _preprocessing = new("--preprocessing")
     {
-        Description = $"How the weights' network was fed, if not as the catalogue says: {string.Join(", ", PreprocessingModes.Names.SkipLast(1))} or {PreprocessingModes.Names[^1]}",
+        Description = "How the weights' network was fed, if not as the catalog says: tf (samples from -1 to 1), caffe (blue, green, red less ImageNet's mean), "
+            + "torch (ImageNet's mean and deviation), torchvision (the same after a center crop) or unit (0 to 1)",
         HelpName = "[NAME=]MODE",
+    };
+
+    private readonly Option<string[]> _fit = new("--fit")
+    {
+        Description = "What to do with photos of another shape, if not as the network's own rule says: crop (the shorter side fits), pad (the longer side "
+            + "fits, the rest is the network's mean color) or stretch",
+        HelpName = "[NAME=]RULE",
     };
 
     private readonly Option<string[]> _layer = new("--layer")
@@ -58,9 +67,10 @@ internal sealed class BackboneOptions(string? description = null)
         command.Add(_weights);
         command.Add(_size);
         command.Add(_preprocessing);
+        command.Add(_fit);
     }
 
-    public IReadOnlyList<Option> All => [_names, _weights, _size, _preprocessing, _layer];
+    public IReadOnlyList<Option> All => [_names, _weights, _size, _preprocessing, _fit, _layer];
 
     /// <summary>Whether a network is named.</summary>
     public bool IsNamed(ParseResult parsed) => parsed.GetValue(_names) is not null;
@@ -85,6 +95,7 @@ internal sealed class BackboneOptions(string? description = null)
         Weights = Weights(request.Name, isCombined, parsed) ?? request.Weights,
         Size = Size(request.Name, parsed) ?? request.Size,
         Preprocessing = Mode(request.Name, parsed) ?? request.Preprocessing,
+        Fit = FitOf(request.Name, parsed) ?? request.Fit,
         Layer = ValueFor(request.Name, _layer, parsed) ?? request.Layer,
     };
 
@@ -109,6 +120,15 @@ internal sealed class BackboneOptions(string? description = null)
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size is >= 8 and <= 4096 ? size
         : throw new UsageException($"Expected --size from 8 to 4096 pixels, found '{text}'.");
 
+    private Fit? FitOf(string name, ParseResult parsed) => ValueFor(name, _fit, parsed) switch
+    {
+        null => null,
+        "crop" => Fit.Crop,
+        "pad" => Fit.Pad,
+        "stretch" => Fit.Stretch,
+        var rule => throw new UsageException($"Expected --fit crop, pad or stretch, found '{rule}'."),
+    };
+
     private static string? ValueFor(string name, Option<string[]> option, ParseResult parsed) => ValueFor(name, option, parsed, out _);
 
     /// <summary>What an option says of one network: NAME=VALUE, else what it says of all.</summary>
@@ -129,7 +149,7 @@ internal sealed class BackboneOptions(string? description = null)
 
     private void CheckNames(string[] names, ParseResult parsed)
     {
-        foreach (var option in (Option<string[]>[])[_weights, _size, _preprocessing, _layer])
+        foreach (var option in (Option<string[]>[])[_weights, _size, _preprocessing, _fit, _layer])
         {
             if ((parsed.GetValue(option) ?? []).FirstOrDefault(value => NameIn(value) is { } name && !names.Contains(name)) is { } stray)
                 throw new UsageException($"{option.Name} {stray} is for a network that --backbone does not name.");

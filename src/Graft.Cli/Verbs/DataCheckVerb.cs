@@ -157,6 +157,8 @@ internal static class DataCheckVerb
             Section(
                 $"{{0}} {(flaw.Key == ImageFlaw.OddAspect ? "oddly shaped" : flaw.Key.ToString().ToLowerInvariant())}.",
                 [.. flaw.Select(flawed => $"{flawed.Image.File}: {flawed.Detail}")]);
+        if (report.CropLoss is { } loss)
+            write.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  A square crop loses {100 * loss:0} % of these. --fit pad or --fit stretch keeps them whole."));
         Section("{0} left out.", [.. report.Others.Select(file => $"{Inside(file.Path)}: {file.Reason}")]);
         if (report.Imbalance is var (largest, most, smallest, fewest))
             write.WriteLine($"\nImbalanced: {largest} has {most:N0} images, {smallest} {fewest:N0}. Judge by macro F1 rather than accuracy.");

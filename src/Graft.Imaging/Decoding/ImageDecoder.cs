@@ -4,9 +4,9 @@ using System.Runtime.CompilerServices;
 namespace Graft.Imaging;
 
 /// <summary>
-/// Decodes JPEG, PNG, BMP, GIF, WebP and TIFF to upright RGB, as Pillow's <c>exif_transpose</c> and
-/// <c>convert("RGB")</c> do: EXIF orientation applied, grey repeated, alpha dropped without blending, CMYK by the plain
-/// formula, raw values without colour management, the first frame or page only. One difference is meant: 16-bit samples
+/// Decodes JPEG, PNG, BMP, GIF, WebP, TIFF and PBM, PGM and PPM to upright RGB, as Pillow's <c>exif_transpose</c> and
+/// <c>convert("RGB")</c> do: EXIF orientation applied, gray repeated, alpha dropped without blending, CMYK by the plain
+/// formula, raw values without color management, the first frame or page only. One difference is meant: 16-bit samples
 /// are scaled to 8 bits (their high byte stays), where Pillow clips them to 255. A truncated or damaged picture is an
 /// error, never half a picture. Safe to call from many threads.
 /// </summary>
@@ -15,18 +15,34 @@ public static class ImageDecoder
     /// <summary>The usual suffixes of the formats, with the dot; case does not matter.</summary>
     public static IReadOnlySet<string> FileExtensions { get; } = new[]
     {
-        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff",
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm",
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>What to do with a photo in a phone's format, HEIC or AVIF, which is not decoded: a sentence or two.</summary>
+    public const string HeicRemedy =
+        "Export it as JPEG: an iPhone saves JPEG itself with Settings > Camera > Formats > Most Compatible.";
 
     /// <summary>True where the first bytes (12 suffice) are the signature of a format that is decoded.</summary>
     public static bool LooksLikeImage(ReadOnlySpan<byte> start) =>
         ImageSignature.Recognize(start) != ImageFormat.Unknown;
 
     /// <summary>
-    /// What a file is by its first bytes (12 suffice), whatever it is called: JPEG, PNG, BMP, GIF, WebP or TIFF; null for anything else.
+    /// What a file is by its first bytes (12 suffice), whatever it is called: JPEG, PNG, BMP, GIF, WebP, TIFF or PNM (PBM, PGM, PPM); null for anything else.
     /// </summary>
     public static string? FormatOf(ReadOnlySpan<byte> start) =>
         ImageSignature.Recognize(start) is var format and not ImageFormat.Unknown ? format.Name() : null;
+
+    /// <summary>
+    /// Whether a PNG, TIFF or PNM that can be decoded stores 9 to 16 bits a sample, of which the result has the highest 8. Cameras and
+    /// microscopes that fill only the lower 12 of 16 bits so give nearly black pictures: no result is above 15.
+    /// </summary>
+    public static bool IsSixteenBit(ReadOnlySpan<byte> file) => ImageSignature.Recognize(file) switch
+    {
+        ImageFormat.Png => file[24] == 16,
+        ImageFormat.Tiff => TiffDirectory.Read(file, DecodingOptions.Default).BitsPerSample == 16,
+        ImageFormat.Pnm => PnmDecoder.LargestSample(file) > 255,
+        _ => false,
+    };
 
     /// <exception cref="UnreadableImageException">
     /// The file is missing, may not be read, is empty, too large, no picture, or broken; the message begins with the
@@ -106,6 +122,7 @@ public static class ImageDecoder
         {
             ImageFormat.Unknown => throw NotDecoded(file.Span),
             ImageFormat.Gif => GifDecoder.Decode(file.Span, options, lease),
+            ImageFormat.Pnm => PnmDecoder.Decode(file.Span, options, lease),
             ImageFormat.Tiff => TiffDecoder.Decode(file, options, lease),
             _ => SkiaDecoder.Decode(file, format, options, lease),
         };
@@ -113,9 +130,9 @@ public static class ImageDecoder
 
     private static UnreadableImageException NotDecoded(ReadOnlySpan<byte> file)
     {
-        const string Decoded = "JPEG, PNG, BMP, GIF, WebP and TIFF are";
+        const string Decoded = "JPEG, PNG, BMP, GIF, WebP, TIFF and PNM are";
         return ImageSignature.Foreign(file) is { } foreign
-            ? new($"{foreign}, which is not decoded; {Decoded}. Convert it first.")
+            ? new($"{foreign}, which is not decoded; {Decoded}. {(foreign.Contains("HEIC", StringComparison.Ordinal) || foreign.Contains("AVIF", StringComparison.Ordinal) ? HeicRemedy : "Convert it first.")}")
             : new($"not a picture: its first bytes belong to no format that is decoded ({Decoded})");
     }
 

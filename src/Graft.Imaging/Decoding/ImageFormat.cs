@@ -10,6 +10,7 @@ internal enum ImageFormat
     Gif,
     WebP,
     Tiff,
+    Pnm,
 }
 
 internal static class ImageSignature
@@ -29,11 +30,12 @@ internal static class ImageSignature
         [(byte)'R', (byte)'I', (byte)'F', (byte)'F', _, _, _, _, (byte)'W', (byte)'E', (byte)'B', (byte)'P', ..] =>
             ImageFormat.WebP,
         [(byte)'I', (byte)'I', 42 or 43, 0, ..] or [(byte)'M', (byte)'M', 0, 42 or 43, ..] => ImageFormat.Tiff,
+        [(byte)'P', >= (byte)'1' and <= (byte)'6', (byte)' ' or (>= (byte)'\t' and <= (byte)'\r'), ..] => ImageFormat.Pnm,
         _ => ImageFormat.Unknown,
     };
 
     /// <summary>
-    /// Names a picture format that is recognised but not decoded, so that its owner knows to convert it.
+    /// Names a picture format that is recognized but not decoded, so that its owner knows to convert it.
     /// </summary>
     public static string? Foreign(ReadOnlySpan<byte> start) => start switch
     {

@@ -8,9 +8,8 @@ namespace Graft.Imaging;
 /// </summary>
 internal sealed class TiffDirectory
 {
-    private const int ImageWidth = 256, ImageLength = 257, StripOffsets = 273, SamplesPerPixel = 277, RowsPerStrip = 278;
-    private const int StripByteCounts = 279, PlanarConfiguration = 284, TileWidth = 322, TileLength = 323, TileOffsets = 324;
-    private const int TileByteCounts = 325;
+    private const int ImageWidth = 256, ImageLength = 257, BitsPerSampleTag = 258, StripOffsets = 273, SamplesPerPixel = 277, RowsPerStrip = 278;
+    private const int PlanarConfiguration = 284, TileWidth = 322, TileLength = 323, TileOffsets = 324;
 
     /// <summary>
     /// The tags that pixels depend on: subfile, size, samples, compression, photometry, fill order, strips, orientation, planes,
@@ -22,7 +21,11 @@ internal sealed class TiffDirectory
         512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532,
     ];
 
-    private TiffDirectory(long position, byte[] cleaned) => (Position, Cleaned) = (position, cleaned);
+    private TiffDirectory(long position, byte[] cleaned, long bitsPerSample) =>
+        (Position, Cleaned, BitsPerSample) = (position, cleaned, bitsPerSample);
+
+    /// <summary>Of the first sample.</summary>
+    public long BitsPerSample { get; }
 
     /// <summary>Where the directory lies in the file.</summary>
     public long Position { get; }
@@ -79,7 +82,7 @@ internal sealed class TiffDirectory
         var offsets = counts.GetValueOrDefault(isTiled ? TileOffsets : StripOffsets, counts.GetValueOrDefault(isTiled ? StripOffsets : TileOffsets));
         if (offsets < blocks)
             throw new UnreadableImageException($"damaged TIFF: {offsets} of its {blocks} strips or tiles are there");
-        return new(directory, reader.Directory(kept));
+        return new(directory, reader.Directory(kept), Value(BitsPerSampleTag, 1));
     }
 
     private static int Size(int type) => type switch

@@ -98,6 +98,25 @@ public sealed record Preprocessing : IJsonOnDeserialized
             : ResizeRule,
     };
 
+    /// <summary>
+    /// The same with another rule for photos of another shape than the input. A network's own crop stays as it is, with its margin; another
+    /// network's photos are cropped without one. The color of a padding is the network's mean, which becomes 0 in its input.
+    /// </summary>
+    public Preprocessing WithFit(Fit fit) => this with
+    {
+        ResizeRule = fit switch
+        {
+            Fit.Crop => ResizeRule as ResizeRule.ShorterSideThenCrop ?? new ResizeRule.ShorterSideThenCrop(Math.Max(InputWidth, InputHeight)),
+            Fit.Pad => new ResizeRule.LongerSideThenPad(MeanSample(0), MeanSample(1), MeanSample(2)),
+            Fit.Stretch => new ResizeRule.Stretch(),
+            _ => throw new ArgumentOutOfRangeException(nameof(fit), fit, "Expected Crop, Pad or Stretch."),
+        },
+    };
+
+    /// <summary>Of red, green or blue, 0 to 255.</summary>
+    private byte MeanSample(int color) =>
+        (byte)Math.Clamp(Math.Round(Mean[ChannelOrder == ChannelOrder.Bgr ? 2 - color : color] / Scale), 0, 255);
+
     /// <summary>The picture at input size, by <see cref="ResizeRule"/>.</summary>
     /// <exception cref="InvalidOperationException">This record is not valid.</exception>
     /// <exception cref="UnreadableImageException">The picture is a line millions of times longer than wide.</exception>
@@ -105,6 +124,7 @@ public sealed record Preprocessing : IJsonOnDeserialized
     {
         ArgumentNullException.ThrowIfNull(image);
         Validate();
+        if (ResizeRule is ResizeRule.LongerSideThenPad pad) return Padded(image, pad);
         if (ResizeRule is not ResizeRule.ShorterSideThenCrop(var pixels))
             return Resampler.Resize(image, InputWidth, InputHeight, Interpolation);
         var shorter = Math.Min(image.Width, image.Height);
@@ -119,6 +139,28 @@ public sealed record Preprocessing : IJsonOnDeserialized
         var left = (int)Math.Round((width - InputWidth) / 2.0);
         var top = (int)Math.Round((height - InputHeight) / 2.0);
         return Resampler.Resize(image, width, height, Interpolation, left, top, InputWidth, InputHeight);
+    }
+
+    private RgbImage Padded(RgbImage image, ResizeRule.LongerSideThenPad pad)
+    {
+        var (width, height) = PaddedSize(image.Width, image.Height);
+        var resized = Resampler.Resize(image, width, height, Interpolation);
+        if (width == InputWidth && height == InputHeight) return resized;
+        var padded = RgbImage.Uninitialized(InputWidth, InputHeight);
+        for (var i = 0; i < padded.Pixels.Length; i += 3)
+            (padded.Pixels[i], padded.Pixels[i + 1], padded.Pixels[i + 2]) = (pad.Red, pad.Green, pad.Blue);
+        // Math.Round halves to even, as Python's round does.
+        var (left, top) = ((int)Math.Round((InputWidth - width) / 2.0), (int)Math.Round((InputHeight - height) / 2.0));
+        for (var y = 0; y < height; y++) resized.Row(y).CopyTo(padded.Row(top + y)[(3 * left)..]);
+        return padded;
+    }
+
+    /// <summary>What a picture of this size is resized to by <see cref="ResizeRule.LongerSideThenPad"/>, as Pillow's ImageOps.contain does.</summary>
+    public (int Width, int Height) PaddedSize(int width, int height)
+    {
+        var (ratio, wanted) = ((double)width / height, (double)InputWidth / InputHeight);
+        if (ratio > wanted) return (InputWidth, Math.Max(1, (int)Math.Round((double)height / width * InputWidth)));
+        return ratio < wanted ? (Math.Max(1, (int)Math.Round((double)width / height * InputHeight)), InputHeight) : (InputWidth, InputHeight);
     }
 
     /// <summary>Writes the network's input, [3, height, width] with the planes in <see cref="ChannelOrder"/>.</summary>

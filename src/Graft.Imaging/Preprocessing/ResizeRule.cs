@@ -6,6 +6,7 @@ namespace Graft.Imaging;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "rule")]
 [JsonDerivedType(typeof(Stretch), "stretch")]
 [JsonDerivedType(typeof(ShorterSideThenCrop), "shorter_side_then_crop")]
+[JsonDerivedType(typeof(LongerSideThenPad), "longer_side_then_pad")]
 public abstract record ResizeRule
 {
     private ResizeRule()
@@ -20,4 +21,11 @@ public abstract record ResizeRule
     /// then cuts the input size out of the middle. torchvision's <c>Resize</c> and <c>CenterCrop</c>.
     /// </summary>
     public sealed record ShorterSideThenCrop([property: JsonPropertyName("pixels")] int Pixels) : ResizeRule;
+
+    /// <summary>
+    /// Resizes so that the whole picture fits into the input size (the other side in proportion, rounded half to even), in the middle of a
+    /// color. Pillow's <c>ImageOps.pad</c>.
+    /// </summary>
+    public sealed record LongerSideThenPad(
+        [property: JsonPropertyName("red")] byte Red, [property: JsonPropertyName("green")] byte Green, [property: JsonPropertyName("blue")] byte Blue) : ResizeRule;
 }

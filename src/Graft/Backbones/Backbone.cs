@@ -243,6 +243,9 @@ public sealed class Backbone : IDisposable
     public Backbone WithInputSize(int width, int height) =>
         new(Name, Network.WithInputSize(height, width), Weights, Preprocessing.WithInputSize(width, height), Head, Classes, _file);
 
+    /// <summary>The same network for photos fitted to its input by another rule.</summary>
+    public Backbone WithFit(Fit fit) => new(Name, Network, Weights, Preprocessing.WithFit(fit), Head, Classes, _file);
+
     /// <summary>Closes the weights file, of this backbone and those cut from it; models that use the weights keep it open for themselves.</summary>
     public void Dispose() => _file?.Dispose();
 

@@ -15,6 +15,7 @@ public static class DataCheck
         ["GIF"] = [".gif"],
         ["WebP"] = [".webp"],
         ["TIFF"] = [".tif", ".tiff"],
+        ["PNM"] = [".pbm", ".pgm", ".ppm", ".pnm"],
     };
 
     /// <summary>Reads a data set's images, each once, on all cores; what is kept of one takes a kilobyte.</summary>
@@ -42,7 +43,7 @@ public static class DataCheck
             Classes = photos.Classes,
             Parts = [.. entries.Select(entry => entry.Part).Distinct()],
             Images = [.. readable.Select(index => images[index])],
-            Notes = photos.Notes,
+            Notes = [.. photos.Notes, .. NotesOf(readable.Count(index => found[index].IsNarrow))],
             Warnings = photos.Warnings,
             Unreadable =
             [
@@ -57,6 +58,13 @@ public static class DataCheck
             Flawed = [.. readable.SelectMany(index => Flaws(images[index], found[index], options))],
         };
         return report with { Imbalance = ImbalanceOf(report, options) };
+    }
+
+    private static IEnumerable<string> NotesOf(int narrow)
+    {
+        if (narrow == 0) yield break;
+        yield return $"{narrow} image{(narrow == 1 ? " has" : "s have")} 12-bit data in 16-bit files and decode{(narrow == 1 ? "s" : "")} nearly black. " +
+            "Multiply the samples by 16 before you train on them.";
     }
 
     /// <summary>

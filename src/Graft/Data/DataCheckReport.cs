@@ -99,6 +99,14 @@ public sealed record DataCheckReport
 
     public required IReadOnlyList<FlawedImage> Flawed { get; init; }
 
+    /// <summary>
+    /// The share of the oddly shaped images that a square crop out of the middle, the rule of many networks, does not see: their mean, 0 to 1;
+    /// null if there are none.
+    /// </summary>
+    public double? CropLoss => Flawed.Where(flawed => flawed.Flaw == ImageFlaw.OddAspect)
+        .Select(flawed => (double?)(1 - (double)Math.Min(flawed.Image.Width, flawed.Image.Height) / Math.Max(flawed.Image.Width, flawed.Image.Height)))
+        .Average();
+
     /// <summary>Null unless labels were checked with a backbone.</summary>
     public LabelCheck? Labels { get; init; }
 

@@ -1,3 +1,5 @@
+using Graft.Imaging;
+
 namespace Graft.Data;
 
 /// <summary>Tells images from other files by extension and by their first bytes only where it says nothing.</summary>
@@ -7,14 +9,9 @@ internal static class ImageFormat
 
     private const int SignatureLength = 18;
 
-    private static readonly HashSet<string> Read = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff",
-    };
-
     private static readonly HashSet<string> NotRead = new(StringComparer.OrdinalIgnoreCase)
     {
-        ".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".ico",
+        ".jxl", ".jp2", ".psd", ".svg", ".ico",
         ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2",
     };
 
@@ -22,7 +19,9 @@ internal static class ImageFormat
     public static string? Objection(string path)
     {
         var extension = Path.GetExtension(path);
-        if (Read.Contains(extension)) return null;
+        if (ImageDecoder.FileExtensions.Contains(extension)) return null;
+        if (extension.ToUpperInvariant() is ".HEIC" or ".HEIF" or ".AVIF")
+            return $"image format not supported ({extension}). {ImageDecoder.HeicRemedy}";
         if (NotRead.Contains(extension)) return $"image format not supported ({extension}); convert it to JPEG or PNG";
         try
         {

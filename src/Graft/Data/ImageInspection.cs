@@ -27,6 +27,9 @@ internal sealed record ImageInspection
     /// <summary>Whether red, green and blue are the same everywhere.</summary>
     public bool IsGrayscale { get; private init; }
 
+    /// <summary>Whether the file has 16 bits a sample and uses the lowest 12 or fewer: it decodes to something nearly black.</summary>
+    public bool IsNarrow { get; private init; }
+
     /// <summary>Mean and standard deviation of the brightness, 0 to 255.</summary>
     public double Brightness { get; private init; }
 
@@ -65,6 +68,7 @@ internal sealed record ImageInspection
             Width = image.Width,
             Height = image.Height,
             IsGrayscale = HasNoColor(image.Pixels),
+            IsNarrow = ImageDecoder.IsSixteenBit(file) && !image.Pixels.AsSpan().ContainsAnyExceptInRange((byte)0, (byte)15),
             Brightness = brightness,
             Contrast = contrast,
             Sharpness = sharpness,

@@ -88,7 +88,7 @@ public sealed record HeatMap(int Width, int Height, IReadOnlyList<float> Values,
     }
 }
 
-/// <summary>A part of a photo, in shares of its width and height.</summary>
+/// <summary>A part of a photo, in shares of its width and height; it reaches beyond the photo where that is padded.</summary>
 public readonly record struct PhotoPart(double Left, double Top, double Width, double Height)
 {
     public static PhotoPart Whole { get; } = new(0, 0, 1, 1);
@@ -96,6 +96,13 @@ public readonly record struct PhotoPart(double Left, double Top, double Width, d
     /// <summary>What is left of a photo when it is made a network's input.</summary>
     public static PhotoPart SeenBy(Preprocessing preprocessing, int photoWidth, int photoHeight)
     {
+        if (preprocessing.ResizeRule is ResizeRule.LongerSideThenPad)
+        {
+            // More than the photo: the padding is seen too.
+            var (padded, tall) = preprocessing.PaddedSize(photoWidth, photoHeight);
+            var (across, down) = ((double)preprocessing.InputWidth / padded, (double)preprocessing.InputHeight / tall);
+            return new((1 - across) / 2, (1 - down) / 2, across, down);
+        }
         if (preprocessing.ResizeRule is not ResizeRule.ShorterSideThenCrop(var pixels)) return Whole;
         var scale = (double)pixels / Math.Min(photoWidth, photoHeight);
         var (width, height) = (preprocessing.InputWidth / (photoWidth * scale), preprocessing.InputHeight / (photoHeight * scale));

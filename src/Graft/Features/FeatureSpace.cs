@@ -55,9 +55,12 @@ public sealed record FeatureSpace(string Key)
 
     private static string WordsOf(Preprocessing preprocessing)
     {
-        var resize = preprocessing.ResizeRule is ResizeRule.ShorterSideThenCrop(var pixels)
-            ? $"cropped from {pixels}"
-            : "stretched";
+        var resize = preprocessing.ResizeRule switch
+        {
+            ResizeRule.ShorterSideThenCrop(var pixels) => $"cropped from {pixels}",
+            ResizeRule.LongerSideThenPad(var red, var green, var blue) => $"padded with #{red:X2}{green:X2}{blue:X2}",
+            _ => "stretched",
+        };
         var (mean, deviation) = (preprocessing.Mean, preprocessing.StandardDeviation);
         return string.Create(CultureInfo.InvariantCulture,
             $"{preprocessing.InputWidth}×{preprocessing.InputHeight} {resize}, {preprocessing.Interpolation.ToString().ToLowerInvariant()}, "

@@ -62,7 +62,7 @@ public static class BackboneRequests
         var size = request.Size ?? usual.InputWidth;
         var preprocessing = request.Preprocessing is { } mode ? PreprocessingModes.Of(mode, size) : usual.WithInputSize(size, size);
         if (request.Weights is null) fetch?.Invoke(definition);
-        return Backbone.Load(request.Name, request.Weights, preprocessing, request.Layer);
+        return Backbone.Load(request.Name, request.Weights, request.Fitted(preprocessing), request.Layer);
     }
 
     /// <summary>The network with random weights.</summary>
@@ -70,14 +70,18 @@ public static class BackboneRequests
     {
         var untrained = Backbone.Untrained(request.Name, seed);
         if (request.Layer is { } layer) untrained = untrained.CutAfter(layer);
-        return request.Size is { } size ? untrained.WithInputSize(size, size) : untrained;
+        if (request.Size is { } size) untrained = untrained.WithInputSize(size, size);
+        return request.Fit is { } fit ? untrained.WithFit(fit) : untrained;
     }
+
+    private static Preprocessing Fitted(this BackboneRequest request, Preprocessing preprocessing) =>
+        request.Fit is { } fit ? preprocessing.WithFit(fit) : preprocessing;
 
     private static Backbone LoadOnnx(BackboneRequest request, Func<string, Func<int, Preprocessing>, string?, int?, Backbone> load)
     {
         if (!File.Exists(request.Name)) throw new RequestException([new("missing", "Backbone", request.Name, $"There is no ONNX file {request.Name}.")]);
         return request.Preprocessing is { } mode
-            ? load(request.Name, size => PreprocessingModes.Of(mode, size), request.Layer, request.Size)
+            ? load(request.Name, size => request.Fitted(PreprocessingModes.Of(mode, size)), request.Layer, request.Size)
             : throw new RequestException(
             [
                 new(

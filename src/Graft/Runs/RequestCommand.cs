@@ -64,6 +64,7 @@ internal static class RequestCommand
             if (backbone.Weights is { } weights) yield return ("--weights", prefix + weights);
             if (backbone.Size is { } size) yield return ("--size", prefix + DeclaredRanges.Text(size));
             if (backbone.Preprocessing is { } mode) yield return ("--preprocessing", prefix + mode);
+            if (backbone.Fit is { } fit) yield return ("--fit", prefix + LowerCase.Policy.ConvertName(fit.ToString()));
             if (backbone.Layer is { } layer) yield return ("--layer", prefix + layer);
         }
     }

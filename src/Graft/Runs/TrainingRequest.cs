@@ -24,6 +24,9 @@ public sealed record BackboneRequest
     /// <summary>How the weights' network was fed: a name of <see cref="PreprocessingModes"/>. Default: as the catalog says.</summary>
     public string? Preprocessing { get; init; }
 
+    /// <summary>How photos are fitted to the input: cropped, padded or stretched. Default: as the catalog says.</summary>
+    public Fit? Fit { get; init; }
+
     /// <summary>The layer or block after which features are taken. Default: before the head.</summary>
     public string? Layer { get; init; }
 }

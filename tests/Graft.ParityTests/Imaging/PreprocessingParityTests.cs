@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Graft.Imaging;
 using Graft.Testing;
 
@@ -61,6 +62,28 @@ public class PreprocessingParityTests
     [MemberData(nameof(AllImages))]
     public void Resizes_the_shorter_side_and_crops_as_torchvision_does(string name) => AssertEqual(
         Reference(name, "short256_center224"), Preprocessing.Torchvision(224, 256).Resize(Reference(name, "rgb")));
+
+    /// <summary>
+    /// Equal: SHA-256 of what Pillow 9.4 makes of the stored pixels with ImageOps.pad (bilinear into 224 × 192, bicubic into 224 × 224, color
+    /// 124, 116, 104), and with a bilinear resize of the shorter side to 224 and a crop out of the middle.
+    /// </summary>
+    [SharedTheory(Folder)]
+    [InlineData("trash_glass_420.jpg", "917ce8ff31605eba2499d7f1d47280a8779994fa8f74fe344006ed49438fef73", "a26e9114992a4facb54bb18a90ccc8eb9d6a5f0307be4a5993926713abd9d246",
+        "30f173e51625b66ca70508e5a656b2e3b1ffd723ac53487925127c3fdf3d0483")]
+    [InlineData("exif_portrait_3.jpg", "0d62f0f603b464b2f7798c30728c9704008146c1c9153a4f0eed9d5a88962124", "ad779a4e6bef6237058cc3b0fd27414f4a306adeeb913e0f46c7612fce4875ed",
+        "d3deca446c9319b0de43a2aa8befd8cdc9d631907fcddbfbfb145aff2b66d78f")]
+    [InlineData("palette_trns.png", "885f349900873391cb63fee87f4f9ac3180d9a06480a8d80386bd15e3c9c6b7f", "cf94be65074206d89e4d8f19e682b802efe6f97b93be1a1ae12bcd2404cfd213",
+        "8c9bc454bc0fac1b0f98d4780170b1aeac1a9065945a3fb73c883943555e5260")]
+    public void Fits_as_Pillow_does(string name, string padded, string squarePadded, string cropped)
+    {
+        var image = Reference(name, "rgb");
+        var bilinear = Preprocessing.KerasTorch(224, Interpolation.Bilinear);
+        Assert.Equal(padded, Hash(bilinear.WithInputSize(224, 192).WithFit(Fit.Pad).Resize(image)));
+        Assert.Equal(squarePadded, Hash((bilinear with { Interpolation = Interpolation.Bicubic }).WithFit(Fit.Pad).Resize(image)));
+        Assert.Equal(cropped, Hash(bilinear.WithFit(Fit.Crop).Resize(image)));
+
+        static string Hash(RgbImage resized) => Convert.ToHexStringLower(SHA256.HashData(resized.Pixels));
+    }
 
     private static RgbImage Reference(string name, string stage)
     {

@@ -111,6 +111,7 @@ public sealed class DataCheckTests : IDisposable
                 ("dog/long.png", ImageFlaw.OddAspect), ("dog/soft.png", ImageFlaw.Blurred), ("dog/tiny.png", ImageFlaw.Tiny),
             ],
             report.Flawed.Select(flawed => (flawed.Image.File, flawed.Flaw)));
+        Assert.Equal(0.75, report.CropLoss); // of 400 × 100 pixels a square crop sees a quarter
         Assert.Empty(report.Duplicates); // two blank pictures are no duplicates
         Assert.False(report.IsClean);
 
@@ -133,6 +134,18 @@ public sealed class DataCheckTests : IDisposable
         Assert.Equal(("PNG", 160, 120), report.Images.Where(image => image.IsGrayscale).Select(image => (image.Format, image.Width, image.Height)).Single());
         Assert.Equal(("dog", 21, "cat", 2), report.Imbalance);
         Assert.Equal([""], report.Parts);
+    }
+
+    [Fact]
+    public void Data_of_12_bits_in_files_of_16_is_noted()
+    {
+        for (var seed = 0; seed < 2; seed++) _pictures.Put($"cat/{seed}.jpg", seed);
+        byte[] Rows(int largest) => new HandmadePng(64, 64, bits: 16, color: 0).WithRows(
+            [.. Enumerable.Range(0, 64).Select(y => Enumerable.Range(0, 64).SelectMany(x => (byte[])[(byte)(x * largest / 63), (byte)(3 * y)]).ToArray())]);
+        _pictures.Put("dog/narrow.png", Rows(15));
+        _pictures.Put("dog/wide.png", Rows(255));
+
+        Assert.Contains("1 image has 12-bit data in 16-bit files", Assert.Single(Check().Notes), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -221,6 +221,14 @@ public class GradCamTests
     }
 
     [Fact]
+    public void Map_of_a_padded_photo_reaches_beyond_it()
+    {
+        // 80 × 40 is shrunk to 16 × 8 in the middle of 16 × 16: half of the map's height is padding.
+        var seen = PhotoPart.SeenBy(Preprocessing.UnitRange(16).WithFit(Fit.Pad), 80, 40);
+        Assert.Equal(new PhotoPart(0, -0.5, 1, 2), seen);
+    }
+
+    [Fact]
     public void Hottest_place_of_the_photo_is_that_of_the_map()
     {
         var heat = new HeatMap(4, 4, [.. Enumerable.Range(0, 16).Select(cell => cell == 6 ? 2f : 0)], PhotoPart.Whole);

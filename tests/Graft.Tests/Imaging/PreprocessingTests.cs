@@ -108,6 +108,46 @@ public class PreprocessingTests
     }
 
     [Fact]
+    public void A_fit_replaces_the_rule_and_is_recorded()
+    {
+        var caffe = Preprocessing.KerasCaffe(224);
+        Assert.Equal(new ResizeRule.ShorterSideThenCrop(224), caffe.WithFit(Fit.Crop).ResizeRule);
+        Assert.Equal(new ResizeRule.ShorterSideThenCrop(256), Preprocessing.Torchvision().WithFit(Fit.Crop).ResizeRule);
+        Assert.Equal(new ResizeRule.Stretch(), Preprocessing.Torchvision().WithFit(Fit.Stretch).ResizeRule);
+        // Red, green and blue of the mean that Keras writes blue first, and of 0.485 · 255 and so on: nearly 0 in the input.
+        Assert.Equal(new ResizeRule.LongerSideThenPad(124, 117, 104), caffe.WithFit(Fit.Pad).ResizeRule);
+        var padded = Preprocessing.Torchvision().WithFit(Fit.Pad);
+        Assert.Equal(new ResizeRule.LongerSideThenPad(124, 116, 104), padded.ResizeRule);
+        Assert.Contains("{\"rule\":\"longer_side_then_pad\",\"red\":124,\"green\":116,\"blue\":104}", JsonSerializer.Serialize(padded), StringComparison.Ordinal);
+        Assert.Equal(padded, JsonSerializer.Deserialize<Preprocessing>(JsonSerializer.Serialize(padded)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => caffe.WithFit((Fit)7));
+    }
+
+    /// <summary>The sizes and places that Pillow's ImageOps.pad has: 7 × 20 into 20 × 12 is 4 × 12, 8 from the left.</summary>
+    [Theory]
+    [InlineData(7, 20, 4, 12, 8, 0)]
+    [InlineData(30, 20, 18, 12, 1, 0)]
+    [InlineData(40, 10, 20, 5, 0, 4)]
+    [InlineData(20, 12, 20, 12, 0, 0)]
+    [InlineData(500, 1, 20, 1, 0, 6)]
+    public void A_padded_picture_is_whole_in_the_middle(int width, int height, int toWidth, int toHeight, int left, int top)
+    {
+        var image = TestImages.Noise(width, height, seed: 8);
+        var rule = Preprocessing.UnitRange(20).WithInputSize(20, 12) with { ResizeRule = new ResizeRule.LongerSideThenPad(1, 2, 3) };
+        var padded = rule.Resize(image);
+        var whole = Resampler.Resize(image, toWidth, toHeight, Interpolation.Bilinear);
+        for (var y = 0; y < 12; y++)
+        {
+            for (var x = 0; x < 20; x++)
+            {
+                var isInside = x >= left && x < left + toWidth && y >= top && y < top + toHeight;
+                byte[] expected = isInside ? whole.Row(y - top).Slice(3 * (x - left), 3).ToArray() : [1, 2, 3];
+                Assert.Equal(expected, padded.Row(y).Slice(3 * x, 3).ToArray());
+            }
+        }
+    }
+
+    [Fact]
     public void A_picture_of_another_size_is_not_applied_silently()
     {
         var record = Preprocessing.KerasTf(32);
