@@ -38,7 +38,7 @@ internal static class DataPreviewVerb
                 try
                 {
                     var file = RegularFile.ReadAllBytes(photo.Path);
-                    var picture = resize.Resize(ImageDecoder.Decode(file));
+                    var picture = ImageDecoder.Decode(file, resize.Resize);
                     var key = Augmentation.PictureKey(System.Security.Cryptography.SHA256.HashData(file));
                     sheet.Add([.. Enumerable.Range(0, columns + 1).Select(view => chosen.Apply(picture, parsed.GetValue(seed), key, view))]);
                 }

@@ -33,16 +33,8 @@ public static class ImageDecoder
     /// </exception>
     public static RgbImage Decode(string path, DecodingOptions? options = null)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        options ??= DecodingOptions.Default;
-        try
-        {
-            return Decode(Read(path, options), options);
-        }
-        catch (UnreadableImageException unreadable) when (unreadable.Path is null)
-        {
-            throw new UnreadableImageException(unreadable.Reason, path, unreadable);
-        }
+        using var lease = new DecodingLease();
+        return DecodeFile(path, options, lease);
     }
 
     /// <param name="file">The whole file, as it lies on disk.</param>
@@ -50,15 +42,68 @@ public static class ImageDecoder
     /// <exception cref="UnreadableImageException">The bytes are no picture, or a broken or oversized one.</exception>
     public static RgbImage Decode(ReadOnlyMemory<byte> file, DecodingOptions? options = null)
     {
+        using var lease = new DecodingLease();
+        return DecodeBytes(file, options, lease);
+    }
+
+    /// <summary>
+    /// Decodes a picture that only <paramref name="use"/> sees, such as <see cref="Preprocessing.Resize"/>, and returns what that returns.
+    /// Until then the picture counts among what all threads may hold at a time, so that many cores with large photos do not run out
+    /// of memory.
+    /// </summary>
+    /// <inheritdoc cref="Decode(string, DecodingOptions?)"/>
+    public static T Decode<T>(string path, Func<RgbImage, T> use, DecodingOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(use);
+        using var lease = new DecodingLease();
+        return Use(DecodeFile(path, options, lease), use, lease);
+    }
+
+    /// <inheritdoc cref="Decode{T}(string, Func{RgbImage, T}, DecodingOptions?)"/>
+    /// <param name="file">The whole file, as it lies on disk.</param>
+    /// <param name="use">Must not keep the picture.</param>
+    /// <param name="options">Limits; <see cref="DecodingOptions.Default"/> if null.</param>
+    public static T Decode<T>(ReadOnlyMemory<byte> file, Func<RgbImage, T> use, DecodingOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(use);
+        using var lease = new DecodingLease();
+        return Use(DecodeBytes(file, options, lease), use, lease);
+    }
+
+    private static T Use<T>(RgbImage image, Func<RgbImage, T> use, DecodingLease lease)
+    {
+        var result = use(image);
+        if (!ReferenceEquals(result, image)) lease.Drop(image);
+        return result;
+    }
+
+    private static RgbImage DecodeFile(string path, DecodingOptions? options, DecodingLease lease)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        options ??= DecodingOptions.Default;
+        try
+        {
+            return DecodeBytes(Read(path, options), options, lease);
+        }
+        catch (UnreadableImageException unreadable) when (unreadable.Path is null)
+        {
+            throw new UnreadableImageException(unreadable.Reason, path, unreadable);
+        }
+    }
+
+    private static RgbImage DecodeBytes(ReadOnlyMemory<byte> file, DecodingOptions? options, DecodingLease lease)
+    {
         options ??= DecodingOptions.Default;
         if (file.IsEmpty) throw new UnreadableImageException("the file is empty");
         CheckBytes(file.Length, options);
+        lease.Begin(options, file.Length);
         var format = ImageSignature.Recognize(file.Span);
         return format switch
         {
             ImageFormat.Unknown => throw NotDecoded(file.Span),
-            ImageFormat.Tiff => TiffDecoder.Decode(file, options),
-            _ => SkiaDecoder.Decode(file, format, options),
+            ImageFormat.Gif => GifDecoder.Decode(file.Span, options, lease),
+            ImageFormat.Tiff => TiffDecoder.Decode(file, options, lease),
+            _ => SkiaDecoder.Decode(file, format, options, lease),
         };
     }
 

@@ -8,15 +8,14 @@ namespace Graft.Imaging;
 /// </summary>
 internal static class TiffDecoder
 {
-    public static RgbImage Decode(ReadOnlyMemory<byte> file, DecodingOptions options)
+    public static RgbImage Decode(ReadOnlyMemory<byte> file, DecodingOptions options, DecodingLease lease)
     {
-        var source = new TiffSource(file);
+        var source = new TiffSource(file, TiffDirectory.Read(file.Span, options));
         try
         {
-            TiffHeader.Check(file.Span, options);
             using var tiff = source.Open()
                 ?? throw new UnreadableImageException("damaged TIFF: its directory cannot be read");
-            var image = Page(tiff, source, options);
+            var image = Page(tiff, source, options, lease);
             if (source.Complaint is not null) throw new UnreadableImageException("damaged TIFF");
             return image;
         }
@@ -32,15 +31,16 @@ internal static class TiffDecoder
         }
     }
 
-    private static RgbImage Page(Tiff tiff, TiffSource source, DecodingOptions options)
+    private static RgbImage Page(Tiff tiff, TiffSource source, DecodingOptions options, DecodingLease lease)
     {
         var layout = TiffLayout.Of(tiff, options);
         CheckBlocks(tiff, layout, source.Length);
+        lease.Take(layout.Width, layout.Height, layout.MemoryBytes);
         // What is wrong with a directory seldom matters; but JPEG without the tables in it decodes to noise.
         if (layout.Compression != Compression.JPEG) source.Forgive();
         var image = RgbImage.Uninitialized(layout.Width, layout.Height);
         var converter = new TiffSamples(tiff, layout);
-        var planes = new byte[layout.Separate ? layout.Samples : 1][];
+        var planes = new byte[layout.Planes][];
         for (var plane = 0; plane < planes.Length; plane++) planes[plane] = new byte[layout.BlockBytes];
         var block = 0;
         var perPlane = layout.BlocksAcross * layout.BlocksDown;
@@ -51,14 +51,14 @@ internal static class TiffDecoder
                 var rows = Math.Min(layout.BlockHeight, layout.Height - top);
                 var columns = Math.Min(layout.BlockWidth, layout.Width - left);
                 for (var plane = 0; plane < planes.Length; plane++)
-                    ReadBlock(tiff, layout, block + plane * perPlane, rows, planes[plane], options);
+                    ReadBlock(tiff, layout, block + plane * perPlane, rows, planes[plane], options, lease);
                 for (var y = 0; y < rows; y++)
                     converter.Convert(planes, y * layout.RowBytes, image.Row(top + y).Slice(left * 3, columns * 3));
             }
         }
         return layout.Orientation == 1
             ? image
-            : Orientation.Upright(layout.Orientation, image.Pixels, image.Width, image.Height, bytesPerPixel: 3);
+            : UprightImage.Of(layout.Orientation, image.Pixels, image.Width, image.Height, bytesPerPixel: 3);
     }
 
     /// <summary>
@@ -69,7 +69,7 @@ internal static class TiffDecoder
     {
         var offsets = Numbers(tiff, layout.Tiled ? TiffTag.TILEOFFSETS : TiffTag.STRIPOFFSETS);
         var sizes = Numbers(tiff, layout.Tiled ? TiffTag.TILEBYTECOUNTS : TiffTag.STRIPBYTECOUNTS);
-        var blocks = layout.BlocksAcross * layout.BlocksDown * (layout.Separate ? layout.Samples : 1);
+        var blocks = layout.BlocksAcross * layout.BlocksDown * layout.Planes;
         if (offsets.Length < blocks || sizes.Length < blocks)
         {
             throw new UnreadableImageException(
@@ -86,6 +86,10 @@ internal static class TiffDecoder
         }
         if (total > 2 * fileBytes + 65536)
             throw new UnreadableImageException("damaged TIFF: its strips or tiles overlap");
+        // Of the compressions that are limited, LZW makes the most of a byte: 4096 of 12 bits. Fax rows take a bit, WebP pictures none.
+        var isUnlimited = layout.Compression is Compression.CCITTRLE or Compression.CCITTRLEW or Compression.CCITTFAX3 or Compression.CCITTFAX4
+            or TiffLayout.WebP;
+        if (!isUnlimited && layout.RawBytes > 4096 * total) throw new UnreadableImageException(Completeness.Truncated(ImageFormat.Tiff));
     }
 
     private static long[] Numbers(Tiff tiff, TiffTag tag) => tiff.GetField(tag) is [{ Value: { } values }, ..]
@@ -100,13 +104,13 @@ internal static class TiffDecoder
         : [];
 
     private static void ReadBlock(
-        Tiff tiff, TiffLayout layout, int block, int rows, byte[] buffer, DecodingOptions options)
+        Tiff tiff, TiffLayout layout, int block, int rows, byte[] buffer, DecodingOptions options, DecodingLease lease)
     {
         if (layout.Compression == TiffLayout.WebP)
         {
             var raw = new byte[checked((int)tiff.RawStripSize(block))];
             tiff.ReadRawStrip(block, raw, 0, raw.Length);
-            var picture = SkiaDecoder.Decode(raw, ImageFormat.WebP, options);
+            var picture = SkiaDecoder.Decode(raw, ImageFormat.WebP, options, lease);
             if (picture.Width != layout.BlockWidth || picture.Height < rows || picture.Height > layout.BlockHeight)
                 throw new UnreadableImageException("damaged TIFF: its WebP strips are of another size");
             picture.Pixels.CopyTo(buffer, 0);

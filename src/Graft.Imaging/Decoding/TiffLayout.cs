@@ -36,6 +36,23 @@ internal sealed record TiffLayout
 
     public int BlockBytes => checked(RowBytes * BlockHeight);
 
+    /// <summary>Blocks that hold the samples of one place: one, unless each sample has its own.</summary>
+    public int Planes => Separate ? Samples : 1;
+
+    /// <summary>All samples of the picture, unpacked.</summary>
+    public long RawBytes => (long)RowBytes * BlocksAcross * Height * Planes;
+
+    /// <summary>
+    /// The most that is allocated at a time: the result, twice if it is turned; a block of each plane; and what a compression that knows
+    /// no rows keeps of a block besides (progressive JPEG, WebP).
+    /// </summary>
+    public long MemoryBytes => 3L * Width * Height * (Orientation == 1 ? 1 : 2) + (long)BlockBytes * Planes + (Compression switch
+    {
+        Compression.JPEG or Compression.OJPEG => 2L * BlockBytes,
+        WebP => 8L * BlockWidth * BlockHeight,
+        _ => 0,
+    });
+
     /// <summary>Samples that make the colour; further ones are alpha or unknown and are dropped.</summary>
     public int ColourSamples => Photometric switch
     {
@@ -103,7 +120,14 @@ internal sealed record TiffLayout
         }
         if (Compression == WebP && (Photometric != Photometric.RGB || Samples != 3 || Bits != 8 || Separate))
             throw Unusual("WebP with other than three 8-bit samples");
-        if ((long)RowBytes * BlockHeight > 8 * options.MaxPixels) throw Unusual("blocks of impossible size");
+        if ((long)RowBytes * BlockHeight > options.MaxMemoryBytes) throw Unusual("blocks of impossible size");
+        // A picture of many planes may fit into memory plane by plane and yet take minutes.
+        if (RawBytes > options.MaxMemoryBytes)
+        {
+            throw new UnreadableImageException(
+                $"too large: {Width} × {Height} pixels of {Samples} samples of {Bits} bits, where at most {options.MaxMemoryBytes} bytes are decoded. " +
+                $"Shrink it, or raise {nameof(DecodingOptions.MaxPixels)}.");
+        }
     }
 
     private static UnreadableImageException Unusual(string what) => new($"TIFF of a kind that is not decoded: {what}");

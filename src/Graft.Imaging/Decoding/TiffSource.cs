@@ -3,8 +3,11 @@ using BitMiracle.LibTiff.Classic;
 
 namespace Graft.Imaging;
 
-/// <summary>A TIFF file in memory, as LibTiff.NET reads it, and the first thing it complained of.</summary>
-internal sealed class TiffSource(ReadOnlyMemory<byte> file) : TiffStream
+/// <summary>
+/// A TIFF file in memory, as LibTiff.NET reads it: with <see cref="TiffDirectory.Cleaned"/> in the place of its own directory;
+/// and the first thing it complained of.
+/// </summary>
+internal sealed class TiffSource(ReadOnlyMemory<byte> file, TiffDirectory directory) : TiffStream
 {
     private long _position;
 
@@ -23,7 +26,15 @@ internal sealed class TiffSource(ReadOnlyMemory<byte> file) : TiffStream
     {
         if (_position < 0 || _position >= file.Length) return 0;
         var read = (int)Math.Min(count, file.Length - _position);
-        file.Span.Slice((int)_position, read).CopyTo(buffer.AsSpan(offset));
+        var target = buffer.AsSpan(offset, read);
+        file.Span.Slice((int)_position, read).CopyTo(target);
+        var from = Math.Max(_position, directory.Position);
+        var to = Math.Min(_position + read, directory.Position + directory.Cleaned.Length);
+        if (from < to)
+        {
+            directory.Cleaned.AsSpan((int)(from - directory.Position), (int)(to - from))
+                .CopyTo(target[(int)(from - _position)..]);
+        }
         _position += read;
         return read;
     }

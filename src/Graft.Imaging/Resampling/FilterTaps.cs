@@ -53,8 +53,8 @@ internal sealed class FilterTaps
     /// <summary>First source index that any target needs.</summary>
     public int From => _starts[0];
 
-    /// <summary>One past the last source index that any target needs.</summary>
-    public int To => _starts[^1] + _counts[^1];
+    /// <summary>Most source indices that a target needs.</summary>
+    public int Most => _counts.Max();
 
     public int Start(int target) => _starts[target];
 

@@ -47,20 +47,27 @@ public static class Resampler
 
         var columns = new FilterTaps(image.Width, width, left, windowWidth, interpolation);
         var rows = new FilterTaps(image.Height, height, top, windowHeight, interpolation);
-        // [rows.To - rows.From, windowWidth, 3]
-        var narrowed = ArrayPool<byte>.Shared.Rent((rows.To - rows.From) * windowWidth * 3);
+        // [capacity, windowWidth, 3]: the source rows from first on, as far as a target row needs them and the next ones may.
+        var (capacity, first, filled, stride) = (2 * rows.Most, rows.From, rows.From, windowWidth * 3);
+        var narrowed = ArrayPool<byte>.Shared.Rent(checked(capacity * stride));
         try
         {
-            for (var y = rows.From; y < rows.To; y++)
-            {
-                var target = narrowed.AsSpan((y - rows.From) * windowWidth * 3, windowWidth * 3);
-                if (y < image.Height - 1) WeighColumns(image.Pixels.AsSpan(y * image.Width * 3), columns, target);
-                else WeighColumns([.. image.Row(y), 0], columns, target);
-            }
             for (var y = 0; y < windowHeight; y++)
             {
-                var source = narrowed.AsSpan((rows.Start(y) - rows.From) * windowWidth * 3);
-                WeighRows(source, windowWidth * 3, rows.Weights(y), result.Row(y));
+                var start = rows.Start(y);
+                var weights = rows.Weights(y);
+                if (start + weights.Length - first > capacity)
+                {
+                    narrowed.AsSpan((start - first) * stride, (filled - start) * stride).CopyTo(narrowed);
+                    first = start;
+                }
+                for (; filled < start + weights.Length; filled++)
+                {
+                    var target = narrowed.AsSpan((filled - first) * stride, stride);
+                    if (filled < image.Height - 1) WeighColumns(image.Pixels.AsSpan(filled * image.Width * 3), columns, target);
+                    else WeighColumns([.. image.Row(filled), 0], columns, target);
+                }
+                WeighRows(narrowed.AsSpan((start - first) * stride), stride, weights, result.Row(y));
             }
         }
         finally

@@ -42,21 +42,7 @@ internal sealed record ImageInspection
         try
         {
             var file = RegularFile.ReadAllBytes(path);
-            var image = ImageDecoder.Decode(file);
-            var (brightness, contrast, sharpness) = Measure(image);
-            return new()
-            {
-                Bytes = file.Length,
-                Hash = Convert.ToHexStringLower(SHA256.HashData(file)),
-                Format = ImageDecoder.FormatOf(file) ?? "",
-                Width = image.Width,
-                Height = image.Height,
-                IsGrey = HasNoColour(image.Pixels),
-                Brightness = brightness,
-                Contrast = contrast,
-                Sharpness = sharpness,
-                Look = PerceptualHash.Of(image),
-            };
+            return ImageDecoder.Decode(file, image => Of(file, image));
         }
         catch (UnreadableImageException problem)
         {
@@ -68,7 +54,25 @@ internal sealed record ImageInspection
         }
     }
 
-    private static bool HasNoColour(ReadOnlySpan<byte> pixels)
+    private static ImageInspection Of(byte[] file, RgbImage image)
+    {
+        var (brightness, contrast, sharpness) = Measure(image);
+        return new()
+        {
+            Bytes = file.Length,
+            Hash = Convert.ToHexStringLower(SHA256.HashData(file)),
+            Format = ImageDecoder.FormatOf(file) ?? "",
+            Width = image.Width,
+            Height = image.Height,
+            IsGrey = HasNoColor(image.Pixels),
+            Brightness = brightness,
+            Contrast = contrast,
+            Sharpness = sharpness,
+            Look = PerceptualHash.Of(image),
+        };
+    }
+
+    private static bool HasNoColor(ReadOnlySpan<byte> pixels)
     {
         for (var i = 0; i < pixels.Length; i += 3)
             if (pixels[i] != pixels[i + 1] || pixels[i] != pixels[i + 2]) return false;

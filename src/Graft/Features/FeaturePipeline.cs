@@ -107,7 +107,7 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
         RgbImage image;
         try
         {
-            image = preprocessing.Resize(ImageDecoder.Decode(content));
+            image = ImageDecoder.Decode(content, preprocessing.Resize);
         }
         catch (UnreadableImageException unreadable)
         {

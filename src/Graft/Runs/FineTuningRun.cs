@@ -279,7 +279,7 @@ public sealed class FineTuningRun : IDisposable
             try
             {
                 var file = RegularFile.ReadAllBytes(photo.Path);
-                var picture = model.Backbone.Preprocessing.Resize(ImageDecoder.Decode(file));
+                var picture = ImageDecoder.Decode(file, model.Backbone.Preprocessing.Resize);
                 var key = Augmentation.PictureKey(SHA256.HashData(file));
                 rows.Add([.. Enumerable.Range(1, 4).Select(view => stage.Options.Augmentation.Apply(picture, stage.Options.Training.Seed, key, view))]);
             }

@@ -20,7 +20,7 @@ public sealed class ImageExamples : IExamples
     {
         (_images, _preprocessing, _mirror, _seed) = (images, preprocessing, mirror, (ulong)(uint)seed);
         _pixels = new RgbImage[images.Count];
-        Parallel.For(0, images.Count, index => _pixels[index] = preprocessing.Resize(ImageDecoder.Decode(images[index].Path)));
+        Parallel.For(0, images.Count, index => _pixels[index] = ImageDecoder.Decode(images[index].Path, preprocessing.Resize));
     }
 
     public int Count => _images.Count;

@@ -66,7 +66,7 @@ public sealed class OpenedPhotos
     private static (RgbImage Pixels, ulong Key) Decode(LabeledImage image, Preprocessing preprocessing)
     {
         var file = RegularFile.ReadAllBytes(image.Path);
-        return (preprocessing.Resize(ImageDecoder.Decode(file)), Augmentation.PictureKey(SHA256.HashData(file)));
+        return (ImageDecoder.Decode(file, preprocessing.Resize), Augmentation.PictureKey(SHA256.HashData(file)));
     }
 }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using Graft.Imaging;
 using Graft.Testing;
 
@@ -72,6 +73,33 @@ public class HostileFilesTests
         Assert.InRange(PeakBytes() - peak, 0, 300e6);
     }
 
+    /// <summary>Small files that once took gigabytes, many seconds, or gave half a picture.</summary>
+    [SharedTheory("cases/images")]
+    [InlineData("damaged_scan_1.jpg", "damaged JPEG")]
+    [InlineData("damaged_scan_2.jpg", "damaged JPEG")]
+    [InlineData("jpeg_64scans.jpg", "take too long")]
+    [InlineData("tiff_count_byte.tif", "16x16")]
+    [InlineData("tiff_count_double.tif", "16x16")]
+    [InlineData("tiff_mem_2.tif", "more than the file holds")]
+    [InlineData("tiff_planes.tif", "too large")]
+    [InlineData("webp_38_bytes.webp", "9990x9990")]
+    public void A_small_file_takes_little_and_says_what_is_wrong(string name, string expected)
+    {
+        var (start, allocated) = (Stopwatch.GetTimestamp(), GC.GetAllocatedBytesForCurrentThread());
+        Assert.Contains(expected, OutcomeOf($"cases/images/{name}"), StringComparison.Ordinal);
+        // The result of the WebP takes 300 MB and half a second; nothing else takes anything.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - allocated, 0, name.EndsWith(".webp", StringComparison.Ordinal) ? 300e6 : 1e6);
+        Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(5), $"{name} took too long.");
+    }
+
+    /// <summary>Equal: a GIF has no loss. The hashes are of Pillow 9.4's pixels, converted to RGB.</summary>
+    [SharedTheory("cases/images")]
+    [InlineData("cases/images/gif_first_frame_partial.gif", "a4c393462dcab0122db29316a8844fba213d87e551f28f186dca74844223296f")]
+    [InlineData("data/hostile/odd_but_valid/decompression_bomb_extents.gif", "d02a8da86fec6ef80c209c8437c76cf8fbecb6528cd7ba95ef93eecc52a171c7")]
+    [InlineData("data/hostile/odd_but_valid/duplicate_frame.gif", "d13d4a8b3b8add19b5970157f09d00c12cbda4fed4d74d8493156523f7069b66")]
+    public void A_GIF_has_the_pixels_that_Pillow_reads(string file, string hash) => Assert.Equal(
+        hash, Convert.ToHexStringLower(SHA256.HashData(ImageDecoder.Decode(SharedFolder.Path(file)).Pixels)));
+
     /// <summary>Skia decodes a cut progressive JPEG to a blurred picture and calls it a success.</summary>
     [SharedTheory("reference/preprocessing")]
     [InlineData("trash_paper_progressive.jpg")]
@@ -85,18 +113,20 @@ public class HostileFilesTests
             Assert.Throws<UnreadableImageException>(() => ImageDecoder.Decode(file.AsMemory(0, length)));
     }
 
-    private static string Outcome(string name)
+    private static string Outcome(string name) => OutcomeOf($"{Folder}/{name}");
+
+    private static string OutcomeOf(string file)
     {
         try
         {
-            var image = ImageDecoder.Decode(SharedFolder.Path($"{Folder}/{name}"));
+            var image = ImageDecoder.Decode(SharedFolder.Path(file));
             return $"{image.Width}x{image.Height}";
         }
         catch (UnreadableImageException unreadable)
         {
             Assert.False(string.IsNullOrWhiteSpace(unreadable.Reason));
             Assert.DoesNotContain('\n', unreadable.Message);
-            Assert.Contains(name, unreadable.Message, StringComparison.Ordinal);
+            Assert.Contains(Path.GetFileName(file), unreadable.Message, StringComparison.Ordinal);
             return unreadable.Reason;
         }
     }

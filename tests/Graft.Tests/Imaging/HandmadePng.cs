@@ -8,16 +8,16 @@ internal sealed class HandmadePng
 {
     private readonly List<byte> _file = [0x89, (byte)'P', (byte)'N', (byte)'G', 13, 10, 26, 10];
 
-    /// <param name="colour">0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA.</param>
+    /// <param name="color">0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGBA.</param>
     /// <param name="width">Pixels.</param>
     /// <param name="height">Pixels.</param>
     /// <param name="bits">Bits of a sample.</param>
-    public HandmadePng(int width, int height, int bits, byte colour)
+    public HandmadePng(int width, int height, int bits, byte color, bool isInterlaced = false)
     {
         var header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
-        (header[8], header[9]) = ((byte)bits, colour);
+        (header[8], header[9], header[12]) = ((byte)bits, color, (byte)(isInterlaced ? 1 : 0));
         Chunk("IHDR"u8, header);
     }
 

@@ -1,6 +1,6 @@
 namespace Graft.Tests.Imaging;
 
-/// <summary>An uncompressed little-endian TIFF of one strip, written tag by tag.</summary>
+/// <summary>An uncompressed little-endian TIFF of one strip, written tag by tag; <c>more</c> adds to the usual ones or replaces them.</summary>
 internal static class HandmadeTiff
 {
     public static byte[] Write(
@@ -8,12 +8,13 @@ internal static class HandmadeTiff
         int? claimedHeight = null, params (int Tag, int[] Values)[] more)
     {
         var rows = claimedHeight ?? height;
-        (int Tag, int[] Values)[] tags =
+        (int Tag, int[] Values)[] usual =
         [
             (256, [width]), (257, [rows]), (258, [.. Enumerable.Repeat(bits, samples)]), (259, [1]),
             (262, [photometric]), (273, [8]), (274, [orientation]), (277, [samples]), (278, [rows]),
-            (279, [pixels.Length]), .. more,
+            (279, [pixels.Length]),
         ];
+        (int Tag, int[] Values)[] tags = [.. usual.ExceptBy(more.Select(tag => tag.Tag), tag => tag.Tag), .. more];
         using var file = new MemoryStream();
         using var writer = new BinaryWriter(file);
         var values = 8 + pixels.Length + pixels.Length % 2;
@@ -39,8 +40,8 @@ internal static class HandmadeTiff
             writer.Write((short)(IsLong(tag) ? 4 : 3));
             writer.Write(list.Length);
             var at = values + tags.TakeWhile(other => other.Tag != tag).Sum(other => other.Values.Length * 4);
-            if (IsLong(tag)) writer.Write(list[0]);
-            else if (list.Length <= 2) writer.Write(list[0] | (list.Length == 2 ? list[1] << 16 : 0));
+            if (IsLong(tag) && list.Length == 1) writer.Write(list[0]);
+            else if (!IsLong(tag) && list.Length <= 2) writer.Write(list[0] | (list.Length == 2 ? list[1] << 16 : 0));
             else writer.Write(at);
         }
         writer.Write(0);

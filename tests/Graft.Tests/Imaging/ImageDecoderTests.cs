@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Graft.Imaging;
 using Graft.Testing;
@@ -23,37 +22,37 @@ public class ImageDecoderTests
     [Theory]
     [InlineData(6)]
     [InlineData(4)]
-    public void Alpha_is_dropped_and_colours_stay_even_where_nothing_shows(byte colour)
+    public void Alpha_is_dropped_and_colors_stay_even_where_nothing_shows(byte color)
     {
-        byte[] row = colour == 6 ? [10, 20, 30, 0, 40, 50, 60, 128, 70, 80, 90, 255] : [10, 0, 40, 128, 70, 255];
-        byte[] expected = colour == 6 ? [10, 20, 30, 40, 50, 60, 70, 80, 90] : [10, 10, 10, 40, 40, 40, 70, 70, 70];
-        Assert.Equal(expected, ImageDecoder.Decode(new HandmadePng(3, 1, 8, colour).WithRows(row)).Pixels);
+        byte[] row = color == 6 ? [10, 20, 30, 0, 40, 50, 60, 128, 70, 80, 90, 255] : [10, 0, 40, 128, 70, 255];
+        byte[] expected = color == 6 ? [10, 20, 30, 40, 50, 60, 70, 80, 90] : [10, 10, 10, 40, 40, 40, 70, 70, 70];
+        Assert.Equal(expected, ImageDecoder.Decode(new HandmadePng(3, 1, 8, color).WithRows(row)).Pixels);
     }
 
     [Fact]
-    public void A_transparent_palette_colour_stays_that_colour()
+    public void A_transparent_palette_color_stays_that_color()
     {
-        var png = new HandmadePng(4, 1, bits: 2, colour: 3)
+        var png = new HandmadePng(4, 1, bits: 2, color: 3)
             .Chunk("PLTE"u8, [9, 8, 7, 200, 100, 50, 1, 2, 3]).Chunk("tRNS"u8, [0, 255, 0]).WithRows([0b00_01_10_01]);
         Assert.Equal([9, 8, 7, 200, 100, 50, 1, 2, 3, 200, 100, 50], ImageDecoder.Decode(png).Pixels);
     }
 
     [Fact]
-    public void A_transparent_GIF_colour_stays_that_colour()
+    public void A_transparent_GIF_color_stays_that_color()
     {
-        Assert.Equal([9, 8, 7, 200, 100, 50], ImageDecoder.Decode(Gif(2, 1)).Pixels);
+        Assert.Equal([9, 8, 7, 200, 100, 50], ImageDecoder.Decode(TestImages.Gif(2, 1)).Pixels);
     }
 
     [Fact]
     public void Bits_and_sixteen_bit_samples_become_bytes()
     {
-        var bits = ImageDecoder.Decode(new HandmadePng(8, 1, bits: 1, colour: 0).WithRows([0b10110001]));
+        var bits = ImageDecoder.Decode(new HandmadePng(8, 1, bits: 1, color: 0).WithRows([0b10110001]));
         Assert.Equal([255, 0, 255, 255, 0, 0, 0, 255], bits.Pixels.Chunk(3).Select(pixel => pixel[1]));
 
-        var grey = ImageDecoder.Decode(new HandmadePng(3, 1, bits: 16, colour: 0).WithRows([0, 255, 128, 0, 255, 255]));
+        var grey = ImageDecoder.Decode(new HandmadePng(3, 1, bits: 16, color: 0).WithRows([0, 255, 128, 0, 255, 255]));
         Assert.Equal([0, 0, 0, 128, 128, 128, 255, 255, 255], grey.Pixels);
 
-        var rgb = ImageDecoder.Decode(new HandmadePng(1, 1, bits: 16, colour: 2).WithRows([1, 200, 128, 0, 255, 255]));
+        var rgb = ImageDecoder.Decode(new HandmadePng(1, 1, bits: 16, color: 2).WithRows([1, 200, 128, 0, 255, 255]));
         Assert.Equal([1, 128, 255], rgb.Pixels);
     }
 
@@ -94,7 +93,7 @@ public class ImageDecoderTests
     [MemberData(nameof(Bombs))]
     public void A_claim_of_too_many_pixels_is_refused_before_decoding(string format)
     {
-        var file = Claiming(format, 40_000, 30_000);
+        var file = TestImages.Claiming(format, 40_000, 30_000);
         var allocated = GC.GetAllocatedBytesForCurrentThread();
         var refused = Assert.Throws<UnreadableImageException>(() => ImageDecoder.Decode(file));
         Assert.Contains("too large: 40000 × 30000 pixels", refused.Reason, StringComparison.Ordinal);
@@ -151,7 +150,7 @@ public class ImageDecoderTests
         var photo = TestImages.Photo(40, 30);
         byte[][] files =
         [
-            .. Encoded.Select(row => TestImages.Encode(photo, row.Data)), Gif(2, 1), Claiming("bmp", 4, 4),
+            .. Encoded.Select(row => TestImages.Encode(photo, row.Data)), TestImages.Gif(2, 1), TestImages.Claiming("bmp", 4, 4),
             HandmadeTiff.Write(4, 4, 8, 3, 2, new byte[48]), HandmadeTiff.Write(16, 2, 1, 1, 1, new byte[4]),
         ];
         var random = new Random(6);
@@ -204,7 +203,7 @@ public class ImageDecoderTests
             OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess, "Permissions do not bind this user.");
         using var folder = new TemporaryFolder();
         var path = folder.File("locked.png");
-        File.WriteAllBytes(path, Gif(2, 1));
+        File.WriteAllBytes(path, TestImages.Gif(2, 1));
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.None);
         var unreadable = Assert.Throws<UnreadableImageException>(() => ImageDecoder.Decode(path));
         Assert.Contains("permission", unreadable.Reason, StringComparison.Ordinal);
@@ -215,7 +214,7 @@ public class ImageDecoderTests
     {
         var image = TestImages.Noise(4, 4, seed: 1);
         foreach (var row in Encoded) Assert.True(ImageDecoder.LooksLikeImage(TestImages.Encode(image, row.Data)));
-        foreach (var row in Bombs) Assert.True(ImageDecoder.LooksLikeImage(Claiming(row.Data, 1, 1)));
+        foreach (var row in Bombs) Assert.True(ImageDecoder.LooksLikeImage(TestImages.Claiming(row.Data, 1, 1)));
         Assert.False(ImageDecoder.LooksLikeImage("RIFF\0\0\0\0WAVE"u8));
         Assert.False(ImageDecoder.LooksLikeImage([]));
         Assert.False(ImageDecoder.LooksLikeImage([0xFF, 0xD8]));
@@ -232,42 +231,4 @@ public class ImageDecoderTests
         Parallel.For(0, 200, i =>
             Assert.Equal(expected[i % files.Length], ImageDecoder.Decode(files[i % files.Length]).Pixels));
     }
-
-    private static byte[] Claiming(string format, int width, int height)
-    {
-        switch (format)
-        {
-            case "png":
-                return new HandmadePng(width, height, 8, 2).WithRows([0, 0, 0]);
-            case "gif":
-                return Gif(width, height);
-            case "tiff":
-                return HandmadeTiff.Write(width, 1, 8, 3, 2, new byte[48], claimedHeight: height);
-            case "jpeg":
-                var jpeg = TestImages.Encode(TestImages.Noise(8, 8, 1), SKEncodedImageFormat.Jpeg);
-                var frame = jpeg.AsSpan(jpeg.AsSpan().IndexOf((ReadOnlySpan<byte>)[0xFF, 0xC0]));
-                BinaryPrimitives.WriteUInt16BigEndian(frame[5..], (ushort)height);
-                BinaryPrimitives.WriteUInt16BigEndian(frame[7..], (ushort)width);
-                return jpeg;
-            default:
-                var bmp = new byte[54 + 48];
-                "BM"u8.CopyTo(bmp);
-                (int At, int Value)[] fields =
-                    [(2, bmp.Length), (10, 54), (14, 40), (18, width), (22, height), (26, 1 | 24 << 16)];
-                foreach (var (at, value) in fields)
-                    BinaryPrimitives.WriteInt32LittleEndian(bmp.AsSpan(at), value);
-                return bmp;
-        }
-    }
-
-    /// <summary>Two pixels of a palette of two, of which the first is transparent.</summary>
-    private static byte[] Gif(int width, int height) =>
-    [
-        .. "GIF89a"u8, (byte)width, (byte)(width >> 8), (byte)height, (byte)(height >> 8),
-        0x80, 0, 0, 9, 8, 7, 200, 100, 50,
-        0x21, 0xF9, 4, 1, 0, 0, 0, 0,
-        0x2C, 0, 0, 0, 0, (byte)width, (byte)(width >> 8), (byte)height, (byte)(height >> 8), 0,
-        // Codes of three bits: 4 clear, 0, 1, 5 end.
-        2, 2, 0b01_000_100, 0b0000_101_0, 0, 0x3B,
-    ];
 }

@@ -16,7 +16,7 @@ public class OrientationTests
     [MemberData(nameof(Upright))]
     public void A_PNG_is_turned_as_its_EXIF_says(int orientation, string expected)
     {
-        var file = new HandmadePng(3, 2, bits: 8, colour: 2).Chunk("eXIf"u8, Exif(orientation))
+        var file = new HandmadePng(3, 2, bits: 8, color: 2).Chunk("eXIf"u8, Exif(orientation))
             .WithRows([.. "AAABBBCCC"u8], [.. "DDDEEEFFF"u8]);
         Assert.Equal(expected, Letters(ImageDecoder.Decode(file)));
     }

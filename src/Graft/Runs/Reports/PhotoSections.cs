@@ -95,7 +95,7 @@ internal static class PhotoSections
     {
         try
         {
-            return Picture(Path.GetFileName(path), Resampler.Shrink(ImageDecoder.Decode(path), ThumbnailSidePixels));
+            return Picture(Path.GetFileName(path), ImageDecoder.Decode(path, photo => Resampler.Shrink(photo, ThumbnailSidePixels)));
         }
         catch (UnreadableImageException problem)
         {
