@@ -43,6 +43,7 @@ internal sealed class DecodingBudget(long bytes)
         {
             _held--;
             _used -= taken;
+            ForgetCollected();
             _dropped += dropped;
             Monitor.PulseAll(_gate);
         }
@@ -51,9 +52,15 @@ internal sealed class DecodingBudget(long bytes)
     /// <summary>The collector lets large arrays lie for long, and does not know the budget.</summary>
     private void CollectDropped(long wanted)
     {
-        if (GC.CollectionCount(2) is var now && now != _collections) (_collections, _dropped) = (now, 0);
+        ForgetCollected();
         if (_dropped == 0 || _used + _dropped + wanted <= bytes) return;
-        GC.Collect();
-        (_collections, _dropped) = (GC.CollectionCount(2), 0);
+        // Aggressive: the memory goes back to the system, because the codecs take theirs from there.
+        GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        ForgetCollected();
+    }
+
+    private void ForgetCollected()
+    {
+        if (GC.CollectionCount(2) is var now && now != _collections) (_collections, _dropped) = (now, 0);
     }
 }

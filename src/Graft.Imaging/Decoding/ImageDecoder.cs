@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Runtime.CompilerServices;
 
 namespace Graft.Imaging;
 
@@ -56,7 +57,7 @@ public static class ImageDecoder
     {
         ArgumentNullException.ThrowIfNull(use);
         using var lease = new DecodingLease();
-        return Use(DecodeFile(path, options, lease), use, lease);
+        return Use(() => DecodeFile(path, options, lease), use, lease);
     }
 
     /// <inheritdoc cref="Decode{T}(string, Func{RgbImage, T}, DecodingOptions?)"/>
@@ -67,11 +68,14 @@ public static class ImageDecoder
     {
         ArgumentNullException.ThrowIfNull(use);
         using var lease = new DecodingLease();
-        return Use(DecodeBytes(file, options, lease), use, lease);
+        return Use(() => DecodeBytes(file, options, lease), use, lease);
     }
 
-    private static T Use<T>(RgbImage image, Func<RgbImage, T> use, DecodingLease lease)
+    // By itself, so that no frame below the lease's end still refers to the picture.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static T Use<T>(Func<RgbImage> decode, Func<RgbImage, T> use, DecodingLease lease)
     {
+        var image = decode();
         var result = use(image);
         if (!ReferenceEquals(result, image)) lease.Drop(image);
         return result;

@@ -46,12 +46,13 @@ internal sealed class TiffDirectory
         for (var i = 0; i < entries; i++)
         {
             var entry = directory + 2 + 12L * i;
+            var inPlace = reader.Number(entry + 8, 4);
             var tag = (int)reader.Number(entry, 2);
             var type = (int)reader.Number(entry + 2, 2);
             var count = reader.Number(entry + 4, 4);
             var bytes = count * Size(type);
             if (!Known.Contains(tag) || count == 0) continue;
-            var at = bytes > 4 ? reader.Number(entry + 8, 4) : entry + 8;
+            var at = bytes > 4 ? inPlace : entry + 8;
             if (at + bytes > file.Length)
             {
                 throw new UnreadableImageException(

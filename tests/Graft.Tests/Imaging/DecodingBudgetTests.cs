@@ -64,6 +64,20 @@ public class DecodingBudgetTests
     }
 
     [Fact]
+    public void A_dropped_picture_is_collected_before_the_next_does_not_fit()
+    {
+        var budget = new DecodingBudget(100);
+        budget.Take(60);
+        // One that came while the picture was in use says nothing of it.
+        GC.Collect();
+        budget.Return(60, dropped: 60);
+        var before = GC.CollectionCount(2);
+        budget.Take(60);
+        Assert.True(GC.CollectionCount(2) > before);
+        budget.Return(60);
+    }
+
+    [Fact]
     public void A_picture_counts_as_long_as_it_is_used()
     {
         var file = TestImages.Encode(TestImages.Noise(300, 200, seed: 1), SKEncodedImageFormat.Png);
