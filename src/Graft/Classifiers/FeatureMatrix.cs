@@ -76,6 +76,11 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
         return counts;
     }
 
+    /// <summary>The same, where views of one image count as one.</summary>
+    public int[] ImageCounts() => Groups is null
+        ? Counts()
+        : (this with { Labels = [.. Groups.Zip(Labels).DistinctBy(row => row.First).Select(row => row.Second)] }).Counts();
+
     /// <summary>How much each image counts.</summary>
     public double[] SampleWeights(ClassWeighting weighting)
     {

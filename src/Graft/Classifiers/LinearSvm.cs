@@ -13,7 +13,10 @@ public sealed record LinearSvm : LinearClassifier
 
     private protected override bool PenalizesIntercept => true;
 
-    private protected override bool IsCalibrated => true;
+    private protected override bool HasLogits => false;
+
+    /// <remarks>The sum over the classes; of two, each machine is the other's mirror image, and one counts, as in scikit-learn.</remarks>
+    private protected override double Objective(double minimized, int classes) => classes == 2 ? minimized / 2 : minimized;
 
     private protected override LinearLoss Loss(FeatureMatrix features, double c) =>
         new SquaredHinge(features.Labels, features.ClassWeights(ClassWeights), c);

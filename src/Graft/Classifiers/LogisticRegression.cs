@@ -12,9 +12,11 @@ public sealed record LogisticRegression : LinearClassifier
 
     private protected override bool PenalizesIntercept => false;
 
-    private protected override bool IsCalibrated => false;
+    private protected override bool HasLogits => true;
 
-    /// <remarks>Two vectors of ±w/2 cost half of what the one vector w of the binary machine does.</remarks>
+    private protected override double Objective(double minimized, int classes) => classes == 2 ? 2 * minimized : minimized;
+
+    /// <remarks>Two vectors of ±w/2 cost half of what the one vector w of the binary model does.</remarks>
     private protected override LinearLoss Loss(FeatureMatrix features, double c) => new CrossEntropy(
         features.Labels, features.Classes,
         [.. features.SampleWeights(ClassWeights).Select(weight => weight * (features.Classes == 2 ? c / 2 : c))]);

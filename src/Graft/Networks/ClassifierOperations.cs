@@ -21,6 +21,13 @@ public abstract record ClassifierOperation(int Classes) : Operation
 /// </summary>
 public sealed record GaussianBayes(int Classes) : ClassifierOperation(Classes)
 {
+    /// <summary>
+    /// If above 0, the logarithm of the likelihood that a class has less than the likeliest, d, becomes log(1 + scale · d), up to a constant:
+    /// heavier tails, the same order. Default 0: the normal distribution's.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double TailScale { get; init; }
+
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
     [
         new(layer, ParameterRole.ClassMeans, [Classes, inputs[0].Channels]),
@@ -38,6 +45,10 @@ public sealed record GaussianBayes(int Classes) : ClassifierOperation(Classes)
 /// <param name="Neighbors">How many vote, from 1 to <paramref name="Examples"/>.</param>
 public sealed record NeighborVotes(int Classes, int Neighbors, int Examples) : ClassifierOperation(Classes)
 {
+    /// <summary>Votes that each class has before any neighbor votes. At least 0, the default.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double PriorVotes { get; init; }
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         Neighbors >= 1 && Neighbors <= Examples
             ? base.OutputShape(inputs)

@@ -21,17 +21,15 @@ internal static class TorchClassifiers
         var x = features.to_type(ScalarType.Float64);
         var logarithms = operation switch
         {
-            GaussianBayes => JointLogLikelihoods(
-                    x, Double(ParameterRole.ClassMeans), Double(ParameterRole.ClassVariances), Double(ParameterRole.LogPriors))
+            GaussianBayes bayes => WithTails(
+                    JointLogLikelihoods(
+                        x, Double(ParameterRole.ClassMeans), Double(ParameterRole.ClassVariances), Double(ParameterRole.LogPriors)),
+                    bayes.TailScale)
                 .log_softmax(1),
             NeighborVotes votes => LogShares(votes, x, Double(ParameterRole.Examples), weight(ParameterRole.ExampleLabels)),
-            RbfMachine machine => Couple(
-                    PairProbabilities(
-                        PairDecisions(
-                            machine, x, Double(ParameterRole.Examples), Double(ParameterRole.Coefficients), Double(ParameterRole.Offsets)),
-                        Double(ParameterRole.Calibration)),
-                    machine.Classes)
-                .clamp_min(SmallestProbability).log(),
+            RbfMachine machine => LogProbabilities(
+                PairDecisions(machine, x, Double(ParameterRole.Examples), Double(ParameterRole.Coefficients), Double(ParameterRole.Offsets)),
+                Double(ParameterRole.Calibration), machine.Classes),
             _ => throw new NotSupportedException(operation.Kind),
         };
         return logarithms.to_type(ScalarType.Float32).MoveToOuterDisposeScope();
@@ -54,6 +52,11 @@ internal static class TorchClassifiers
         }
         return stack(columns, 1).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Joint log-likelihoods [N, classes] as <see cref="GaussianBayes.TailScale"/> says; a scale of 0 leaves them.</summary>
+    public static Tensor WithTails(Tensor logLikelihoods, double scale) => scale == 0
+        ? logLikelihoods.alias()
+        : ((logLikelihoods.amax([1], keepdim: true) - logLikelihoods) * scale).log1p_().neg_();
 
     /// <summary>The nearest examples, nearest first, and of equally near ones the first: distances and numbers, both [N, count].</summary>
     public static (Tensor Distances, Tensor Indices) Nearest(Tensor x, Tensor examples, int count)
@@ -108,6 +111,22 @@ internal static class TorchClassifiers
             }
         }
         return votes.add_(sums / ((sums.abs() + 1) * 3)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Logarithms of the coupled probabilities, the largest of which belongs to the class with the most votes: where it would belong to
+    /// another, the two exchange theirs. [N, pairs], sigmoids [pairs, 2] → [N, classes].
+    /// </summary>
+    public static Tensor LogProbabilities(Tensor decisions, Tensor sigmoids, int classes)
+    {
+        using var scope = NewDisposeScope();
+        var coupled = Couple(PairProbabilities(decisions, sigmoids), classes);
+        var winner = Votes(decisions, classes).argmax(1, keepdim: true);
+        var (largest, place) = coupled.max(1, keepdim: true);
+        var exchanged = coupled.scatter(1, place, coupled.gather(1, winner)).scatter_(1, winner, largest);
+        // Of equal probabilities the first would be predicted.
+        exchanged = exchanged.scatter(1, winner, largest * (1 + 1e-6));
+        return exchanged.clamp_min(SmallestProbability).log().MoveToOuterDisposeScope();
     }
 
     /// <summary>Platt's 1 / (1 + exp(A·f + B)): the probability of the first class of each pair, [N, pairs].</summary>
@@ -171,8 +190,9 @@ internal static class TorchClassifiers
         using var scope = NewDisposeScope();
         var (_, nearest) = Nearest(x, examples, votes.Neighbors);
         var classes = labels.to_type(ScalarType.Int64).index_select(0, nearest.flatten()).view(nearest.shape);
-        var shares = zeros([x.shape[0], votes.Classes], ScalarType.Float64);
-        shares.scatter_add_(1, classes, full(nearest.shape, 1.0 / votes.Neighbors, ScalarType.Float64));
+        var all = votes.Neighbors + votes.PriorVotes * votes.Classes;
+        var shares = full([x.shape[0], votes.Classes], votes.PriorVotes / all, ScalarType.Float64);
+        shares.scatter_add_(1, classes, full(nearest.shape, 1 / all, ScalarType.Float64));
         return shares.clamp_min_(SmallestProbability).log_().MoveToOuterDisposeScope();
     }
 }

@@ -213,6 +213,7 @@ public sealed class TrainingRun : IDisposable
                     Photos.Classes.Count, Options.Training.Seed,
                     views.Count == 0 ? null : [.. Enumerable.Range(0, (1 + views.Count) * _labels.Length).Select(row => row % _labels.Length)],
                     Options.Progress, Cancellation);
+                foreach (var warning in fitted.Warnings) Options.Warn?.Invoke(warning);
                 return (fitted.ToModule(Features), null, fitted);
             }
             var builder = new NetworkBuilder(Features.Name, [new(Features.Output.Name, Input.Of(Features.OutputShape), [])]);
