@@ -10,6 +10,11 @@ namespace Graft.Classifiers;
 /// </summary>
 public sealed record GaussianNaiveBayes : ClosedFormClassifier
 {
+    internal static ClassifierEntry Entry { get; } = new(
+        "bayes", "Gaussian naive Bayes",
+        options => new GaussianNaiveBayes { ClassWeights = options.ClassWeights, Standardize = options.Standardize ?? true, Calibrate = options.Calibrate },
+        nameof(ClassWeights));
+
     public override string Name => "bayes";
 
     public override string Title => "Gaussian naive Bayes";

@@ -43,8 +43,11 @@ internal sealed class LinearModel
 
     private const int MostHalvings = 20;
 
-    /// <summary>The residual of a Newton system, as a share of the gradient, beyond which float32 did not solve it.</summary>
-    private const double MostResidual = 0.6;
+    /// <summary>The residual of a Newton system, as a share of the gradient, beyond which float32 did not solve it: by iteration, and in one go.</summary>
+    private const double MostResidual = 0.6, MostDirectResidual = 0.1;
+
+    /// <summary>Steps beyond which float32 makes too slow a progress.</summary>
+    private const int MostSingleSteps = 25;
 
     /// <summary>Products of a float64 step.</summary>
     private const int MostExactProducts = 200;
@@ -156,7 +159,7 @@ internal sealed class LinearModel
                     needed = used > ManyProducts;
                     direction = tensor(solved, [classes, Columns]).to_type(ScalarType.Float64);
                 }
-                isExact = direction is null || !IsSolved(curvature, gradient, direction, largestByClass.gt(tolerance));
+                isExact = direction is null || step >= MostSingleSteps || !IsSolved(curvature, gradient, direction, largestByClass.gt(tolerance));
             }
             if (isExact) direction = SolveExactly(curvature, gradient, Math.Min(accuracy, 0.1), ref products);
             var isByClass = values.dim() == 2;
@@ -200,8 +203,9 @@ internal sealed class LinearModel
         using var scope = NewDisposeScope();
         var residual = Curve(curvature, direction).add_(gradient).square().sum(1);
         var size = gradient.square().sum(1);
+        var most = curvature.ByClass is null ? MostResidual : MostDirectResidual;
         if (curvature.ByClass is null) (residual, size, classes) = (residual.sum().view(1), size.sum().view(1), ones([1], ScalarType.Bool));
-        return residual.le(size * (MostResidual * MostResidual)).logical_or_(classes.logical_not()).all().ToBoolean();
+        return residual.le(size * (most * most)).logical_or_(classes.logical_not()).all().ToBoolean();
     }
 
     /// <summary>The same as <see cref="NewtonSystem"/> solves, all in float64: slow, but right whatever the features are.</summary>
@@ -265,6 +269,7 @@ internal sealed class LinearModel
             matrix.diagonal().add_(added);
             var (factor, info) = linalg.cholesky_ex(matrix);
             if (info.ToInt32() == 0) return factor;
+            if (!double.IsFinite(added)) throw new GraftException("The fit met numbers beyond float64. Standardize the features.");
         }
     }
 

@@ -7,6 +7,11 @@ namespace Graft.Classifiers;
 /// </summary>
 public sealed record LinearSvm : LinearClassifier
 {
+    internal static ClassifierEntry Entry { get; } = new(
+        "svm", "linear support vector machines, each class against the rest",
+        options => new LinearSvm { C = options.C, ClassWeights = options.ClassWeights, Standardize = options.Standardize ?? true, Calibrate = options.Calibrate },
+        nameof(C), nameof(ClassWeights));
+
     public override string Name => "svm";
 
     public override string Title => "linear support vector machine";

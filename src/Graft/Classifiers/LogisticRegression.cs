@@ -6,6 +6,11 @@ namespace Graft.Classifiers;
 /// </summary>
 public sealed record LogisticRegression : LinearClassifier
 {
+    internal static ClassifierEntry Entry { get; } = new(
+        "logistic", "logistic regression: a good first choice",
+        options => new LogisticRegression { C = options.C, ClassWeights = options.ClassWeights, Standardize = options.Standardize ?? true, Calibrate = options.Calibrate },
+        nameof(C), nameof(ClassWeights));
+
     public override string Name => "logistic";
 
     public override string Title => "logistic regression";

@@ -9,6 +9,10 @@ namespace Graft.Classifiers;
 /// </summary>
 public sealed record NearestClassMean : ClosedFormClassifier
 {
+    internal static ClassifierEntry Entry { get; } = new(
+        "mean", "the nearest class mean",
+        options => new NearestClassMean { Standardize = options.Standardize ?? true, Calibrate = options.Calibrate });
+
     public override string Name => "mean";
 
     public override string Title => "nearest class mean";
@@ -27,10 +31,7 @@ public sealed record NearestClassMean : ClosedFormClassifier
     private static (Tensor Kernel, Tensor Bias) Linear(FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
-        var labels = tensor([.. features.Labels.Select(label => (long)label)]);
-        var sums = zeros([features.Classes, features.Length], ScalarType.Float64)
-            .index_add_(0, labels, features.Values.to_type(ScalarType.Float64), 1);
-        var means = sums / tensor([.. features.Counts().Select(count => (double)count)]).unsqueeze(1);
+        var means = features.Means(features.Values.to_type(ScalarType.Float64));
         var middle = means.mean([0], keepdim: true);
         // −½|x − m|² = x·m − ½|m|² − ½|x|²; with m = middle + d: x·d − middle·d − ½|d|², and terms that all classes share.
         var kernel = means - middle;

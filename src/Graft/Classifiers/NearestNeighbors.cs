@@ -14,6 +14,11 @@ public sealed record NearestNeighbors : ClosedFormClassifier
     /// </summary>
     private const double PriorVotes = 0.5;
 
+    internal static ClassifierEntry Entry { get; } = new(
+        "knn", "votes of the nearest training images",
+        options => new NearestNeighbors { Neighbors = options.Neighbors, Standardize = options.Standardize ?? true, Calibrate = options.Calibrate },
+        nameof(Neighbors));
+
     public override string Name => "knn";
 
     public override string Title => "nearest neighbors";

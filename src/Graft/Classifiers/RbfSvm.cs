@@ -14,6 +14,11 @@ namespace Graft.Classifiers;
 /// </summary>
 public sealed record RbfSvm : RegularizedClassifier
 {
+    internal static ClassifierEntry Entry { get; } = new(
+        "rbf-svm", "support vector machines with a Gaussian kernel, one for each two classes",
+        options => new RbfSvm { C = options.C, Gamma = options.Gamma, ClassWeights = options.ClassWeights, Standardize = options.Standardize ?? true, Calibrate = options.Calibrate },
+        nameof(C), nameof(Gamma), nameof(ClassWeights));
+
     public override string Name => "rbf-svm";
 
     public override string Title => "RBF support vector machine";

@@ -39,6 +39,21 @@ public sealed record GaussianBayes(int Classes) : ClassifierOperation(Classes)
 }
 
 /// <summary>
+/// Nearest class means on the unit sphere: −½ of the squared distance of the centered features, scaled to length 1, to the mean of each class,
+/// up to a constant. A center [features] and class means [classes, features].
+/// </summary>
+public sealed record NormalizedClassMeans(int Classes) : ClassifierOperation(Classes)
+{
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+    [
+        new(layer, ParameterRole.MovingMean, [inputs[0].Channels]),
+        new(layer, ParameterRole.ClassMeans, [Classes, inputs[0].Channels]),
+    ];
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => (long)inputs[0].Channels * Classes;
+}
+
+/// <summary>
 /// The votes of the nearest examples by Euclidean distance, each counting the same: a class's probability is its share of them.
 /// Examples [examples, features] and the number of each one's class [examples]. A share of 0 gives a logarithm of about −87.
 /// </summary>

@@ -26,6 +26,8 @@ internal static class TorchClassifiers
                         x, Double(ParameterRole.ClassMeans), Double(ParameterRole.ClassVariances), Double(ParameterRole.LogPriors)),
                     bayes.TailScale)
                 .log_softmax(1),
+            NormalizedClassMeans => (SquaredDistances(
+                Normalize(x, Double(ParameterRole.MovingMean)), Double(ParameterRole.ClassMeans)) * -0.5).log_softmax(1),
             NeighborVotes votes => LogShares(votes, x, Double(ParameterRole.Examples), weight(ParameterRole.ExampleLabels)),
             RbfMachine machine => LogProbabilities(
                 PairDecisions(machine, x, Double(ParameterRole.Examples), Double(ParameterRole.Coefficients), Double(ParameterRole.Offsets)),
@@ -172,6 +174,14 @@ internal static class TorchClassifiers
         right.select(1, classes).fill_(1);
         var solution = linalg.solve(system, right).squeeze(2).narrow(1, 0, classes).clamp_min(0);
         return (solution / solution.sum(1, keepdim: true)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Centered rows of length 1; a row at the center stays there.</summary>
+    public static Tensor Normalize(Tensor x, Tensor center)
+    {
+        using var scope = NewDisposeScope();
+        var moved = x - center;
+        return (moved / moved.square().sum(1, keepdim: true).sqrt_().clamp_min_(1e-12)).MoveToOuterDisposeScope();
     }
 
     /// <summary>[N, features], [M, features] → [N, M]; at least 0.</summary>
