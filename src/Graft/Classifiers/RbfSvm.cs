@@ -29,7 +29,7 @@ public sealed record RbfSvm : RegularizedClassifier
     /// <summary>How far the optimality conditions may be missed in the end. Above 0. Default 0.001, as in LIBSVM.</summary>
     public double Tolerance { get; init; } = 1e-3;
 
-    internal override IReadOnlyList<double> Candidates { get; } = [0.1, 0.3, 1, 3, 10, 30, 100];
+    internal override IReadOnlyList<double> Candidates => [0.1, 0.3, 1, 3, 10, 30, 100];
 
     public override IReadOnlyList<string> Problems()
     {

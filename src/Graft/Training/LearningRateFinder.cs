@@ -18,7 +18,7 @@ public sealed record LearningRateSweep(TrainingStage Stage, IReadOnlyList<Learni
     /// The part of the trials that is burn-in: the average of a few losses is mostly the noise of their batches, and at rates this low nothing
     /// is learned anyway.
     /// </summary>
-    private const double BurnIn = 0.15;
+    private const double BurnIn = 0.1;
 
     /// <summary>The part of the trials, to either side, over which a slope is measured: between neighbors it is the noise of two batches.</summary>
     private const double HalfWindow = 0.06;

@@ -49,8 +49,8 @@ public class TransferabilityTests
     public void Ledoit_and_Wolf_s_shrinkage_is_the_same()
     {
         using var scope = TorchSharp.torch.NewDisposeScope();
-        var data = NumpyFile.Load<double>(File("ledoit_wolf"), "x");
-        var x = TorchSharp.torch.tensor(data.Values).view(data.Shape[0], data.Shape[1]);
+        var data = NumpyFile.Load<float>(File("ledoit_wolf"), "x");
+        var x = TorchSharp.torch.tensor(data.Values).view(data.Shape[0], data.Shape[1]).to_type(TorchSharp.torch.ScalarType.Float64);
 
         Assert.Equal(Number("ledoit_wolf", "shrinkage"), LedoitWolf.Shrinkage(x - x.mean([0], keepdim: true)), 1e-9);
     }

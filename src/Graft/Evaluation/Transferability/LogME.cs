@@ -1,5 +1,4 @@
 using Graft.Classifiers;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Graft.Evaluation.Transferability;
