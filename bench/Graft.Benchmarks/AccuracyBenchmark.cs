@@ -20,8 +20,10 @@ internal static class AccuracyBenchmark
         ("linear SVM, C auto", new LinearSvm { C = null }),
         ("RBF SVM", new RbfSvm()),
         ("naive Bayes", new GaussianNaiveBayes()),
-        ("5 nearest neighbours", new NearestNeighbors()),
+        ("5 nearest neighbors", new NearestNeighbors()),
         ("nearest class mean", new NearestClassMean()),
+        ("nearest centered mean", new CenteredClassMean()),
+        ("linear discriminant analysis", new LinearDiscriminant()),
     ];
 
     public static Command Create()

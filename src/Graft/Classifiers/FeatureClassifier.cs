@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Graft.Networks;
+using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
 
@@ -10,6 +11,9 @@ namespace Graft.Classifiers;
 /// </summary>
 public abstract record FeatureClassifier
 {
+    /// <summary>Fewer images of a class than cross-validation has folds say little of how sure the others can be.</summary>
+    private const int FewImages = StratifiedFolds.Count;
+
     /// <summary>As the command and the files know it: <c>logistic</c>, <c>svm</c>, <c>rbf-svm</c>, <c>bayes</c>, <c>knn</c>, <c>mean</c>.</summary>
     [JsonIgnore]
     public abstract string Name { get; }
@@ -23,6 +27,12 @@ public abstract record FeatureClassifier
     /// not vary is only moved. Default true.
     /// </summary>
     public bool Standardize { get; init; } = true;
+
+    /// <summary>
+    /// Whether outputs are scaled by a temperature, fitted on the images that 5-fold cross-validation held out, so that the probabilities are
+    /// calibrated. No prediction changes. Default true; without it they are what scikit-learn's <c>predict_proba</c> gives, where it has one.
+    /// </summary>
+    public bool Calibrate { get; init; } = true;
 
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
     public virtual IReadOnlyList<string> Problems() => [];
@@ -41,8 +51,8 @@ public abstract record FeatureClassifier
         IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
         if (Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
-        using var inference = TorchSharp.torch.no_grad();
-        using var scope = TorchSharp.torch.NewDisposeScope();
+        using var inference = no_grad();
+        using var scope = NewDisposeScope();
         var features = FeatureMatrix.Of(rows, labels, classes, groups);
         var work = new FittingWork(seed, progress, cancellation);
         if (!Standardize) return Fit(features, features, work);
@@ -54,6 +64,31 @@ public abstract record FeatureClassifier
     /// <param name="raw">The features as they are, for fits on a part of the images: <see cref="Prepare"/>.</param>
     /// <param name="features">The same, standardised if wanted.</param>
     private protected abstract FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work);
+
+    /// <summary>Adds the temperature, if it is wanted.</summary>
+    /// <param name="fitted">Not calibrated yet.</param>
+    /// <param name="features">The images.</param>
+    /// <param name="outOfFold">
+    /// The outputs for each image by a fit without it, [images, classes], float64; rows that begin with NaN do not count.
+    /// </param>
+    private protected FittedClassifier Calibrated(FittedClassifier fitted, FeatureMatrix features, Func<Tensor> outOfFold)
+    {
+        if (!Calibrate) return fitted;
+        var factor = Temperature.Fit(outOfFold(), features);
+        var smallest = features.ImageCounts().Min();
+        return fitted with
+        {
+            Warnings = smallest >= FewImages
+                ? fitted.Warnings
+                :
+                [
+                    .. fitted.Warnings,
+                    $"The smallest class has {smallest} photo{(smallest == 1 ? "" : "s")} to train on: with fewer than {FewImages}, probabilities are rough.",
+                ],
+            Layers = [.. fitted.Layers, Temperature.Layer(factor, features.Classes)],
+            Facts = new Dictionary<string, object?>(fitted.Facts, StringComparer.Ordinal) { ["calibration"] = factor },
+        };
+    }
 
     /// <summary>A part of the images to fit on and the rest to measure on, both standardised by the former if that is wanted.</summary>
     private protected (FeatureMatrix Kept, FeatureMatrix HeldOut) Prepare(FeatureMatrix raw, Fold fold)
@@ -86,6 +121,9 @@ public sealed record FittedClassifier : IWeights
 
     /// <summary>What was chosen or found, by its name in <c>result.json</c>: <c>c</c>, <c>support_vectors</c>.</summary>
     public IReadOnlyDictionary<string, object?> Facts { get; init; } = new Dictionary<string, object?>(StringComparer.Ordinal);
+
+    /// <summary>What to tell the user about the fit, a sentence each; mostly empty.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
 
     /// <summary>The C it was fitted with, given or chosen; null where there is none.</summary>
     public double? C { get; init; }

@@ -69,13 +69,28 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
     /// <summary>For cross-validation: views of one image are held out together.</summary>
     public IReadOnlyList<Fold> Folds(int seed) => StratifiedFolds.Of(Labels, seed, Groups);
 
-    /// <summary>How many images each class has.</summary>
+    /// <summary>How many rows each class has.</summary>
     public int[] Counts()
     {
         var counts = new int[Classes];
         foreach (var label in Labels) counts[label]++;
         return counts;
     }
+
+    /// <summary>The mean over each class's images, [classes, columns].</summary>
+    /// <param name="values">[images, columns], float64.</param>
+    public Tensor Means(Tensor values)
+    {
+        using var scope = NewDisposeScope();
+        var sums = zeros([Classes, values.shape[1]], ScalarType.Float64)
+            .index_add_(0, tensor([.. Labels.Select(label => (long)label)]), values, 1);
+        return (sums / tensor([.. Counts().Select(count => (double)count)]).unsqueeze(1)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>How many images each class has: views of one count as one.</summary>
+    public int[] ImageCounts() => Groups is null
+        ? Counts()
+        : (this with { Labels = [.. Groups.Zip(Labels).DistinctBy(row => row.First).Select(row => row.Second)] }).Counts();
 
     /// <summary>How much each image counts.</summary>
     public double[] SampleWeights(ClassWeighting weighting)

@@ -9,8 +9,13 @@ namespace Graft.Classifiers;
 /// Gaussian naive Bayes: within a class each feature is normal and independent of the others; scikit-learn's <c>GaussianNB</c>. Features
 /// of a network are not independent, so its probabilities are too sure of themselves.
 /// </summary>
-public sealed record GaussianNaiveBayes : FeatureClassifier
+public sealed record GaussianNaiveBayes : ClosedFormClassifier
 {
+    internal static ClassifierEntry Entry { get; } = new(
+        "bayes", "Gaussian naive Bayes",
+        options => new GaussianNaiveBayes { ClassWeights = options.ClassWeights, Standardize = options.Standardize ?? true, Calibrate = options.Calibrate },
+        nameof(ClassWeights));
+
     public override string Name => "bayes";
 
     public override string Title => "Gaussian naive Bayes";
@@ -28,7 +33,7 @@ public sealed record GaussianNaiveBayes : FeatureClassifier
             ? []
             : [$"Expected a variance smoothing of at least 0, found {VarianceSmoothing}."];
 
-    private protected override FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work)
+    private protected override FittedLayer FitLayer(FeatureMatrix features, FittingWork work)
     {
         var x = features.Values.to_type(ScalarType.Float64);
         var added = x.var([0], unbiased: false).max().ToDouble() * VarianceSmoothing;
@@ -46,24 +51,38 @@ public sealed record GaussianNaiveBayes : FeatureClassifier
             variances.Add(own.var([0], unbiased: false).add_(added).MoveToOuterDisposeScope());
         }
         var counts = features.Counts();
-        return new()
+        return new("head.classes", new GaussianBayes(features.Classes), new Dictionary<ParameterRole, float[]>
         {
-            Name = Name,
-            Account = Title,
-            Facts = new Dictionary<string, object?>(StringComparer.Ordinal)
-            {
-                ["class_weights"] = ClassWeights == ClassWeighting.Balanced ? "balanced" : "none",
-            },
-            Layers = [new("head.classes", new GaussianBayes(features.Classes), new Dictionary<ParameterRole, float[]>
-            {
-                [ParameterRole.ClassMeans] = stack(means).ToFloats(),
-                [ParameterRole.ClassVariances] = stack(variances).ToFloats(),
-                [ParameterRole.LogPriors] =
-                [
-                    .. counts.Select(count => (float)Math.Log(
-                        ClassWeights == ClassWeighting.Balanced ? 1.0 / features.Classes : (double)count / features.Count)),
-                ],
-            })],
-        };
+            [ParameterRole.ClassMeans] = stack(means).ToFloats(),
+            [ParameterRole.ClassVariances] = stack(variances).ToFloats(),
+            [ParameterRole.LogPriors] =
+            [
+                .. counts.Select(count => (float)Math.Log(
+                    ClassWeights == ClassWeighting.Balanced ? 1.0 / features.Classes : (double)count / features.Count)),
+            ],
+        });
     }
+
+    /// <summary>
+    /// Where a feature hardly varies within a class, log-likelihoods differ by millions, and no one factor suits these and the others. Heavier
+    /// tails than the normal distribution's keep the order of the classes.
+    /// </summary>
+    private protected override (FittedLayer Layer, Tensor Outputs) Shape(FittedLayer layer, Tensor outputs, FeatureMatrix features)
+    {
+        using var scope = NewDisposeScope();
+        var (_, scale) = Enumerable.Range(-5, 7).Select(power => Math.Pow(100, power)).Prepend(0)
+            .Select(scale =>
+            {
+                using var inner = NewDisposeScope();
+                return (Loss: Temperature.LossOfFit(TorchClassifiers.WithTails(outputs, scale), features), scale);
+            })
+            .MinBy(candidate => candidate.Loss);
+        return (
+            layer with { Operation = (GaussianBayes)layer.Operation with { TailScale = scale } },
+            TorchClassifiers.WithTails(outputs, scale).MoveToOuterDisposeScope());
+    }
+
+    private protected override (string Summary, Dictionary<string, object?> Facts) Describe(FittedLayer layer, FeatureMatrix features) => (
+        Title,
+        new(StringComparer.Ordinal) { ["class_weights"] = ClassWeights == ClassWeighting.Balanced ? "balanced" : "none" });
 }

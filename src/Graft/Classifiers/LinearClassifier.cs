@@ -7,7 +7,10 @@ namespace Graft.Classifiers;
 /// <summary>A classifier whose outputs are linear in the features, fitted to the optimum of a convex objective.</summary>
 public abstract record LinearClassifier : RegularizedClassifier
 {
-    /// <summary>The fit ends when no component of the objective's gradient is larger. Above 0. Default 1e-5 (scikit-learn's is 1e-4).</summary>
+    /// <summary>
+    /// The fit ends when no component of the objective's gradient, by coefficients of features scaled to a root mean square of about 1, is
+    /// larger. Above 0. Default 1e-5 (scikit-learn's is 1e-4).
+    /// </summary>
     public double Tolerance { get; init; } = 1e-5;
 
     /// <summary>What a fit that only measures need not be better than, at C = 1.</summary>
@@ -21,8 +24,11 @@ public abstract record LinearClassifier : RegularizedClassifier
 
     private protected abstract bool PenalizesIntercept { get; }
 
-    /// <summary>Whether outputs become logits by a factor that cross-validation finds.</summary>
-    private protected abstract bool IsCalibrated { get; }
+    /// <summary>Whether the outputs are logits by themselves, as those of a model of probabilities are.</summary>
+    private protected abstract bool HasLogits { get; }
+
+    /// <summary>The documented objective, given the sum of half the squared coefficients and the loss.</summary>
+    private protected abstract double Objective(double minimized, int classes);
 
     private protected abstract LinearLoss Loss(FeatureMatrix features, double c);
 
@@ -38,27 +44,21 @@ public abstract record LinearClassifier : RegularizedClassifier
         var intercepts = coefficients.select(1, features.Length);
         // Outputs that move together are the same probabilities: of all such intercepts, those around 0.
         if (!PenalizesIntercept) intercepts = intercepts - intercepts.mean();
-        var layers = new List<FittedLayer>
-        {
-            new(IsCalibrated ? "head.decisions" : "head.classes", new Dense(features.Classes), new Dictionary<ParameterRole, float[]>
+        var layer = new FittedLayer(
+            Calibrate ? "head.decisions" : "head.classes", new Dense(features.Classes), new Dictionary<ParameterRole, float[]>
             {
                 [ParameterRole.DenseKernel] = coefficients.narrow(1, 0, features.Length).ToFloats(),
                 [ParameterRole.Bias] = intercepts.ToFloats(),
-            }),
-        };
+            });
         var facts = CommonFacts(c, candidates);
-        facts["objective"] = solution.Objective;
+        facts["objective"] = Objective(solution.Objective, features.Classes);
         facts["gradient"] = solution.Gradient;
         facts["solver_seconds"] = Math.Round(seconds, 3);
-        if (IsCalibrated)
-        {
-            var scale = OutOfFold(model, features, features.Folds(work.Seed), [c], coefficients, work) is [var outputs]
-                ? Temperature.Fit(outputs, features)
-                : 1;
-            layers.Add(Temperature.Layer(scale, features.Classes));
-            facts["calibration"] = scale;
-        }
-        return new() { Name = Name, Account = $"{Title}, {Describe(c, candidates)}", Facts = facts, C = c, Layers = layers };
+        return Calibrated(
+            new() { Name = Name, Account = $"{Title}, {Describe(c, candidates)}", Facts = facts, C = c, Layers = [layer] }, features,
+            () => OutOfFold(model, features, features.Folds(work.Seed), [c], coefficients, work) is [var outputs]
+                ? outputs
+                : full([features.Count, features.Classes], double.NaN, ScalarType.Float64));
     }
 
     /// <summary>What classifiers say of images that they were not fitted on: cross-validation in 5 stratified folds.</summary>
@@ -119,7 +119,7 @@ public abstract record LinearClassifier : RegularizedClassifier
     private CandidateC Score(double c, Tensor outputs, FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
-        var factor = IsCalibrated ? Temperature.Fit(outputs, features) : 1;
+        var factor = HasLogits ? 1 : Temperature.Fit(outputs, features);
         return CandidateC.Of(c, outputs * factor, features, features.SampleWeights(ClassWeights));
     }
 

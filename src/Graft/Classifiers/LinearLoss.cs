@@ -40,6 +40,9 @@ internal abstract class Curvature
     /// <summary>Times a change of an image's outputs, [classes], in its place.</summary>
     public abstract void Multiply(int image, Span<float> change);
 
+    /// <summary>Times changes of all images' outputs, [classes, images], float64.</summary>
+    public abstract Tensor Multiply(Tensor changes);
+
     /// <summary>About how much each image counts in it, [images].</summary>
     public abstract Tensor Weights { get; }
 
@@ -64,15 +67,21 @@ internal sealed class CrossEntropy(int[] labels, int classes, double[] weights) 
     public override Tensor Gradient(Tensor outputs) => outputs.softmax(0).sub_(_hot).mul_(_weights);
 
     public override Curvature Curvature(Tensor outputs) =>
-        new Covariance(outputs.softmax(0).to_type(ScalarType.Float32), _weights.to_type(ScalarType.Float32));
+        new Covariance(outputs.softmax(0), _weights);
 
     /// <summary>weight · (diag(p) − p·pᵀ).</summary>
     private sealed class Covariance(Tensor probabilities, Tensor weights) : Curvature
     {
         private readonly float[] _probabilities = probabilities.t().ToFloats(), _weights = weights.ToFloats();
 
+        public override Tensor Multiply(Tensor changes)
+        {
+            using var scope = NewDisposeScope();
+            return (changes - (probabilities * changes).sum(0, keepdim: true)).mul_(probabilities).mul_(weights).MoveToOuterDisposeScope();
+        }
+
         public override Tensor Weights { get; } =
-            (1 - (probabilities * probabilities).sum([0])).mul_(weights.squeeze(0)).div_(probabilities.shape[0] - 1);
+            (1 - (probabilities * probabilities).sum([0])).mul_(weights.squeeze(0)).div_(probabilities.shape[0] - 1).to_type(ScalarType.Float32);
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public override void Multiply(int image, Span<float> change)
@@ -113,7 +122,7 @@ internal sealed class SquaredHinge : LinearLoss
     public override Tensor Gradient(Tensor outputs) => Slack(outputs).mul_(_slopes);
 
     public override Curvature Curvature(Tensor outputs) =>
-        new Active(Slack(outputs).gt(Zero).to_type(ScalarType.Float64).mul_(_curvatures).to_type(ScalarType.Float32));
+        new Active(Slack(outputs).gt(Zero).to_type(ScalarType.Float64).mul_(_curvatures));
 
     private Tensor Slack(Tensor outputs) => (outputs * _signs).neg_().add_(One).clamp_min_(Zero);
 
@@ -121,9 +130,11 @@ internal sealed class SquaredHinge : LinearLoss
     {
         private readonly float[] _weights = weights.t().ToFloats();
 
-        public override Tensor Weights { get; } = weights.mean([0]);
+        public override Tensor Multiply(Tensor changes) => changes * weights;
 
-        public override Tensor ByClass => weights;
+        public override Tensor Weights { get; } = weights.mean([0]).to_type(ScalarType.Float32);
+
+        public override Tensor ByClass { get; } = weights.to_type(ScalarType.Float32);
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public override void Multiply(int image, Span<float> change)

@@ -14,8 +14,10 @@ internal sealed record LinearSolution(Tensor Coefficients, double Objective, dou
 /// <summary>
 /// Minimises ½‖w‖² + Σ loss of a linear model by Newton's method. Its systems are solved by conjugate gradients in float32, with the
 /// Gram matrix of the features, each image weighted by its curvature, as preconditioner; value and gradient are float64, so that each
-/// step mends the rounding of the last, and the end is as exact as float64 throughout. Where there are fewer images than features, the
-/// coefficients lie in the span of the images, and it is solved there. Tensors belong to the dispose scope it was made in.
+/// step mends the rounding of the last, and the end is as exact as float64 throughout. Where a step's float64 residual shows that float32 did
+/// not do, as with features of thousands, the systems are solved in float64 from then on. Where there are fewer images than features, the
+/// coefficients lie in the span of the images, and it is solved there. Features are divided by a power of two near their root mean square, so
+/// that neither their unit nor its rounding matters; the ridge makes up for it. Tensors belong to the dispose scope it was made in.
 /// </summary>
 internal sealed class LinearModel
 {
@@ -41,12 +43,22 @@ internal sealed class LinearModel
 
     private const int MostHalvings = 20;
 
+    /// <summary>The residual of a Newton system, as a share of the gradient, beyond which float32 did not solve it: by iteration, and in one go.</summary>
+    private const double MostResidual = 0.6, MostDirectResidual = 0.1;
+
+    /// <summary>Steps beyond which float32 makes too slow a progress.</summary>
+    private const int MostSingleSteps = 25;
+
+    /// <summary>Products of a float64 step.</summary>
+    private const int MostExactProducts = 200;
+
     private readonly bool _penalizesIntercept;
+    private readonly double _scale; // The features are divided by it
     private readonly Tensor? _basis; // [features, reduced], orthonormal columns
     private readonly Tensor _single; // [images, reduced + 1]
     private readonly Tensor? _double; // The same in float64; without a basis the features are float32 by nature, and are widened as they are used
     private readonly Tensor _ridge, _ridge32; // [reduced + 1]
-    private Tensor? _gram; // [images, images], float32: the images' products with each other
+    private Tensor? _gram; // [images, images], float32: the images' products with each other, by the ridge's inverse
 
     /// <param name="features">[images, features], float32.</param>
     /// <param name="penalizeIntercept">Whether the intercepts belong to w, as liblinear has it.</param>
@@ -55,25 +67,42 @@ internal sealed class LinearModel
         _penalizesIntercept = penalizeIntercept;
         using var scope = NewDisposeScope();
         var (images, length) = (features.shape[0], features.shape[1]);
+        _scale = ScaleOf(features);
         if (images < length)
         {
             var (q, r) = linalg.qr(features.to_type(ScalarType.Float64).t());
             _basis = q;
-            _double = cat([r.t(), ones([images, 1], ScalarType.Float64)], 1);
+            _double = cat([r.t() / _scale, ones([images, 1], ScalarType.Float64)], 1);
+            _single = _double.to_type(ScalarType.Float32);
         }
-        _single = _double?.to_type(ScalarType.Float32) ?? cat([features, ones([images, 1], ScalarType.Float32)], 1);
-        _ridge = ones([Columns], ScalarType.Float64);
-        if (!penalizeIntercept) _ridge[-1] = zeros([], ScalarType.Float64);
+        else
+        {
+            _single = cat([features, ones([images, 1], ScalarType.Float32)], 1);
+            if (_scale != 1) _single.narrow(1, 0, length).div_(_scale); // Exact
+        }
+        _ridge = full([Columns], 1 / (_scale * _scale), ScalarType.Float64);
+        _ridge[-1] = tensor(penalizeIntercept ? 1.0 : 0);
         _ridge32 = _ridge.to_type(ScalarType.Float32);
         foreach (var tensor in (Tensor?[])[_basis, _double, _single, _ridge, _ridge32]) tensor?.MoveToOuterDisposeScope();
     }
 
     private LinearModel(LinearModel all, Tensor images)
     {
-        (_penalizesIntercept, _basis, _ridge, _ridge32) = (all._penalizesIntercept, all._basis, all._ridge, all._ridge32);
+        (_penalizesIntercept, _scale, _basis, _ridge, _ridge32) = (all._penalizesIntercept, all._scale, all._basis, all._ridge, all._ridge32);
         _double = all._double?.index_select(0, images);
         _single = all._single.index_select(0, images);
         _gram = all._gram?.index_select(0, images).index_select(1, images);
+    }
+
+    /// <summary>The power of two nearest to the root mean square; 1 where all features are 0.</summary>
+    private static double ScaleOf(Tensor features)
+    {
+        // Of the largest, so that no square overflows or vanishes.
+        var largest = features.abs().max().ToDouble();
+        if (largest == 0) return 1;
+        using var scope = NewDisposeScope();
+        var mean = (features / largest).square().mean().ToDouble();
+        return Math.Pow(2, Math.Clamp(Math.Round(Math.Log2(largest * Math.Sqrt(mean))), -120, 120));
     }
 
     /// <summary>Coefficients of a class, the intercept included.</summary>
@@ -83,7 +112,7 @@ internal sealed class LinearModel
     public LinearModel Subset(int[] images) => new(this, tensor([.. images.Select(image => (long)image)]));
 
     /// <param name="loss">Of as many classes as the coefficients have rows.</param>
-    /// <param name="tolerance">The largest component that the gradient may have in the end.</param>
+    /// <param name="tolerance">The largest component, by the scaled features' coefficients, that the gradient may have in the end.</param>
     /// <param name="start">Coefficients to begin with, [classes, features + 1]; null for 0.</param>
     /// <exception cref="GraftException">It does not come to an end.</exception>
     public LinearSolution Minimize(LinearLoss loss, int classes, double tolerance, Tensor? start, CancellationToken cancellation)
@@ -94,7 +123,7 @@ internal sealed class LinearModel
         var outputs = OutputsOf(w);
         var values = Values(loss, w, outputs);
         var (largest, before, products) = (double.NaN, double.NaN, 0);
-        var (preconditioner, needed) = ((Tensor?)null, true);
+        var (preconditioner, needed, isExact) = ((Tensor?)null, true, false);
         for (var step = 0; step < MostSteps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -106,49 +135,142 @@ internal sealed class LinearModel
             if (!double.IsFinite(largest)) break;
 
             var curvature = loss.Curvature(outputs);
-            Tensor direction;
-            if (curvature.ByClass is { } weights && IsSolvable(weights))
+            // As exact as the last step's success deserves (Eisenstat and Walker 1996, choice 2), and not beyond what is asked in the end.
+            var accuracy = Math.Max(
+                double.IsNaN(before) ? 0.5 : Math.Min(0.5, 0.9 * Math.Pow(largest / before, 1.6)), 0.3 * tolerance / largest);
+            before = largest;
+            Tensor? direction = null;
+            if (!isExact)
             {
-                direction = SolveByClass(gradient, weights, largestByClass.ToDoubles(), tolerance);
-            }
-            else
-            {
-                if (needed)
+                if (curvature.ByClass is { } weights && IsSolvable(weights))
                 {
-                    preconditioner?.Dispose();
-                    preconditioner = Precondition(curvature.Weights).MoveToOuterDisposeScope();
+                    direction = SolveByClass(gradient, weights, largestByClass.ToDoubles(), tolerance);
                 }
-                // As exact as the last step's success deserves (Eisenstat and Walker 1996, choice 2), and not beyond what is asked in the end.
-                var accuracy = double.IsNaN(before) ? 0.5 : Math.Min(0.5, 0.9 * Math.Pow(largest / before, 1.6));
-                before = largest;
-                var (solved, used) = new NewtonSystem(_single, _ridge32.ToFloats(), curvature, preconditioner!, classes)
-                    .Solve(gradient.ToFloats(), Math.Max(accuracy, 0.3 * tolerance / largest));
-                products += used;
-                needed = used > ManyProducts;
-                direction = tensor(solved, [classes, Columns]).to_type(ScalarType.Float64);
+                else
+                {
+                    if (needed)
+                    {
+                        preconditioner?.Dispose();
+                        preconditioner = Precondition(curvature.Weights).MoveToOuterDisposeScope();
+                    }
+                    var (solved, used) = new NewtonSystem(_single, _ridge32.ToFloats(), curvature, preconditioner!, classes)
+                        .Solve(gradient.ToFloats(), accuracy);
+                    products += used;
+                    needed = used > ManyProducts;
+                    direction = tensor(solved, [classes, Columns]).to_type(ScalarType.Float64);
+                }
+                isExact = direction is null || step >= MostSingleSteps || !IsSolved(curvature, gradient, direction, largestByClass.gt(tolerance));
             }
+            if (isExact) direction = SolveExactly(curvature, gradient, Math.Min(accuracy, 0.1), ref products);
             var isByClass = values.dim() == 2;
-            var slopes = direction * gradient;
+            var slopes = direction! * gradient;
             slopes = isByClass ? slopes.sum(1, keepdim: true) : slopes.sum().view(1);
-            var change = OutputsOf(direction);
+            var change = OutputsOf(direction!);
 
             // Each class that is by itself has a step length of its own.
             var lengths = isByClass
-                ? BestLengths(loss, w, outputs, direction, change)
-                : SufficientLengths(loss, w, outputs, direction, change, values, slopes);
-            w.add_(direction * lengths);
+                ? BestLengths(loss, w, outputs, direction!, change)
+                : SufficientLengths(loss, w, outputs, direction!, change, values, slopes);
+            w.add_(direction! * lengths);
             outputs.add_(change * lengths);
-            if (lengths.max().ToDouble() == 0) return Solution(step); // As exact as float64 gets.
             var valueBefore = values.sum().ToDouble();
             values.copy_(Values(loss, w, outputs));
-            if (isByClass && values.sum().ToDouble() >= valueBefore) return Solution(step);
+            if (lengths.max().ToDouble() == 0 || (isByClass && values.sum().ToDouble() >= valueBefore))
+            {
+                if (isExact) return Solution(step); // As exact as float64 gets.
+                isExact = true;
+            }
         }
         throw new GraftException(
             $"The fit did not come to its optimum in {MostSteps} steps (gradient {largest:0.0e+0}). "
-            + "Give a smaller C, or standardise the features.");
+            + "Give a smaller C, or standardize the features.");
 
         LinearSolution Solution(int steps) =>
             new(coefficients.copy_(Extend(w)), values.sum().ToDouble(), largest, steps, products);
+    }
+
+    /// <summary>The Newton system times a direction, [classes, reduced + 1], float64.</summary>
+    private Tensor Curve(Curvature curvature, Tensor direction)
+    {
+        using var scope = NewDisposeScope();
+        return SumOver(curvature.Multiply(OutputsOf(direction))).addcmul_(_ridge, direction, 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Whether a direction solves the Newton system well enough to be a step.</summary>
+    /// <param name="classes">Those that are not at their optimum yet; the others have no direction.</param>
+    private bool IsSolved(Curvature curvature, Tensor gradient, Tensor direction, Tensor classes)
+    {
+        using var scope = NewDisposeScope();
+        var residual = Curve(curvature, direction).add_(gradient).square().sum(1);
+        var size = gradient.square().sum(1);
+        var most = curvature.ByClass is null ? MostResidual : MostDirectResidual;
+        if (curvature.ByClass is null) (residual, size, classes) = (residual.sum().view(1), size.sum().view(1), ones([1], ScalarType.Bool));
+        return residual.le(size * (most * most)).logical_or_(classes.logical_not()).all().ToBoolean();
+    }
+
+    /// <summary>The same as <see cref="NewtonSystem"/> solves, all in float64: slow, but right whatever the features are.</summary>
+    private Tensor SolveExactly(Curvature curvature, Tensor gradient, double accuracy, ref int products)
+    {
+        using var scope = NewDisposeScope();
+        var factors = curvature.ByClass is { } weights
+            ? Enumerable.Range(0, (int)weights.shape[0]).Select(label => ExactFactor(weights[label])).ToList()
+            : [ExactFactor(curvature.Weights)];
+        var direction = zeros_like(gradient);
+        var residual = gradient.neg();
+        var goal = accuracy * gradient.norm().ToDouble();
+        var search = Conditioned(residual);
+        var product = (residual * search).sum().ToDouble();
+        for (var count = 0; count < MostExactProducts; count++)
+        {
+            products++;
+            using var inner = NewDisposeScope();
+            var curved = Curve(curvature, search);
+            var along = (search * curved).sum().ToDouble();
+            if (!(along > 0)) break;
+            direction.add_(search * (product / along));
+            residual.sub_(curved * (product / along));
+            if (residual.norm().ToDouble() <= goal) break;
+            var conditioned = Conditioned(residual);
+            var next = (residual * conditioned).sum().ToDouble();
+            search.mul_(next / product).add_(conditioned);
+            product = next;
+        }
+        return direction.MoveToOuterDisposeScope();
+
+        Tensor Conditioned(Tensor vector)
+        {
+            using var inner = NewDisposeScope();
+            var solved = factors.Select((factor, index) =>
+            {
+                var own = (factors.Count == 1 ? vector : vector.narrow(0, index, 1)).t();
+                return (factor.dim() == 1 ? own / factor.unsqueeze(1) : cholesky_solve(own, factor)).t();
+            });
+            return cat([.. solved], 0).contiguous().MoveToOuterDisposeScope();
+        }
+    }
+
+    /// <summary>In float64 the Cholesky factor of ridge + Σ weight · x·xᵀ, or that matrix's diagonal.</summary>
+    private Tensor ExactFactor(Tensor weights)
+    {
+        using var scope = NewDisposeScope();
+        var own = weights.to_type(ScalarType.Float64).unsqueeze(1);
+        var x = _double ?? _single.to_type(ScalarType.Float64);
+        if (Columns > MostFeaturesOfGram) return (x.square() * own).sum(0).add_(_ridge).clamp_min_(1e-300).MoveToOuterDisposeScope();
+        var gram = x.t().mm(x * own);
+        gram.diagonal().add_(_ridge);
+        return Factor(gram, 1e-15).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The Cholesky factor of a matrix to whose diagonal is added what rounding asks for.</summary>
+    private static Tensor Factor(Tensor matrix, double rounding)
+    {
+        for (var added = matrix.diagonal().max().ToDouble() * rounding; ; added *= 10)
+        {
+            matrix.diagonal().add_(added);
+            var (factor, info) = linalg.cholesky_ex(matrix);
+            if (info.ToInt32() == 0) return factor;
+            if (!double.IsFinite(added)) throw new GraftException("The fit met numbers beyond float64. Standardize the features.");
+        }
     }
 
     /// <summary>Coefficients [classes, reduced + 1] → outputs [classes, images], float64.</summary>
@@ -226,13 +348,13 @@ internal sealed class LinearModel
 
     /// <summary>
     /// −(ridge + Σ weight · x·xᵀ)⁻¹·gradient for each class that is not at its optimum yet. Images without weight are left out; where
-    /// fewer are left than there are features, by the Woodbury identity.
+    /// fewer are left than there are features, by the Woodbury identity. Null where float32 does not do.
     /// </summary>
-    private Tensor SolveByClass(Tensor gradient, Tensor weights, double[] largest, double tolerance)
+    private Tensor? SolveByClass(Tensor gradient, Tensor weights, double[] largest, double tolerance)
     {
         using var scope = NewDisposeScope();
         var direction = zeros_like(gradient);
-        if (_gram is null && weights.shape[1] <= MostImagesOfGram) _gram = _single.mm(_single.t()).MoveToOtherDisposeScope(_single);
+        if (_gram is null && weights.shape[1] <= MostImagesOfGram) _gram = _single.mm((_single / _ridge32).t()).MoveToOtherDisposeScope(_single);
         var (factorOfAll, all) = ((Tensor?)null, weights.shape[1]);
         for (var label = 0; label < largest.Length; label++)
         {
@@ -254,11 +376,15 @@ internal sealed class LinearModel
                 var root = own.index_select(0, images).to_type(ScalarType.Float64).sqrt_().unsqueeze(1);
                 var scaled = (_double ?? _single).index_select(0, images).to_type(ScalarType.Float64).mul_(root);
                 var system = _gram is null
-                    ? scaled.mm(scaled.t())
+                    ? scaled.mm((scaled / _ridge).t())
                     : _gram.index_select(0, images).index_select(1, images).to_type(ScalarType.Float64).mul_(root).mul_(root.t());
+                // (R + AᵀA)⁻¹ = R⁻¹ − R⁻¹Aᵀ·(1 + A·R⁻¹·Aᵀ)⁻¹·A·R⁻¹
+                var inverse = (1 / _ridge).unsqueeze(1);
                 system.diagonal().add_(1);
-                var solved = cholesky_solve(scaled.mm(right), linalg.cholesky(system));
-                direction[label] = scaled.t().mm(solved).sub_(right).squeeze(1);
+                var (factor, info) = linalg.cholesky_ex(system);
+                if (info.ToInt32() != 0) return null;
+                var solved = cholesky_solve(scaled.mm(right * inverse), factor);
+                direction[label] = scaled.t().mm(solved).sub_(right).mul_(inverse).squeeze(1);
             }
         }
         return direction.MoveToOuterDisposeScope();
@@ -275,14 +401,7 @@ internal sealed class LinearModel
         var gram = LowerGram(scaled);
         scaled.Dispose();
         gram.diagonal().add_(_ridge32);
-        var rounding = gram.diagonal().max().ToDouble() * 1e-6;
-        while (true)
-        {
-            gram.diagonal().add_(rounding);
-            var (factor, info) = linalg.cholesky_ex(gram);
-            if (info.ToInt32() == 0) return factor.MoveToOuterDisposeScope();
-            rounding *= 10;
-        }
+        return Factor(gram, 1e-6).MoveToOuterDisposeScope();
     }
 
     /// <summary>xᵀ·x, of which only what lies on and below the diagonal is meant: a Cholesky factor needs no more.</summary>
@@ -303,10 +422,10 @@ internal sealed class LinearModel
 
     private Tensor Reduce(Tensor coefficients)
     {
-        if (_basis is null) return coefficients.clone();
         using var scope = NewDisposeScope();
         var last = coefficients.shape[1] - 1;
-        return cat([coefficients.narrow(1, 0, last).mm(_basis), coefficients.narrow(1, last, 1)], 1).MoveToOuterDisposeScope();
+        var own = coefficients.narrow(1, 0, last) * _scale;
+        return cat([_basis is null ? own : own.mm(_basis), coefficients.narrow(1, last, 1)], 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>Back to all features.</summary>
@@ -314,7 +433,7 @@ internal sealed class LinearModel
     {
         using var scope = NewDisposeScope();
         var last = w.shape[1] - 1;
-        var all = _basis is null ? w.clone() : cat([w.narrow(1, 0, last).mm(_basis.t()), w.narrow(1, last, 1)], 1);
-        return all.MoveToOuterDisposeScope();
+        var own = w.narrow(1, 0, last) / _scale;
+        return cat([_basis is null ? own : own.mm(_basis.t()), w.narrow(1, last, 1)], 1).MoveToOuterDisposeScope();
     }
 }

@@ -7,13 +7,21 @@ namespace Graft.Classifiers;
 /// </summary>
 public sealed record LinearSvm : LinearClassifier
 {
+    internal static ClassifierEntry Entry { get; } = new(
+        "svm", "linear support vector machines, each class against the rest",
+        options => new LinearSvm { C = options.C, ClassWeights = options.ClassWeights, Standardize = options.Standardize ?? true, Calibrate = options.Calibrate },
+        nameof(C), nameof(ClassWeights));
+
     public override string Name => "svm";
 
     public override string Title => "linear support vector machine";
 
     private protected override bool PenalizesIntercept => true;
 
-    private protected override bool IsCalibrated => true;
+    private protected override bool HasLogits => false;
+
+    /// <remarks>The sum over the classes; of two, each machine is the other's mirror image, and one counts, as in scikit-learn.</remarks>
+    private protected override double Objective(double minimized, int classes) => classes == 2 ? minimized / 2 : minimized;
 
     private protected override LinearLoss Loss(FeatureMatrix features, double c) =>
         new SquaredHinge(features.Labels, features.ClassWeights(ClassWeights), c);

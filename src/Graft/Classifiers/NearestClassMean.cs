@@ -5,60 +5,33 @@ namespace Graft.Classifiers;
 
 /// <summary>
 /// The class whose mean is nearest by Euclidean distance; scikit-learn's <c>NearestCentroid</c>. −½|x − mean|² differs between
-/// classes by what is linear in x, so it is a dense layer; its outputs become logits by one factor, that of the lowest cross-entropy on
-/// images that were held out in 5-fold cross-validation.
+/// classes by what is linear in x, so it is a dense layer.
 /// </summary>
-public sealed record NearestClassMean : FeatureClassifier
+public sealed record NearestClassMean : ClosedFormClassifier
 {
+    internal static ClassifierEntry Entry { get; } = new(
+        "mean", "the nearest class mean",
+        options => new NearestClassMean { Standardize = options.Standardize ?? true, Calibrate = options.Calibrate });
+
     public override string Name => "mean";
 
     public override string Title => "nearest class mean";
 
-    private protected override FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work)
+    private protected override FittedLayer FitLayer(FeatureMatrix features, FittingWork work)
     {
-        var factor = Temperature.Fit(OutOfFold(raw, work), raw);
         var (kernel, bias) = Linear(features);
-        return new()
+        return new("head.decisions", new Dense(features.Classes), new Dictionary<ParameterRole, float[]>
         {
-            Name = Name,
-            Account = Title,
-            Facts = new Dictionary<string, object?>(StringComparer.Ordinal) { ["calibration"] = factor },
-            Layers =
-            [
-                new("head.decisions", new Dense(features.Classes), new Dictionary<ParameterRole, float[]>
-                {
-                    [ParameterRole.DenseKernel] = kernel.ToFloats(),
-                    [ParameterRole.Bias] = bias.ToFloats(),
-                }),
-                Temperature.Layer(factor, features.Classes),
-            ],
-        };
-    }
-
-    private Tensor OutOfFold(FeatureMatrix raw, FittingWork work)
-    {
-        var outputs = full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64);
-        foreach (var fold in raw.Folds(work.Seed))
-        {
-            work.Cancellation.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var (kept, heldOut) = Prepare(raw, fold);
-            var (kernel, bias) = Linear(kept);
-            outputs.index_copy_(
-                0, tensor([.. fold.HeldOut.Select(image => (long)image)]),
-                heldOut.Values.to_type(ScalarType.Float64).mm(kernel.t()).add_(bias));
-        }
-        return outputs;
+            [ParameterRole.DenseKernel] = kernel.ToFloats(),
+            [ParameterRole.Bias] = bias.ToFloats(),
+        });
     }
 
     /// <summary>Kernel [classes, features] and bias [classes], both about the middle of the means, so that few digits cancel.</summary>
     private static (Tensor Kernel, Tensor Bias) Linear(FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
-        var labels = tensor([.. features.Labels.Select(label => (long)label)]);
-        var sums = zeros([features.Classes, features.Length], ScalarType.Float64)
-            .index_add_(0, labels, features.Values.to_type(ScalarType.Float64), 1);
-        var means = sums / tensor([.. features.Counts().Select(count => (double)count)]).unsqueeze(1);
+        var means = features.Means(features.Values.to_type(ScalarType.Float64));
         var middle = means.mean([0], keepdim: true);
         // −½|x − m|² = x·m − ½|m|² − ½|x|²; with m = middle + d: x·d − middle·d − ½|d|², and terms that all classes share.
         var kernel = means - middle;

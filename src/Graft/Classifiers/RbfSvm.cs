@@ -7,12 +7,18 @@ namespace Graft.Classifiers;
 
 /// <summary>
 /// Support vector machines with the kernel exp(−γ·|x − y|²), one for each two classes, as LIBSVM and scikit-learn's <c>SVC</c> fit them.
-/// Their outputs become probabilities as LIBSVM makes them: by a sigmoid for each pair, fitted on images that were held out in 5-fold
-/// cross-validation (Platt 1999), and by pairwise coupling (Wu, Lin and Weng 2004). As in LIBSVM with probabilities, the class with the
-/// highest one is the prediction; next to a tie it can be another one than that of the pairs' votes.
+/// The class that wins most pairs is predicted; between classes of as many, the one with the largest sum of outputs, as with scikit-learn's
+/// <c>break_ties</c>. Probabilities: a sigmoid 1 / (1 + exp(A·f)), A below 0 and the same for all pairs, fitted on all images that 5-fold
+/// cross-validation held out, since those of one pair are often too few even for the sign of A; then pairwise coupling (Wu, Lin and Weng
+/// 2004) and a temperature.
 /// </summary>
 public sealed record RbfSvm : RegularizedClassifier
 {
+    internal static ClassifierEntry Entry { get; } = new(
+        "rbf-svm", "support vector machines with a Gaussian kernel, one for each two classes",
+        options => new RbfSvm { C = options.C, Gamma = options.Gamma, ClassWeights = options.ClassWeights, Standardize = options.Standardize ?? true, Calibrate = options.Calibrate },
+        nameof(C), nameof(Gamma), nameof(ClassWeights));
+
     public override string Name => "rbf-svm";
 
     public override string Title => "RBF support vector machine";
@@ -23,7 +29,7 @@ public sealed record RbfSvm : RegularizedClassifier
     /// <summary>How far the optimality conditions may be missed in the end. Above 0. Default 0.001, as in LIBSVM.</summary>
     public double Tolerance { get; init; } = 1e-3;
 
-    internal override IReadOnlyList<double> Candidates { get; } = [0.1, 0.3, 1, 3, 10, 30, 100];
+    internal override IReadOnlyList<double> Candidates => [0.1, 0.3, 1, 3, 10, 30, 100];
 
     public override IReadOnlyList<string> Problems()
     {
@@ -37,11 +43,14 @@ public sealed record RbfSvm : RegularizedClassifier
     {
         var (c, candidates) = C is { } given ? (given, []) : Choose(raw, work);
         var gamma = Gamma ?? ScaleOf(features);
-        var machine = Machines(features, [c], gamma, isCalibrated: true, work)[0];
+        var machine = Machines(features, [c], gamma, work)[0];
+        var decisions = Calibrate ? OutOfFold(raw, [c], work) is [var held] ? held : null : null;
+        var slope = decisions is null ? 1 : PlattScaling.Slope(Own(decisions, features));
+        var sigmoids = tensor([-slope, 0.0]).expand(machine.Operation.Pairs, 2);
         var facts = CommonFacts(c, candidates);
         facts["gamma"] = gamma;
         facts["support_vectors"] = machine.Operation.SupportVectors.Sum();
-        return new()
+        var fitted = new FittedClassifier
         {
             Name = Name,
             Account = string.Create(
@@ -54,9 +63,12 @@ public sealed record RbfSvm : RegularizedClassifier
                 [ParameterRole.Examples] = machine.Vectors.ToFloats(),
                 [ParameterRole.Coefficients] = machine.Coefficients.ToFloats(),
                 [ParameterRole.Offsets] = machine.Offsets.ToFloats(),
-                [ParameterRole.Calibration] = machine.Calibration.ToFloats(),
+                [ParameterRole.Calibration] = sigmoids.ToFloats(),
             })],
         };
+        return Calibrated(fitted, features, () => decisions is null
+            ? full([features.Count, features.Classes], double.NaN, ScalarType.Float64)
+            : TorchClassifiers.LogProbabilities(decisions, sigmoids, features.Classes));
     }
 
     private static double ScaleOf(FeatureMatrix features)
@@ -69,91 +81,96 @@ public sealed record RbfSvm : RegularizedClassifier
 
     private (double C, IReadOnlyList<CandidateC> Candidates) Choose(FeatureMatrix raw, FittingWork work)
     {
-        var folds = raw.Folds(work.Seed);
-        if (folds.Count == 0) return (1, []);
         using var scope = NewDisposeScope();
-        var logits = Candidates.Select(_ => full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64)).ToList();
-        for (var fold = 0; fold < folds.Count; fold++)
-        {
-            work.Progress?.Report(new("Cross-validation", fold, folds.Count, "folds"));
-            using var inner = NewDisposeScope();
-            var (kept, heldOut) = Prepare(raw, folds[fold]);
-            var machines = Machines(kept, Candidates, Gamma ?? ScaleOf(kept), isCalibrated: false, work);
-            var index = tensor([.. folds[fold].HeldOut.Select(image => (long)image)]);
-            for (var i = 0; i < machines.Count; i++) logits[i].index_copy_(0, index, machines[i].Votes(heldOut.Values));
-        }
-        work.Progress?.Report(new("Cross-validation", folds.Count, folds.Count, "folds"));
+        var decisions = OutOfFold(raw, Candidates, work);
+        if (decisions.Count == 0) return (1, []);
         var weights = raw.SampleWeights(ClassWeights);
-        IReadOnlyList<CandidateC> candidates = [.. Candidates.Select((c, i) => CandidateC.Of(c, logits[i], raw, weights))];
+        IReadOnlyList<CandidateC> candidates =
+            [.. Candidates.Select((c, i) => CandidateC.Of(c, TorchClassifiers.Votes(decisions[i], raw.Classes), raw, weights))];
         return (Best(candidates).C, candidates);
     }
 
+    /// <summary>
+    /// For each C the outputs of all pairs' machines, [images, pairs], for each image by machines that were fitted without it; NaN where an
+    /// image is its class's only one. Empty if no image can be held out.
+    /// </summary>
+    private List<Tensor> OutOfFold(FeatureMatrix raw, IReadOnlyList<double> values, FittingWork work)
+    {
+        var folds = raw.Folds(work.Seed);
+        if (folds.Count == 0) return [];
+        var pairs = raw.Classes * (raw.Classes - 1) / 2;
+        var decisions = values.Select(_ => full([raw.Count, pairs], double.NaN, ScalarType.Float64)).ToList();
+        for (var fold = 0; fold < folds.Count; fold++)
+        {
+            work.Progress?.Report(new("Cross-validation", fold, folds.Count, "folds"));
+            using var scope = NewDisposeScope();
+            var (kept, heldOut) = Prepare(raw, folds[fold]);
+            var machines = Machines(kept, values, Gamma ?? ScaleOf(kept), work);
+            var index = tensor([.. folds[fold].HeldOut.Select(image => (long)image)]);
+            for (var i = 0; i < machines.Count; i++) decisions[i].index_copy_(0, index, machines[i].Decisions(heldOut.Values));
+        }
+        work.Progress?.Report(new("Cross-validation", folds.Count, folds.Count, "folds"));
+        return decisions;
+    }
+
+    /// <summary>Outputs of machines that know an image's class, positive where they are in its favor.</summary>
+    private static double[] Own(Tensor decisions, FeatureMatrix features)
+    {
+        var (outputs, classes, own) = (decisions.ToDoubles(), features.Classes, new List<double>());
+        var pairs = classes * (classes - 1) / 2;
+        for (var image = 0; image < features.Count; image++)
+        {
+            var pair = image * pairs;
+            if (double.IsNaN(outputs[pair])) continue;
+            for (var i = 0; i < classes; i++)
+            {
+                for (var j = i + 1; j < classes; j++, pair++)
+                {
+                    if (features.Labels[image] == i) own.Add(outputs[pair]);
+                    else if (features.Labels[image] == j) own.Add(-outputs[pair]);
+                }
+            }
+        }
+        return [.. own];
+    }
+
     /// <summary>Fits the machines of all pairs, for each C.</summary>
-    private List<PairMachines> Machines(
-        FeatureMatrix features, IReadOnlyList<double> values, double gamma, bool isCalibrated, FittingWork work)
+    private List<PairMachines> Machines(FeatureMatrix features, IReadOnlyList<double> values, double gamma, FittingWork work)
     {
         var classes = features.Classes;
         var byClass = Enumerable.Range(0, classes)
             .Select(label => Enumerable.Range(0, features.Count).Where(image => features.Labels[image] == label).ToArray()).ToArray();
         var weights = features.ClassWeights(ClassWeights);
-        var found = values.Select(_ => new List<(int First, int Second, SmoSolution Solution, (double A, double B) Sigmoid)>()).ToList();
+        var found = values.Select(_ => new List<(int First, int Second, SmoSolution Solution)>()).ToList();
         for (var i = 0; i < classes; i++)
         {
             for (var j = i + 1; j < classes; j++)
             {
                 using var scope = NewDisposeScope();
                 int[] images = [.. byClass[i], .. byClass[j]];
-                var pair = features.Subset(images);
-                var kernel = new KernelRows(pair.Values, gamma);
+                var kernel = new KernelRows(features.Subset(images).Values, gamma);
                 bool[] positive = [.. images.Select(image => features.Labels[image] == i)];
                 for (var k = 0; k < values.Count; k++)
                 {
                     double[] upper = [.. positive.Select(first => values[k] * weights[first ? i : j])];
-                    var solution = SequentialMinimalOptimization.Solve(kernel, positive, upper, Tolerance, work.Cancellation);
-                    var sigmoid = isCalibrated ? Calibrate(kernel, pair, positive, upper, work) : (-1, 0);
-                    found[k].Add((i, j, solution, sigmoid));
+                    found[k].Add((i, j, SequentialMinimalOptimization.Solve(kernel, positive, upper, Tolerance, work.Cancellation)));
                 }
             }
         }
         return [.. found.Select(pairs => PairMachines.Of(features, byClass, gamma, pairs))];
     }
 
-    /// <summary>The sigmoid of one pair, from the outputs for images that were held out; the folds depend on the seed alone.</summary>
-    private (double A, double B) Calibrate(KernelRows kernel, FeatureMatrix pair, bool[] positive, double[] upper, FittingWork work)
-    {
-        var decisions = new double[positive.Length];
-        decisions.AsSpan().Fill(double.NaN);
-        foreach (var fold in pair.Folds(work.Seed))
-        {
-            using var scope = NewDisposeScope();
-            var solution = SequentialMinimalOptimization.Solve(
-                kernel.Subset(fold.Kept), [.. fold.Kept.Select(image => positive[image])], [.. fold.Kept.Select(image => upper[image])],
-                Tolerance, work.Cancellation);
-            foreach (var image in fold.HeldOut)
-            {
-                var row = kernel.Row(image);
-                var sum = solution.Offset;
-                for (var t = 0; t < fold.Kept.Length; t++) sum += solution.Coefficients[t] * row[fold.Kept[t]];
-                decisions[image] = sum;
-            }
-        }
-        var measured = Enumerable.Range(0, decisions.Length).Where(image => !double.IsNaN(decisions[image])).ToArray();
-        return measured.Length == 0
-            ? (-1, 0)
-            : PlattScaling.Fit([.. measured.Select(image => decisions[image])], [.. measured.Select(image => positive[image])]);
-    }
-
     /// <summary>The machines of all pairs in the layout of <see cref="RbfMachine"/>; float64 tensors but for the vectors.</summary>
-    private sealed record PairMachines(RbfMachine Operation, Tensor Vectors, Tensor Coefficients, Tensor Offsets, Tensor Calibration)
+    private sealed record PairMachines(RbfMachine Operation, Tensor Vectors, Tensor Coefficients, Tensor Offsets)
     {
         public static PairMachines Of(
             FeatureMatrix features, int[][] byClass, double gamma,
-            List<(int First, int Second, SmoSolution Solution, (double A, double B) Sigmoid)> pairs)
+            List<(int First, int Second, SmoSolution Solution)> pairs)
         {
             var classes = byClass.Length;
             var coefficients = new double[classes - 1][];
             for (var row = 0; row < coefficients.Length; row++) coefficients[row] = new double[features.Count];
-            foreach (var (i, j, solution, _) in pairs)
+            foreach (var (i, j, solution) in pairs)
             {
                 for (var t = 0; t < byClass[i].Length; t++) coefficients[j - 1][byClass[i][t]] = solution.Coefficients[t];
                 for (var t = 0; t < byClass[j].Length; t++) coefficients[i][byClass[j][t]] = solution.Coefficients[byClass[i].Length + t];
@@ -164,19 +181,16 @@ public sealed record RbfSvm : RegularizedClassifier
                 new(classes, gamma, [.. vectors.Select(images => images.Length)]),
                 features.Subset(order).Values,
                 tensor([.. coefficients.SelectMany(row => order.Select(image => row[image]))]).view(classes - 1, order.Length),
-                tensor([.. pairs.Select(pair => pair.Solution.Offset)]),
-                tensor([.. pairs.SelectMany(pair => new[] { pair.Sigmoid.A, pair.Sigmoid.B })]).view(pairs.Count, 2));
+                tensor([.. pairs.Select(pair => pair.Solution.Offset)]));
         }
 
-        /// <summary>
-        /// Votes of the pairs and, between classes of as many, how clear they were: what scikit-learn's <c>decision_function</c> gives. [N, classes].
-        /// </summary>
-        public Tensor Votes(Tensor features)
+        /// <summary>The outputs of all machines, [N, pairs].</summary>
+        public Tensor Decisions(Tensor features)
         {
             using var scope = NewDisposeScope();
-            var decisions = TorchClassifiers.PairDecisions(
-                Operation, features.to_type(ScalarType.Float64), Vectors.to_type(ScalarType.Float64), Coefficients, Offsets);
-            return TorchClassifiers.Votes(decisions, Operation.Classes).MoveToOuterDisposeScope();
+            return TorchClassifiers.PairDecisions(
+                Operation, features.to_type(ScalarType.Float64), Vectors.to_type(ScalarType.Float64), Coefficients, Offsets)
+                .MoveToOuterDisposeScope();
         }
     }
 }

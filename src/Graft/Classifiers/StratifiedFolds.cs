@@ -12,7 +12,7 @@ internal static class StratifiedFolds
 
     /// <summary>
     /// Each image is held out in one fold, but for a class's only one, which never is: every fold has every class to fit on. Depends on
-    /// the labels and the seed alone. Fewer folds than <see cref="Count"/> where no class has so many images; none where each has one.
+    /// the labels and the seed alone. Fewer folds than <see cref="Count"/>, as many as the largest class has images, where that has fewer; none where each has one.
     /// </summary>
     /// <param name="groups">Rows of one number are views of one image and stay together; null where each row is an image.</param>
     public static IReadOnlyList<Fold> Of(IReadOnlyList<int> labels, int seed, IReadOnlyList<int>? groups = null)
@@ -26,6 +26,8 @@ internal static class StratifiedFolds
 
             int[] Rows(int[] chosen) => [.. chosen.SelectMany(image => images[image]).Order()];
         }
+        // Of classes that all are small, each is to lose as many in a fold as the others.
+        var count = Math.Clamp(labels.CountBy(label => label).Max(label => label.Value), 2, Count);
         var foldOf = new int[labels.Count];
         var next = 0;
         foreach (var group in Enumerable.Range(0, labels.Count).GroupBy(item => labels[item]).OrderBy(group => group.Key))
@@ -39,9 +41,9 @@ internal static class StratifiedFolds
             var streams = new SplitMix64((ulong)(uint)seed);
             new SplitMix64(streams.Next() + (ulong)group.Key).Shuffle(items);
             // The next class begins where this one ended, so that the folds are of one size.
-            foreach (var item in items) foldOf[item] = next++ % Count;
+            foreach (var item in items) foldOf[item] = next++ % count;
         }
-        return [.. Enumerable.Range(0, Count)
+        return [.. Enumerable.Range(0, count)
             .Select(fold => new Fold(
                 [.. Enumerable.Range(0, labels.Count).Where(item => foldOf[item] != fold)],
                 [.. Enumerable.Range(0, labels.Count).Where(item => foldOf[item] == fold)]))

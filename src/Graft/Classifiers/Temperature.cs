@@ -5,36 +5,60 @@ using static TorchSharp.torch;
 namespace Graft.Classifiers;
 
 /// <summary>
-/// The one factor that makes a classifier's outputs logits: that of the lowest cross-entropy on images it was not fitted on (temperature
-/// scaling, Guo et al. 2017, arXiv:1706.04599).
+/// Temperature scaling (Guo et al. 2017, arXiv:1706.04599): the one factor that turns a classifier's outputs into logits, chosen for the
+/// lowest cross-entropy on images that the classifier was not fitted on. It changes no prediction.
 /// </summary>
 internal static class Temperature
 {
     private const double Smallest = 1e-6, Largest = 1e6;
 
+    /// <summary>
+    /// The factor for a classifier's out-of-fold outputs. By Laplace's rule of succession, n images show an error rate no lower than
+    /// 1 / (n + 2), so that is what the label of each is doubted by, whatever the number of classes: few images without an error cannot
+    /// make the classifier certain.
+    /// </summary>
     /// <param name="outputs">[images, classes], float64; rows that begin with NaN do not count. 1 if none does.</param>
-    public static double Fit(Tensor outputs, FeatureMatrix features) => Fit(outputs, features.Labels, features.Classes, areCertain: false);
+    public static double Fit(Tensor outputs, FeatureMatrix features) => Minimum(outputs, features).Factor;
 
-    /// <param name="outputs">[images, classes], float64; rows that begin with NaN do not count. 1 if none does.</param>
-    /// <param name="classOf">The class of each image.</param>
-    /// <param name="classes">How many there are.</param>
-    /// <param name="areCertain">Whether labels are taken at their word, as Guo et al. do, or as Platt does.</param>
-    public static double Fit(Tensor outputs, int[] classOf, int classes, bool areCertain)
+    /// <summary>The cross-entropy that remains with <see cref="Fit"/>'s factor, summed over the images.</summary>
+    public static double LossOfFit(Tensor outputs, FeatureMatrix features) => Minimum(outputs, features).Loss;
+
+    private static (double Factor, double Loss) Minimum(Tensor outputs, FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
+        var (kept, own) = Counted(outputs, features.Labels);
+        var (count, classes) = (kept.shape[0], kept.shape[1]);
+        if (count == 0) return (1, 0);
+        // Views of one image say no more than one.
+        var doubt = 1 / ((double)count * features.ImageCounts().Sum() / features.Count + 2);
+        var targets = eye(classes, dtype: ScalarType.Float64) * (1 - doubt - doubt / (classes - 1)) + doubt / (classes - 1);
+        return Minimize(kept, targets.index_select(0, own));
+    }
+
+    /// <summary>The factor of the lowest cross-entropy, the labels taken to be certain, as Guo et al. do.</summary>
+    /// <param name="outputs">[images, classes], float64.</param>
+    /// <param name="labels">The class of each image.</param>
+    public static double FitCertain(Tensor outputs, int[] labels)
+    {
+        using var scope = NewDisposeScope();
+        var (kept, own) = Counted(outputs, labels);
+        return kept.shape[0] == 0 ? 1 : Minimize(kept, eye(kept.shape[1], dtype: ScalarType.Float64).index_select(0, own)).Factor;
+    }
+
+    /// <summary>A layer that multiplies outputs by the factor.</summary>
+    public static FittedLayer Layer(double factor, int classes) => new(
+        "head.calibration", new LayerScale(),
+        new Dictionary<ParameterRole, float[]> { [ParameterRole.LayerScale] = [.. Enumerable.Repeat((float)factor, classes)] });
+
+    private static (Tensor Outputs, Tensor Labels) Counted(Tensor outputs, int[] labels)
+    {
         var rows = outputs.select(1, 0).isnan().logical_not_().nonzero().squeeze(1);
-        if (rows.shape[0] == 0) return 1;
-        var kept = outputs.index_select(0, rows);
-        var labels = tensor([.. classOf.Select(label => (long)label)]).index_select(0, rows);
+        return (outputs.index_select(0, rows), tensor([.. labels.Select(label => (long)label)]).index_select(0, rows));
+    }
 
-        // Platt's targets, a little short of 0 and 1, as if each class had been seen once more: without errors on few images the
-        // factor would grow without end.
-        var counts = new int[classes];
-        foreach (var label in classOf) counts[label]++;
-        var targets = areCertain ? eye(classes, dtype: ScalarType.Float64).index_select(0, labels) : tensor([.. counts.SelectMany((count, label) => Enumerable.Range(0, counts.Length)
-            .Select(other => (other == label ? count + 1.0 : 1.0) / (count + counts.Length)))]).view(counts.Length, -1).index_select(0, labels);
-
-        // The loss is convex in the factor, so it has one valley in the factor's logarithm too: golden section.
+    /// <summary>The loss is convex in the factor, so it has one valley in the factor's logarithm too: golden section.</summary>
+    private static (double Factor, double Loss) Minimize(Tensor outputs, Tensor targets)
+    {
         var (low, high) = (Math.Log(Smallest), Math.Log(Largest));
         var golden = (Math.Sqrt(5) - 1) / 2;
         for (var step = 0; step < 50; step++)
@@ -43,16 +67,13 @@ internal static class Temperature
             if (Loss(left) <= Loss(right)) high = right;
             else low = left;
         }
-        return Math.Exp((low + high) / 2);
+        var middle = (low + high) / 2;
+        return (Math.Exp(middle), Loss(middle));
 
         double Loss(double logarithm)
         {
-            using var inner = NewDisposeScope();
-            return -((kept * Math.Exp(logarithm)).log_softmax(1) * targets).sum().ToDouble();
+            using var scope = NewDisposeScope();
+            return -((outputs * Math.Exp(logarithm)).log_softmax(1) * targets).sum().ToDouble();
         }
     }
-
-    public static FittedLayer Layer(double factor, int classes) => new(
-        "head.calibration", new LayerScale(),
-        new Dictionary<ParameterRole, float[]> { [ParameterRole.LayerScale] = [.. Enumerable.Repeat((float)factor, classes)] });
 }

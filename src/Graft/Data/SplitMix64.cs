@@ -33,6 +33,20 @@ internal struct SplitMix64(ulong seed)
     /// <summary>Standard normal, by Box and Muller.</summary>
     public double NextGaussian() => Math.Sqrt(-2 * Math.Log(1 - NextDouble())) * Math.Cos(2 * Math.PI * NextDouble());
 
+    /// <summary>Of the gamma distribution with a scale of 1, by Marsaglia and Tsang 2000.</summary>
+    /// <param name="shape">Above 0.</param>
+    public double NextGamma(double shape)
+    {
+        if (shape < 1) return NextGamma(shape + 1) * Math.Pow(1 - NextDouble(), 1 / shape);
+        var d = shape - 1 / 3.0;
+        while (true)
+        {
+            var x = NextGaussian();
+            var v = Math.Pow(1 + x / Math.Sqrt(9 * d), 3);
+            if (v > 0 && Math.Log(1 - NextDouble()) < x * x / 2 + d - d * v + d * Math.Log(v)) return d * v;
+        }
+    }
+
     /// <summary>Fisher–Yates, from the last element down.</summary>
     public void Shuffle(Span<int> values)
     {

@@ -2,10 +2,10 @@ namespace Graft.Evaluation;
 
 /// <summary>Predictions of about the same confidence.</summary>
 /// <param name="Confidence">The mean of their largest probability.</param>
-/// <param name="Accuracy">The share of them that is right.</param>
+/// <param name="Accuracy">The share of them that is correct.</param>
 public readonly record struct CalibrationBin(double Confidence, double Accuracy, int Count);
 
-/// <summary>Whether probabilities can be taken at their word: of predictions made with 80 % confidence, 80 % should be right.</summary>
+/// <summary>The calibration of probabilities: of predictions made with 80 % confidence, 80 % should be correct.</summary>
 public sealed class Calibration
 {
     /// <summary>Guo et al. 2017, arXiv:1706.04599.</summary>
@@ -21,11 +21,11 @@ public sealed class Calibration
         var items = labels.Zip(probabilities, (label, row) =>
         {
             var best = Enumerable.Range(0, row.Count).MaxBy(index => row[index]);
-            return (Confidence: (double)row[best], IsRight: best == label);
+            return (Confidence: (double)row[best], IsCorrect: best == label);
         }).ToList();
         // A confidence on the border between two bins belongs to the lower one.
         var bins = items.GroupBy(item => Math.Clamp((int)Math.Ceiling(item.Confidence * Bins) - 1, 0, Bins - 1)).OrderBy(bin => bin.Key)
-            .Select(bin => new CalibrationBin(bin.Average(item => item.Confidence), bin.Average(item => item.IsRight ? 1.0 : 0), bin.Count()))
+            .Select(bin => new CalibrationBin(bin.Average(item => item.Confidence), bin.Average(item => item.IsCorrect ? 1.0 : 0), bin.Count()))
             .ToList();
         return new(
             bins,

@@ -17,8 +17,34 @@ public sealed class Discrimination
     public static Discrimination Of(IReadOnlyList<double> scores, IReadOnlyList<bool> isPositive)
     {
         if (scores.Count != isPositive.Count) throw new ArgumentException($"There are {scores.Count} scores for {isPositive.Count} items.");
-        return new([.. scores.Zip(isPositive).GroupBy(pair => pair.First).OrderByDescending(group => group.Key).Select(group =>
-            (group.Key, group.Count(pair => pair.Second), group.Count(pair => !pair.Second)))]);
+        if (scores.Any(double.IsNaN)) throw new ArgumentException("A score is not a number.", nameof(scores));
+        return new(Steps(scores, isPositive, score => score));
+    }
+
+    private static List<(double Threshold, int Positives, int Negatives)> Steps(
+        IReadOnlyList<double> scores, IReadOnlyList<bool> isPositive, Func<double, double> threshold) =>
+    [
+        .. scores.Zip(isPositive).GroupBy(pair => pair.First).OrderByDescending(group => group.Key).Select(group =>
+            (threshold(group.Key), group.Count(pair => pair.Second), group.Count(pair => !pair.Second))),
+    ];
+
+    /// <summary>
+    /// Each class against the rest. Two classes are told apart by one column, the second, for both: of two probabilities next to 1, the
+    /// smaller ones beside them, which float32 keeps apart, tell the order.
+    /// </summary>
+    /// <param name="classes">How many there are.</param>
+    /// <param name="labels">The true class of each image.</param>
+    /// <param name="probabilities">For each image, one number per class.</param>
+    public static IReadOnlyList<Discrimination> OneVersusRest(
+        int classes, IReadOnlyList<int> labels, IReadOnlyList<IReadOnlyList<float>> probabilities)
+    {
+        if (classes != 2) return [.. Enumerable.Range(0, classes).Select(label => Of(label, labels, probabilities))];
+        var second = probabilities.Select(row => (double)row[1]).ToArray();
+        return
+        [
+            new(Steps([.. second.Select(value => -value)], [.. labels.Select(label => label == 0)], score => 1 + score)),
+            Of(second, [.. labels.Select(label => label == 1)]),
+        ];
     }
 
     /// <summary>One class against the rest.</summary>

@@ -4,7 +4,7 @@ namespace Graft.Evaluation;
 /// <param name="Loss">Mean cross-entropy, in nats.</param>
 public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationReport Report, double Loss)
 {
-    /// <summary>Share of images classified rightly, from 0 to 1.</summary>
+    /// <summary>Share of images classified correctly, from 0 to 1.</summary>
     public double Accuracy => Report.Accuracy;
 
     /// <summary>Mean over the classes of the harmonic mean of precision and recall, from 0 to 1.</summary>
@@ -19,7 +19,7 @@ public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationR
     /// <summary>For each image, one number per class.</summary>
     public required IReadOnlyList<IReadOnlyList<float>> Probabilities { get; init; }
 
-    /// <summary>Whether the probabilities can be taken at their word.</summary>
+    /// <summary>The calibration of the probabilities.</summary>
     public required Calibration Calibration { get; init; }
 
     /// <summary>The same with a temperature fitted on validation images; null where there is none.</summary>
@@ -31,10 +31,10 @@ public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationR
     /// <summary>The mean over the classes that occur of the area under the ROC curve, one against the rest; NaN if only one class occurs.</summary>
     public double RocAuc => OneVersusRest.Select(one => one.RocAuc).Where(area => !double.IsNaN(area)).DefaultIfEmpty(double.NaN).Average();
 
-    /// <summary>Where accuracy would lie for other images of this kind.</summary>
+    /// <summary>The 95 % confidence interval of the accuracy, by Wilson's score.</summary>
     public required ConfidenceInterval AccuracyInterval { get; init; }
 
-    /// <summary>The same of macro F1.</summary>
+    /// <summary>The 95 % confidence interval of macro F1, by the Bayesian bootstrap within classes.</summary>
     public required ConfidenceInterval MacroF1Interval { get; init; }
 
     /// <summary>The share of images whose true class is among the k most probable.</summary>
@@ -50,18 +50,26 @@ public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationR
     public static EvaluationResult Of(
         IReadOnlyList<string> classes, IReadOnlyList<int> labels, IReadOnlyList<IReadOnlyList<float>> probabilities)
     {
+        for (var image = 0; image < probabilities.Count; image++)
+        {
+            if (probabilities[image].Any(value => !float.IsFinite(value)))
+            {
+                throw new GraftException(
+                    $"The probabilities of image {image + 1} are not finite, so there is nothing to evaluate. "
+                    + "The model's weights are damaged, or its training diverged.");
+            }
+        }
         int[] predicted = [.. probabilities.Select(row => Enumerable.Range(0, row.Count).MaxBy(index => row[index]))];
         var confusion = ConfusionMatrix.Of(labels, predicted, classes);
         float[] flat = [.. probabilities.SelectMany(row => row)];
-        var (accuracy, macroF1) = Bootstrap.Of(confusion);
         return new(confusion, ClassificationReport.Of(confusion), Metrics.LogLoss<float>(flat, [.. labels]))
         {
             Labels = labels,
             Probabilities = probabilities,
             Calibration = Calibration.Of(labels, probabilities),
-            OneVersusRest = [.. Enumerable.Range(0, classes.Count).Select(label => Discrimination.Of(label, labels, probabilities))],
-            AccuracyInterval = accuracy,
-            MacroF1Interval = macroF1,
+            OneVersusRest = Discrimination.OneVersusRest(classes.Count, labels, probabilities),
+            AccuracyInterval = ConfidenceInterval.OfShare(confusion.Correct, confusion.Total),
+            MacroF1Interval = Bootstrap.MacroF1(confusion),
         };
     }
 }

@@ -1,4 +1,5 @@
 using Graft.Classifiers;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Graft.Evaluation;
@@ -14,15 +15,47 @@ public sealed record ScaledCalibration(double Temperature, Calibration Calibrati
     /// <summary>A probability of 0 still has a logit: that of the smallest float32.</summary>
     private const double Least = 1.2e-38;
 
-    /// <summary>The temperature of the lowest cross-entropy on these images, from 0.01 to 100.</summary>
+    /// <summary>Twice the gain in log-likelihood that one parameter reaches by chance in 5 of 100 cases: chi-squared with one degree of freedom.</summary>
+    private const double SignificantGain = 3.841;
+
+    /// <summary>
+    /// The temperature of the lowest cross-entropy on these images, from 0.01 to 100, as far as they can tell: 1 where the gain is no more
+    /// than chance, and none so low that n images would be named with a mean confidence above (n + 1) / (n + 2).
+    /// </summary>
     /// <param name="validation">On validation images, never on those that the calibration is judged by in the end.</param>
     public static double FitTemperature(EvaluationResult validation)
     {
         using var scope = NewDisposeScope();
-        var classes = validation.Confusion.Classes.Count;
         // Logits but for a number that is the same for all of an image's classes, which changes nothing.
-        var logits = tensor([.. validation.Probabilities.SelectMany(row => row).Select(p => Math.Log(Math.Max(p, Least)))]).view(-1, classes);
-        return Math.Clamp(1 / Classifiers.Temperature.Fit(logits, [.. validation.Labels], classes, areCertain: true), 0.01, 100);
+        var logits = tensor([.. validation.Probabilities.SelectMany(row => row).Select(p => Math.Log(Math.Max(p, Least)))])
+            .view(-1, validation.Confusion.Classes.Count);
+        int[] labels = [.. validation.Labels];
+        var most = (labels.Length + 1.0) / (labels.Length + 2);
+        var own = tensor([.. labels.Select(label => (long)label)]);
+        var best = Math.Clamp(1 / Classifiers.Temperature.FitCertain(logits, labels), 0.01, 100);
+        if (2 * (Loss(1) - Loss(best)) < SignificantGain) return 1;
+        if (best > 1 || Confidence(best) <= most) return best;
+        if (Confidence(1) >= most) return 1;
+        var (low, high) = (best, 1.0);
+        for (var halvings = 0; halvings < 50; halvings++)
+        {
+            var middle = (low + high) / 2;
+            if (Confidence(middle) > most) low = middle;
+            else high = middle;
+        }
+        return high;
+
+        double Loss(double temperature)
+        {
+            using var inner = NewDisposeScope();
+            return nn.functional.cross_entropy(logits / temperature, own).ToDouble() * labels.Length;
+        }
+
+        double Confidence(double temperature)
+        {
+            using var inner = NewDisposeScope();
+            return (logits / temperature).softmax(1).amax([1]).mean().ToDouble();
+        }
     }
 
     /// <summary>A result's calibration as it would be with a temperature.</summary>

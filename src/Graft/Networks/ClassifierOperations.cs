@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using static TorchSharp.torch;
 
 namespace Graft.Networks;
 
@@ -9,6 +10,9 @@ namespace Graft.Networks;
 /// <param name="Classes">At least 2.</param>
 public abstract record ClassifierOperation(int Classes) : Operation
 {
+    /// <summary>float32 features [N, features] → float32 logarithms of probabilities [N, classes].</summary>
+    internal abstract Tensor LogProbabilities(Tensor features, Func<ParameterRole, Tensor> weight);
+
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         Single(inputs).IsVector
             ? TensorShape.Vector(Classes)
@@ -23,11 +27,39 @@ public sealed record GaussianBayes(int Classes) : ClassifierOperation(Classes)
 {
     internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
 
+    internal override Tensor LogProbabilities(Tensor features, Func<ParameterRole, Tensor> weight) => TorchClassifiers.LogProbabilities(this, features, weight);
+
+    /// <summary>
+    /// If above 0, the logarithm of the likelihood that a class has less than the likeliest, d, becomes log(1 + scale · d), up to a constant:
+    /// heavier tails, the same order. Default 0: the normal distribution's.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double TailScale { get; init; }
+
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
     [
         new(layer, ParameterRole.ClassMeans, [Classes, inputs[0].Channels]),
         new(layer, ParameterRole.ClassVariances, [Classes, inputs[0].Channels]),
         new(layer, ParameterRole.LogPriors, [Classes]),
+    ];
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => (long)inputs[0].Channels * Classes;
+}
+
+/// <summary>
+/// Nearest class means on the unit sphere: −½ of the squared distance of the centered features, scaled to length 1, to the mean of each class,
+/// up to a constant. A center [features] and class means [classes, features].
+/// </summary>
+public sealed record NormalizedClassMeans(int Classes) : ClassifierOperation(Classes)
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override Tensor LogProbabilities(Tensor features, Func<ParameterRole, Tensor> weight) => TorchClassifiers.LogProbabilities(this, features, weight);
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+    [
+        new(layer, ParameterRole.MovingMean, [inputs[0].Channels]),
+        new(layer, ParameterRole.ClassMeans, [Classes, inputs[0].Channels]),
     ];
 
     public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => (long)inputs[0].Channels * Classes;
@@ -41,6 +73,12 @@ public sealed record GaussianBayes(int Classes) : ClassifierOperation(Classes)
 public sealed record NeighborVotes(int Classes, int Neighbors, int Examples) : ClassifierOperation(Classes)
 {
     internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override Tensor LogProbabilities(Tensor features, Func<ParameterRole, Tensor> weight) => TorchClassifiers.LogProbabilities(this, features, weight);
+
+    /// <summary>Votes that each class has before any neighbor votes. At least 0, the default.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double PriorVotes { get; init; }
 
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         Neighbors >= 1 && Neighbors <= Examples
@@ -67,6 +105,8 @@ public sealed record NeighborVotes(int Classes, int Neighbors, int Examples) : C
 public sealed record RbfMachine(int Classes, double Gamma, IReadOnlyList<int> SupportVectors) : ClassifierOperation(Classes)
 {
     internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override Tensor LogProbabilities(Tensor features, Func<ParameterRole, Tensor> weight) => TorchClassifiers.LogProbabilities(this, features, weight);
 
     /// <summary>One for each two classes.</summary>
     [JsonIgnore]

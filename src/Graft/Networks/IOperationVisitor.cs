@@ -38,5 +38,6 @@ internal interface IOperationVisitor<out T>
     T Visit(OnnxGraph operation);
     T Visit(GaussianBayes operation);
     T Visit(NeighborVotes operation);
+    T Visit(NormalizedClassMeans operation);
     T Visit(RbfMachine operation);
 }

@@ -39,6 +39,7 @@ namespace Graft.Networks;
 [JsonDerivedType(typeof(GaussianBayes), "gaussian_bayes")]
 [JsonDerivedType(typeof(NeighborVotes), "neighbor_votes")]
 [JsonDerivedType(typeof(RbfMachine), "rbf_machine")]
+[JsonDerivedType(typeof(NormalizedClassMeans), "normalized_class_means")]
 public abstract record Operation
 {
     /// <summary>A word for the layer table.</summary>

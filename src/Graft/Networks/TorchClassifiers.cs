@@ -16,9 +16,15 @@ internal static class TorchClassifiers
 
     /// <summary>float32 features [N, features] → float32 logarithms of probabilities [N, classes].</summary>
     public static Tensor LogProbabilities(GaussianBayes operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
-        features, weight, (x, values) => JointLogLikelihoods(
-                x, values(ParameterRole.ClassMeans), values(ParameterRole.ClassVariances), values(ParameterRole.LogPriors))
+        features, weight, (x, values) => WithTails(
+                JointLogLikelihoods(x, values(ParameterRole.ClassMeans), values(ParameterRole.ClassVariances), values(ParameterRole.LogPriors)),
+                operation.TailScale)
             .log_softmax(1));
+
+    /// <inheritdoc cref="LogProbabilities(GaussianBayes, Tensor, Func{ParameterRole, Tensor})"/>
+    public static Tensor LogProbabilities(NormalizedClassMeans operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
+        features, weight, (x, values) => (SquaredDistances(
+            Normalize(x, values(ParameterRole.MovingMean)), values(ParameterRole.ClassMeans)) * -0.5).log_softmax(1));
 
     /// <inheritdoc cref="LogProbabilities(GaussianBayes, Tensor, Func{ParameterRole, Tensor})"/>
     public static Tensor LogProbabilities(NeighborVotes operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
@@ -26,13 +32,9 @@ internal static class TorchClassifiers
 
     /// <inheritdoc cref="LogProbabilities(GaussianBayes, Tensor, Func{ParameterRole, Tensor})"/>
     public static Tensor LogProbabilities(RbfMachine operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
-        features, weight, (x, values) => Couple(
-                PairProbabilities(
-                    PairDecisions(
-                        operation, x, values(ParameterRole.Examples), values(ParameterRole.Coefficients), values(ParameterRole.Offsets)),
-                    values(ParameterRole.Calibration)),
-                operation.Classes)
-            .clamp_min(SmallestProbability).log());
+        features, weight, (x, values) => LogProbabilities(
+            PairDecisions(operation, x, values(ParameterRole.Examples), values(ParameterRole.Coefficients), values(ParameterRole.Offsets)),
+            values(ParameterRole.Calibration), operation.Classes));
 
     private static Tensor InDouble(
         Tensor features, Func<ParameterRole, Tensor> weight, Func<Tensor, Func<ParameterRole, Tensor>, Tensor> logarithms)
@@ -57,6 +59,11 @@ internal static class TorchClassifiers
         }
         return stack(columns, 1).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Joint log-likelihoods [N, classes] as <see cref="GaussianBayes.TailScale"/> says; a scale of 0 leaves them.</summary>
+    public static Tensor WithTails(Tensor logLikelihoods, double scale) => scale == 0
+        ? logLikelihoods.alias()
+        : ((logLikelihoods.amax([1], keepdim: true) - logLikelihoods) * scale).log1p_().neg_();
 
     /// <summary>The nearest examples, nearest first, and of equally near ones the first: distances and numbers, both [N, count].</summary>
     public static (Tensor Distances, Tensor Indices) Nearest(Tensor x, Tensor examples, int count)
@@ -113,6 +120,22 @@ internal static class TorchClassifiers
         return votes.add_(sums / ((sums.abs() + 1) * 3)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>
+    /// Logarithms of the coupled probabilities, the largest of which belongs to the class with the most votes: where it would belong to
+    /// another, the two exchange theirs. [N, pairs], sigmoids [pairs, 2] → [N, classes].
+    /// </summary>
+    public static Tensor LogProbabilities(Tensor decisions, Tensor sigmoids, int classes)
+    {
+        using var scope = NewDisposeScope();
+        var coupled = Couple(PairProbabilities(decisions, sigmoids), classes);
+        var winner = Votes(decisions, classes).argmax(1, keepdim: true);
+        var (largest, place) = coupled.max(1, keepdim: true);
+        var exchanged = coupled.scatter(1, place, coupled.gather(1, winner)).scatter_(1, winner, largest);
+        // Of equal probabilities the first would be predicted.
+        exchanged = exchanged.scatter(1, winner, largest * (1 + 1e-6));
+        return exchanged.clamp_min(SmallestProbability).log().MoveToOuterDisposeScope();
+    }
+
     /// <summary>Platt's 1 / (1 + exp(A·f + B)): the probability of the first class of each pair, [N, pairs].</summary>
     public static Tensor PairProbabilities(Tensor decisions, Tensor calibration)
     {
@@ -158,6 +181,14 @@ internal static class TorchClassifiers
         return (solution / solution.sum(1, keepdim: true)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Centered rows of length 1; a row at the center stays there.</summary>
+    public static Tensor Normalize(Tensor x, Tensor center)
+    {
+        using var scope = NewDisposeScope();
+        var moved = x - center;
+        return (moved / moved.square().sum(1, keepdim: true).sqrt_().clamp_min_(1e-12)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>[N, features], [M, features] → [N, M]; at least 0.</summary>
     private static Tensor SquaredDistances(Tensor x, Tensor y)
     {
@@ -174,8 +205,9 @@ internal static class TorchClassifiers
         using var scope = NewDisposeScope();
         var (_, nearest) = Nearest(x, examples, votes.Neighbors);
         var classes = labels.to_type(ScalarType.Int64).index_select(0, nearest.flatten()).view(nearest.shape);
-        var shares = zeros([x.shape[0], votes.Classes], ScalarType.Float64);
-        shares.scatter_add_(1, classes, full(nearest.shape, 1.0 / votes.Neighbors, ScalarType.Float64));
+        var all = votes.Neighbors + votes.PriorVotes * votes.Classes;
+        var shares = full([x.shape[0], votes.Classes], votes.PriorVotes / all, ScalarType.Float64);
+        shares.scatter_add_(1, classes, full(nearest.shape, 1 / all, ScalarType.Float64));
         return shares.clamp_min_(SmallestProbability).log_().MoveToOuterDisposeScope();
     }
 }

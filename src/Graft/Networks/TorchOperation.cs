@@ -136,6 +136,8 @@ internal sealed class TorchOperation(
 
     public Tensor Visit(NeighborVotes operation) => TorchClassifiers.LogProbabilities(operation, Input, Fitted);
 
+    public Tensor Visit(NormalizedClassMeans operation) => TorchClassifiers.LogProbabilities(operation, Input, Fitted);
+
     public Tensor Visit(RbfMachine operation) => TorchClassifiers.LogProbabilities(operation, Input, Fitted);
 
     private Tensor Weight(string name) => tensors[$"{layer.Name}.{name}"];

@@ -126,6 +126,7 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
             if (Plan.Classifier is not null)
             {
                 var fitted = FitClassifier(training.Rows, training.Views, [.. Photos.Train.Select(image => image.Class)]);
+                foreach (var warning in fitted.Warnings) Work.Context.Warn?.Invoke(warning);
                 return (fitted.ToModule(_joint), [], fitted);
             }
             var (model, context) = Grafted(training);

@@ -6,34 +6,30 @@ namespace Graft.Runs;
 /// <summary>The classic classifier that a request names.</summary>
 internal static class RequestedClassifier
 {
-    private static readonly string[] WithC = ["logistic", "svm", "rbf-svm"];
-
-    public static IReadOnlyList<string> Names { get; } = ["logistic", "svm", "rbf-svm", "bayes", "knn", "mean"];
+    /// <summary>Settings that only some classifiers of the catalog take.</summary>
+    private static readonly string[] Own =
+        [nameof(ClassifierOptions.C), nameof(ClassifierOptions.Gamma), nameof(ClassifierOptions.Neighbors), nameof(ClassifierOptions.ClassWeights), nameof(ClassifierOptions.Shrinkage)];
 
     /// <summary>The classifiers that have a setting; null where all have it.</summary>
-    public static IReadOnlyList<string>? OwnersOf(string setting) => setting switch
-    {
-        nameof(TrainingRequest.C) => WithC,
-        nameof(TrainingRequest.Neighbors) => ["knn"],
-        nameof(TrainingRequest.ClassWeights) => [.. WithC, "bayes"],
-        _ => null,
-    };
+    public static IReadOnlyList<string>? OwnersOf(string setting) => !Own.Contains(setting)
+        ? null
+        : [.. ClassifierCatalog.Entries.Where(entry => entry.Takes.Contains(setting)).Select(entry => entry.Name)];
 
     /// <summary>Null for a softmax head.</summary>
+    /// <param name="request">Without problems.</param>
     public static FeatureClassifier? Of(TrainingRequest request)
     {
-        double? c = request.C is { } given ? double.IsPositiveInfinity(given) ? null : given : 1;
-        var weights = request.ClassWeights ?? ClassWeighting.None;
-        var standardize = request.Standardize ?? true;
-        return request.ClassifierOrDefault switch
+        if (request.ClassifierOrDefault == TrainingRequest.Softmax) return null;
+        var usual = new ClassifierOptions();
+        return ClassifierCatalog.Create(request.ClassifierOrDefault, usual with
         {
-            "logistic" => new LogisticRegression { C = c, ClassWeights = weights, Standardize = standardize },
-            "svm" => new LinearSvm { C = c, ClassWeights = weights, Standardize = standardize },
-            "rbf-svm" => new RbfSvm { C = c, ClassWeights = weights, Standardize = standardize },
-            "bayes" => new GaussianNaiveBayes { ClassWeights = weights, Standardize = standardize },
-            "knn" => new NearestNeighbors { Neighbors = request.Neighbors ?? new NearestNeighbors().Neighbors, Standardize = standardize },
-            "mean" => new NearestClassMean { Standardize = standardize },
-            _ => null,
-        };
+            C = request.C is { } c ? double.IsPositiveInfinity(c) ? null : c : usual.C,
+            Gamma = request.Gamma,
+            Neighbors = request.Neighbors ?? usual.Neighbors,
+            Shrinkage = request.Shrinkage,
+            ClassWeights = request.ClassWeights ?? ClassWeighting.None,
+            Standardize = request.Standardize,
+            Calibrate = request.Calibrate ?? usual.Calibrate,
+        });
     }
 }

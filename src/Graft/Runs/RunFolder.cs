@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Graft.Checkpoints;
 using Graft.Evaluation;
 using Graft.Evaluation.Charts;
@@ -25,6 +26,8 @@ public sealed class RunFolder : IDisposable
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         WriteIndented = true,
+        // A number that is not finite must not break a document off in the middle.
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
     private readonly bool _isNew;

@@ -55,7 +55,7 @@ public static class RunText
         text.AppendLine(CultureInfo.InvariantCulture,
             $"{title}: accuracy {100 * result.Accuracy:0.0} %, macro F1 {result.MacroF1:0.000}, loss {result.Loss:0.000} on {result.Count:N0} image{(result.Count == 1 ? "" : "s")}");
         text.AppendLine(CultureInfo.InvariantCulture,
-            $"  95 of 100 such sets of images: accuracy {100 * accuracy.Low:0.0} to {100 * accuracy.High:0.0} %, macro F1 {macroF1.Low:0.000} to {macroF1.High:0.000}");
+            $"  accuracy 95 % CI {100 * accuracy.Low:0.0}–{100 * accuracy.High:0.0} %, macro F1 95 % CI {macroF1.Low:0.000}–{macroF1.High:0.000}");
         text.Append("  ");
         if (!double.IsNaN(result.RocAuc)) text.Append(CultureInfo.InvariantCulture, $"area under ROC {result.RocAuc:0.000}, ");
         if (result.Confusion.Classes.Count > 5) text.Append(CultureInfo.InvariantCulture, $"top-5 accuracy {100 * result.TopKAccuracy(5):0.0} %, ");

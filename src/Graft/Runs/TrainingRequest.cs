@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
 using Graft.Backbones;
+using Graft.Classifiers;
 using Graft.Data;
 using Graft.Imaging;
 using Graft.Networks;
@@ -91,7 +92,7 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Method, "features (cached, the default), head (augmented), finetune (head, then unfrozen), partial (lower layers frozen), full or scratch", IsBasic = true)]
     public Strategy? Strategy { get; init; }
 
-    [Setting(SettingGroup.Method, "What is fitted on the features: softmax (a head trained in epochs, the default), logistic, svm, rbf-svm, bayes, knn or mean", For = Ways.Features, IsBasic = true)]
+    [Setting(SettingGroup.Method, "What is fitted on the features: softmax (a head trained in epochs, the default), logistic, svm, rbf-svm, lda, bayes, knn, mean or centered-mean", For = Ways.Features, IsBasic = true)]
     public string? Classifier { get; init; }
 
     [Setting(SettingGroup.Method, "Inverse regularization strength (logistic, svm, rbf-svm): smaller is stronger; auto chooses by cross-validation (default: 1)", Placeholder = "NUMBER|auto", For = Ways.Classifier, Option = "--C")]
@@ -99,9 +100,17 @@ public sealed record TrainingRequest
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double? C { get; init; }
 
-    [Setting(SettingGroup.Method, "How many training images vote (knn; default: 5)", Placeholder = "K", For = Ways.Classifier)]
-    [Range(1, int.MaxValue)]
+    [Setting(SettingGroup.Method, "Gamma of the Gaussian kernel (rbf-svm; default: by the variance of the features)", Placeholder = "NUMBER", For = Ways.Classifier, Of = typeof(ClassifierOptions))]
+    public double? Gamma { get; init; }
+
+    [Setting(SettingGroup.Method, "How many training images vote (knn; default: 5)", Placeholder = "K", For = Ways.Classifier, Of = typeof(ClassifierOptions))]
     public int? Neighbors { get; init; }
+
+    [Setting(SettingGroup.Method, "Shrinkage of the covariance (lda; default: chosen by leave-one-out)", Placeholder = "SHARE", For = Ways.Classifier, Of = typeof(ClassifierOptions))]
+    public double? Shrinkage { get; init; }
+
+    [Setting(SettingGroup.Method, "Do not calibrate the classifier's probabilities", For = Ways.Classifier, IsNegative = true)]
+    public bool? Calibrate { get; init; }
 
     [Setting(SettingGroup.Method, "For classes of unequal size: none, balanced (every class counts the same) or sampling (rare classes are drawn more often; not for classic classifiers)", Placeholder = "HOW", Aliases = "--balance")]
     public ClassWeighting? ClassWeights { get; init; }

@@ -32,7 +32,7 @@ public class ScikitLearnTests
     [MemberData(nameof(Variant))]
     public void Logistic_regression_is_at_the_same_optimum(string variant)
     {
-        var fitted = Fit(new LogisticRegression(), variant);
+        var fitted = Fit(new LogisticRegression { Calibrate = false }, variant);
         var layer = fitted.Layers[^1];
         var objective = variant == "scaled" ? 5.810545580969029 : 20.19615421508728;
 
@@ -68,7 +68,7 @@ public class ScikitLearnTests
     [MemberData(nameof(Variant))]
     public void Rbf_support_vector_machines_decide_the_same(string variant)
     {
-        var fitted = Fit(new RbfSvm { Tolerance = 1e-6 }, variant);
+        var fitted = Fit(new RbfSvm { Tolerance = 1e-6, Calibrate = false }, variant);
         var layer = fitted.Layers[^1];
         var machine = (RbfMachine)layer.Operation;
 
@@ -80,16 +80,14 @@ public class ScikitLearnTests
         var votes = Votes(machine, layer, Standardized(fitted));
         AssertClose(Data.Value[variant, "svc_decision_ovr"], votes, absolute: 1e-3);
         Assert.Equal(Reference.Labels(variant, "svc_pred"), votes.Chunk(5).Select(row => Array.IndexOf(row, row.Max())));
-        // The class of the highest probability is another one than that of the votes only near a tie.
-        var same = Outputs(fitted).Select(Largest).Zip(Reference.Labels(variant, "svc_pred")).Count(pair => pair.First == pair.Second);
-        Assert.InRange(same, 300 * 0.98, 300);
+        Assert.Equal(Reference.Labels(variant, "svc_pred"), Outputs(fitted).Select(Largest));
     }
 
     [SharedTheory(Folder)]
     [MemberData(nameof(Variant))]
     public void Naive_Bayes_has_the_same_likelihoods(string variant)
     {
-        var fitted = Fit(new GaussianNaiveBayes(), variant);
+        var fitted = Fit(new GaussianNaiveBayes { Calibrate = false }, variant);
         var values = fitted.Layers[^1].Values;
         using var scope = NewDisposeScope();
         var joint = TorchClassifiers.JointLogLikelihoods(
@@ -109,7 +107,7 @@ public class ScikitLearnTests
     [MemberData(nameof(Variant))]
     public void Nearest_neighbours_are_the_same(string variant)
     {
-        var fitted = Fit(new NearestNeighbors(), variant);
+        var fitted = Fit(new NearestNeighbors { Calibrate = false }, variant);
         using var scope = NewDisposeScope();
         var examples = tensor(fitted.Layers[^1].Values[ParameterRole.Examples]).to_type(ScalarType.Float64).view(600, -1);
         var (distances, indices) = TorchClassifiers.Nearest(Standardized(fitted), examples, 5);
@@ -154,7 +152,7 @@ public class ScikitLearnTests
         int[] counts = [120, 100, 80, 60, 40];
         var logistic = FitPart(new LogisticRegression { Tolerance = 1e-8, ClassWeights = ClassWeighting.Balanced }, counts).Layers[1];
         var linear = FitPart(new LinearSvm { ClassWeights = ClassWeighting.Balanced }, counts).Layers[1];
-        var radial = FitPart(new RbfSvm { Tolerance = 1e-6, ClassWeights = ClassWeighting.Balanced }, counts);
+        var radial = FitPart(new RbfSvm { Tolerance = 1e-6, ClassWeights = ClassWeighting.Balanced, Calibrate = false }, counts);
 
         AssertClose([0.027057296, 0.014490039, -0.024052947], logistic.Values[ParameterRole.DenseKernel][(4 * 1280)..(4 * 1280 + 3)], absolute: 1e-5);
         AssertClose([1.3616326, 0.61908113, -0.075234146, -0.37116682, -1.5343128], logistic.Values[ParameterRole.Bias], absolute: 1e-4);

@@ -169,7 +169,7 @@ public class FeatureClassifierTests
     {
         float[][] rows = [[0], [1], [2], [10], [11]];
 
-        var probabilities = ProbabilitiesOf(Fit(new NearestNeighbors { Neighbors = 4, Standardize = false }, rows, [0, 1, 1, 2, 2]), [[0.4f]])[0];
+        var probabilities = ProbabilitiesOf(Fit(new NearestNeighbors { Neighbors = 4, Standardize = false, Calibrate = false }, rows, [0, 1, 1, 2, 2]), [[0.4f]])[0];
 
         Assert.Equal([0.25, 0.5, 0.25], probabilities.Select(value => Math.Round(value, 6)));
     }
@@ -180,7 +180,7 @@ public class FeatureClassifierTests
         float[][] rows = [[1], [0], [10]];
 
         Assert.Equal(0, Array.IndexOf(
-            ProbabilitiesOf(Fit(new NearestNeighbors { Neighbors = 2, Standardize = false }, rows, [1, 0, 1]), [[0.9f]])[0], 0.5f));
+            ProbabilitiesOf(Fit(new NearestNeighbors { Neighbors = 2, Standardize = false, Calibrate = false }, rows, [1, 0, 1]), [[0.9f]])[0], 0.5f));
     }
 
     [Fact]
@@ -198,7 +198,7 @@ public class FeatureClassifierTests
     public void Logistic_regression_is_where_its_gradient_vanishes()
     {
         var (rows, labels) = Clouds([20, 30, 10], features: 4, width: 1.5);
-        var fitted = Fit(new LogisticRegression { C = 3, Standardize = false, Tolerance = 1e-9 }, rows, labels);
+        var fitted = Fit(new LogisticRegression { C = 3, Standardize = false, Calibrate = false, Tolerance = 1e-9 }, rows, labels);
         var kernel = fitted.Layers[0].Values[ParameterRole.DenseKernel];
         var probabilities = ProbabilitiesOf(fitted, rows);
 
@@ -303,16 +303,21 @@ public class FeatureClassifierTests
     }
 
     [Fact]
-    public void Sigmoid_finds_the_one_that_the_labels_were_drawn_from()
+    public void Slope_is_the_one_that_the_decisions_were_drawn_from()
     {
         var random = new Random(5);
         double[] decisions = [.. Enumerable.Range(0, 20_000).Select(_ => 4 * random.NextDouble() - 2)];
-        bool[] positive = [.. decisions.Select(f => random.NextDouble() < 1 / (1 + Math.Exp(-1.5 * f + 0.4)))];
 
-        var (a, b) = PlattScaling.Fit(decisions, positive);
+        var slope = PlattScaling.Slope([.. decisions.Select(f => random.NextDouble() < 1 / (1 + Math.Exp(-1.5 * f)) ? f : -f)]);
 
         // Three standard errors of 20,000 draws.
-        Assert.Equal(-1.5, a, 0.08);
-        Assert.Equal(0.4, b, 0.08);
+        Assert.Equal(1.5, slope, 0.08);
+    }
+
+    [Fact]
+    public void Slope_is_never_inverted_and_stays_finite()
+    {
+        Assert.Equal(1e-3, PlattScaling.Slope([-0.3, -0.1, 0.05, -0.2]), 1e-6);
+        Assert.InRange(PlattScaling.Slope([0.3, 0.1, 0.2]), 1, 100);
     }
 }

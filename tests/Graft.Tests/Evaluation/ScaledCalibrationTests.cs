@@ -39,6 +39,30 @@ public sealed class ScaledCalibrationTests
         Assert.InRange(ScaledCalibration.Of(Result(1), temperature).Calibration.ExpectedCalibrationError, 0, 0.01);
     }
 
+    /// <summary>Six photos, all correct at 90 %, are as one should expect of 90 %.</summary>
+    [Fact]
+    public void Handful_of_photos_without_an_error_changes_nothing()
+    {
+        Assert.Equal(1, ScaledCalibration.FitTemperature(AllCorrect(6, 0.9f)));
+    }
+
+    [Fact]
+    public void Photos_without_an_error_make_no_surer_than_their_number_can_tell()
+    {
+        var result = AllCorrect(48, 0.5f);
+        var scaled = ScaledCalibration.Of(result, ScaledCalibration.FitTemperature(result));
+
+        Assert.Equal(49 / 50.0, Assert.Single(scaled.Calibration.NonEmptyBins).Confidence, 1e-4);
+    }
+
+    private static EvaluationResult AllCorrect(int images, float certainty)
+    {
+        int[] labels = [.. Enumerable.Range(0, images).Select(image => image % 3)];
+        return EvaluationResult.Of(
+            ["a", "b", "c"], labels,
+            [.. labels.Select(label => Enumerable.Range(0, 3).Select(other => other == label ? certainty : (1 - certainty) / 2).ToArray())]);
+    }
+
     private static EvaluationResult Result(double certainty)
     {
         int[] labels = [.. Enumerable.Range(0, 200).Select(image => image % 2)];

@@ -24,7 +24,25 @@ internal sealed partial class OnnxConversion
         var distances = Node("ReduceSum", $"{name}/distances", [scaled, Constant("constant/axis_2", [2])], Of("keepdims", 0));
         var halves = Node("Mul", $"{name}/halves", [distances, Scalar(0.5)]);
         var joint = Node("Sub", $"{name}/joint", [Constant($"{name}/constants", constants, [1, op.Classes]), halves]);
+        if (op.TailScale > 0)
+        {
+            var likeliest = Node("ReduceMax", $"{name}/likeliest", [joint, Constant("constant/axis_1", [1])], Of("keepdims", 1));
+            var behind = Node("Mul", $"{name}/behind_scaled", [Node("Sub", $"{name}/behind", [likeliest, joint]), Scalar(op.TailScale)]);
+            joint = Node("Neg", $"{name}/tails", [Node("Log", $"{name}/tails_log", [Node("Add", $"{name}/tails_1", [behind, Scalar(1.0)])])]);
+        }
         return Single(name, Node("LogSoftmax", $"{name}/logarithms", [joint], Of("axis", 1)));
+    }
+
+    /// <summary>−½ of the squared distances of the centered features of length 1 to the class means, normalized.</summary>
+    private string DistancesOnTheSphere(Layer layer, string x, TensorShape shape)
+    {
+        var name = layer.Name;
+        var moved = Node("Sub", $"{name}/moved", [Double(name, x), AsDouble($"{name}/middle", Read(layer, ParameterRole.MovingMean), [1, shape.Channels])]);
+        var squares = Node("ReduceSum", $"{name}/square",
+            [Node("Mul", $"{name}/moved_squares", [moved, moved]), Constant("constant/axis_1", [1])], Of("keepdims", 1));
+        var unit = Node("Div", $"{name}/unit", [moved, Node("Max", $"{name}/length", [Node("Sqrt", $"{name}/root", [squares]), Scalar(1e-12)])]);
+        var distances = SquaredDistances(name, unit, Read(layer, ParameterRole.ClassMeans), shape.Channels);
+        return Single(name, Node("LogSoftmax", $"{name}/logarithms", [Node("Mul", $"{name}/halves", [distances, Scalar(-0.5)])], Of("axis", 1)));
     }
 
     /// <summary>Each class's share of the nearest examples; of equally near ones the first counts, as in the torch module.</summary>
@@ -47,7 +65,8 @@ internal sealed partial class OnnxConversion
         var matches = Node("Equal", $"{name}/matches", [votes, Constant($"{name}/classes", classes)]); // [N, neighbors, classes]
         var ones = Node("Cast", $"{name}/ones", [matches], To(DataType.Double));
         var counts = Node("ReduceSum", $"{name}/counts", [ones, Constant("constant/axis_1", [1])], Of("keepdims", 0));
-        return Logarithms(name, Node("Div", $"{name}/shares", [counts, Scalar((double)op.Neighbors)]));
+        var all = Node("Add", $"{name}/all_votes", [counts, Scalar(op.PriorVotes)]);
+        return Logarithms(name, Node("Div", $"{name}/shares", [all, Scalar(op.Neighbors + op.PriorVotes * op.Classes)]));
     }
 
     /// <summary>The machines of all pairs, Platt's sigmoids and their coupling: see <see cref="TorchClassifiers"/>.</summary>
@@ -113,7 +132,35 @@ internal sealed partial class OnnxConversion
             Constant($"{name}/matrix_shape", [-1, classes, classes]),
         ]);
         var turned = Node("Transpose", $"{name}/turned", [matrix], Of("perm", [0, 2, 1]));
-        return Logarithms(name, Couple(name, matrix, turned, classes));
+        return Logarithms(name, AsVoted(name, Couple(name, matrix, turned, classes), decisions, op));
+    }
+
+    /// <summary>The largest probability goes to the class with the most votes: see <see cref="TorchClassifiers.LogProbabilities(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor, int)"/>.</summary>
+    private string AsVoted(string name, string coupled, string decisions, RbfMachine op)
+    {
+        var (first, second) = (new double[op.Pairs * op.Classes], new double[op.Pairs * op.Classes]);
+        for (int i = 0, pair = 0; i < op.Classes; i++)
+            for (var j = i + 1; j < op.Classes; j++, pair++) first[pair * op.Classes + i] = second[pair * op.Classes + j] = 1;
+        var (ofFirst, ofSecond) = (Constant($"{name}/votes_for_first", first, [op.Pairs, op.Classes]), Constant($"{name}/votes_for_second", second, [op.Pairs, op.Classes]));
+        var won = Node("Cast", $"{name}/won", [Node("GreaterOrEqual", $"{name}/is_won", [decisions, Scalar(0.0)])], To(DataType.Double));
+        var votes = Node("Add", $"{name}/votes",
+        [
+            Node("MatMul", $"{name}/first_votes", [won, ofFirst]),
+            Node("MatMul", $"{name}/second_votes", [Node("Sub", $"{name}/lost", [Scalar(1.0), won]), ofSecond]),
+        ]);
+        // Ties go by the summed decisions, which count for less than a vote.
+        var sums = Node("MatMul", $"{name}/decision_sums", [decisions, Node("Sub", $"{name}/signs", [ofFirst, ofSecond])]);
+        var damped = Node("Mul", $"{name}/damping", [Node("Add", $"{name}/damping_1", [Node("Abs", $"{name}/damping_0", [sums]), Scalar(1.0)]), Scalar(3.0)]);
+        var ranked = Node("Add", $"{name}/ranked", [votes, Node("Div", $"{name}/ties", [sums, damped])]);
+        long[] numbers = [.. Enumerable.Range(0, op.Classes).Select(label => (long)label)];
+        var classes = Constant($"{name}/class_numbers", numbers);
+        var isWinner = Node("Equal", $"{name}/is_winner", [Node("ArgMax", $"{name}/winner", [ranked], Of("axis", 1), Of("keepdims", 1)), classes]);
+        var isLargest = Node("Equal", $"{name}/is_largest", [Node("ArgMax", $"{name}/place", [coupled], Of("axis", 1), Of("keepdims", 1)), classes]);
+        var ofWinner = Node("ReduceSum", $"{name}/of_winner",
+            [Node("Mul", $"{name}/only_winner", [coupled, Node("Cast", $"{name}/winner_mask", [isWinner], To(DataType.Double))]), Constant("constant/axis_1", [1])], Of("keepdims", 1));
+        var largest = Node("Mul", $"{name}/largest_up",
+            [Node("ReduceMax", $"{name}/largest", [coupled, Constant("constant/axis_1", [1])], Of("keepdims", 1)), Scalar(1 + 1e-6)]);
+        return Node("Where", $"{name}/exchanged", [isWinner, largest, Node("Where", $"{name}/taken", [isLargest, ofWinner, coupled])]);
     }
 
     /// <summary>

@@ -167,6 +167,8 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
 
     string IOperationVisitor<string>.Visit(NeighborVotes operation) => LogShares(_layer, operation, X, Shape);
 
+    string IOperationVisitor<string>.Visit(NormalizedClassMeans operation) => DistancesOnTheSphere(_layer, X, Shape);
+
     string IOperationVisitor<string>.Visit(RbfMachine operation) => CoupledLogProbabilities(_layer, operation, X, Shape);
 
     private GraftException NoCounterpart() =>
