@@ -170,7 +170,7 @@ public class FewPhotosTests
         using var scope = NewDisposeScope();
         var x = tensor([.. rows.SelectMany(row => row)]).view(rows.Length, -1);
         var outputs = layer.Operation is ClassifierOperation operation
-            ? TorchClassifiers.LogProbabilities(operation, x, Values)
+            ? operation.LogProbabilities(x, Values)
             : x.to_type(ScalarType.Float64).mm(Values(ParameterRole.DenseKernel).to_type(ScalarType.Float64).t()).add_(Values(ParameterRole.Bias));
         return [.. outputs.argmax(1).data<long>().ToArray().Select(label => (int)label)];
 

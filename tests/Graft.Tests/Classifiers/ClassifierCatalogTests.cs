@@ -1,4 +1,5 @@
 using Graft.Classifiers;
+using Graft.Data;
 using Graft.Networks;
 using Graft.Training;
 
