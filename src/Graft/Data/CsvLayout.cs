@@ -22,6 +22,11 @@ internal static class CsvLayout
     {
         try
         {
+            if (RegularFile.IsEmpty(table))
+            {
+                MissingColumns(table, "nothing (an empty file, or a pipe, a socket or a device)", findings);
+                return;
+            }
             RegularFile.Check(table);
             using var csv = CsvReader.FromFile(table, Format);
             ReadRows(csv, table, findings);
@@ -36,6 +41,10 @@ internal static class CsvLayout
         }
     }
 
+    private static void MissingColumns(string table, string found, DataFindings findings) =>
+        findings.Problem($"The first line of '{table}' should name a column for the image " +
+            $"({string.Join(", ", PathNames)}) and one for its class ({string.Join(", ", LabelNames)}); found {found}.");
+
     private static void ReadRows(CsvReader csv, string table, DataFindings findings)
     {
         string[] header = [.. csv.Headers];
@@ -43,10 +52,7 @@ internal static class CsvLayout
             (Column(header, PathNames), Column(header, LabelNames), Column(header, SplitNames));
         if (pathColumn < 0 || labelColumn < 0)
         {
-            var found = header.Length > 0 ? DataFindings.Named(header) : "nothing";
-            findings.Problem($"The first line of '{table}' should name a column for the image " +
-                $"({string.Join(", ", PathNames)}) and one for its class ({string.Join(", ", LabelNames)}); " +
-                $"found {found}.");
+            MissingColumns(table, header.Length > 0 ? DataFindings.Named(header) : "nothing", findings);
             return;
         }
 
