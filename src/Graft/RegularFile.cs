@@ -12,10 +12,15 @@ internal static class RegularFile
     /// <exception cref="IOException">The file is empty, or not a regular file.</exception>
     public static void Check(string path)
     {
+        if (IsEmpty(path)) throw new IOException($"'{path}' is an empty file, or a pipe, a socket or a device instead of a file.");
+    }
+
+    /// <summary>Whether there is a file of length 0, or what is none.</summary>
+    public static bool IsEmpty(string path)
+    {
         var file = new FileInfo(path);
         if (file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target) file = target;
-        if (file is { Exists: true, Length: 0 })
-            throw new IOException($"'{path}' is an empty file, or a pipe, a socket or a device instead of a file.");
+        return file is { Exists: true, Length: 0 };
     }
 
     /// <summary>Opens a file for reading, without a buffer of its own by default.</summary>

@@ -61,6 +61,22 @@ public sealed class OnnxBackboneTests(DrawnPhotos photos) : IClassFixture<DrawnP
     }
 
     [Fact]
+    public void Its_tensors_are_shown_with_what_layer_takes()
+    {
+        var file = WriteDefaultBackbone();
+
+        var shown = Graft.Run("models", "show", file);
+        var json = Graft.Run("models", "show", file, "--json");
+
+        Assert.True(shown.ExitCode == 0, shown.ToString());
+        var tensors = json.Json.GetProperty("tensors").EnumerateArray().ToList();
+        Assert.True(tensors.Count > 50);
+        Assert.All(tensors, tensor => Assert.Contains(tensor.GetProperty("name").GetString()!, shown.Output, StringComparison.Ordinal));
+        Assert.Contains("--layer takes any of these", shown.Output, StringComparison.Ordinal);
+        Assert.Equal(2, Graft.Run("models", "show", file, "--classes", "3").ExitCode);
+    }
+
+    [Fact]
     public void What_it_does_not_say_is_asked_for()
     {
         var file = WriteDefaultBackbone();

@@ -23,7 +23,7 @@ internal sealed class BackboneOptions(string? description = null)
 
     private readonly Option<string[]> _weights = new("--weights")
     {
-        Description = "Pretrained weights of that network: a .safetensors, .pth or Keras .h5 file; of a combination NAME=FILE for each",
+        Description = "Pretrained weights of that network: a .safetensors, .pth, .keras or Keras .h5 file (FILE#PART for one of several sets in it); of a combination NAME=FILE for each",
         HelpName = "[NAME=]FILE",
     };
 

@@ -21,7 +21,7 @@ internal static partial class KerasConfiguration
             AddModel(document.RootElement, "layers", names);
             return names;
         }
-        catch (Exception problem) when (problem is JsonException or InvalidOperationException)
+        catch (Exception problem) when (problem is JsonException or InvalidOperationException or KeyNotFoundException)
         {
             return null;
         }

@@ -129,7 +129,7 @@ public sealed class ImageClassifier : IDisposable
                 Temperature = TemperatureIn(checkpoint),
             };
         }
-        catch (Exception problem) when (problem is JsonException or KeyNotFoundException
+        catch (Exception problem) when (problem is JsonException or NotSupportedException or KeyNotFoundException
                                         || problem is GraftException and not CheckpointMismatchException and not CheckpointException)
         {
             checkpoint.Dispose();

@@ -44,6 +44,11 @@ internal static class CsvLayout
     {
         try
         {
+            if (RegularFile.IsEmpty(table))
+            {
+                MissingColumns(table, "nothing (an empty file, or a pipe, a socket or a device)", findings);
+                return;
+            }
             RegularFile.Check(table);
             using var csv = CsvReader.FromFile(table, Format);
             ReadRows(csv, table, findings);
@@ -58,6 +63,11 @@ internal static class CsvLayout
         }
     }
 
+    private static void MissingColumns(string table, string found, DataFindings findings) =>
+        findings.Problem($"The first line of '{table}' should name a column for the image " +
+            $"(path, file, filename, image, image_id and the like) and one for its class (label, class, category, target and the like); " +
+            $"found {found}. Rename these columns, or say which they are with path-column and label-column.");
+
     private static void ReadRows(CsvReader csv, string table, DataFindings findings)
     {
         string[] header = [.. csv.Headers];
@@ -71,9 +81,7 @@ internal static class CsvLayout
         }
         if (pathColumn < 0 || labelColumn < 0)
         {
-            findings.Problem($"The first line of '{table}' should name a column for the image " +
-                $"(path, file, filename, image, image_id and the like) and one for its class (label, class, category, target and the like); " +
-                $"found {Found(header)}. Rename these columns, or say which they are with path-column and label-column.");
+            MissingColumns(table, Found(header), findings);
             return;
         }
         var rows = new List<Row>();
