@@ -252,7 +252,9 @@ public static class Quarantine
             if (header != Header && header != FirstHeader) throw new DataException($"{list} is damaged: expected the columns {Header}.");
             while (csv.Read()) rows.Add(new(Cell(0), Cell(1), Cell(2), header == Header ? Cell(3) : ""));
 
-            string Cell(int column) => CsvFile.Restore(csv.GetString(column));
+            string Cell(int column) => CsvFile.Restore(csv.GetString(column)) is var cell && cell.Contains('\0')
+                ? throw new DataException($"{list} is damaged: a path has a NUL character in it.")
+                : cell;
         }
         catch (CsvFormatException broken)
         {

@@ -95,19 +95,23 @@ public sealed record PredictionTable(IReadOnlyList<string> Classes, IReadOnlyLis
             int[] probabilities = [.. classes.Select(name => header.LastIndexOf(Title(name)))];
             if (file < 0 || label < 0 || split < 0 || probabilities.Any(column => column < 0))
                 throw new FormatException("its columns are not those of the run's classes.");
+            if (x < 0 != y < 0) throw new FormatException($"it has one of the columns {X} and {Y}, and not the other.");
             var labels = classes.Select((name, index) => (name, index)).ToDictionary(pair => pair.name, pair => pair.index, StringComparer.Ordinal);
             var images = new List<EvaluatedImage>();
             while (csv.Read())
             {
                 T Number<T>(int column) where T : INumberBase<T> =>
                     T.TryParse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+                        && T.IsFinite(number)
                         ? number
                         : throw new FormatException($"line {csv.LineNumber} has '{csv.GetString(column)}' where a number should be.");
                 var name = CsvFile.Restore(csv.GetString(label));
                 if (!labels.TryGetValue(name, out var index))
                     throw new FormatException($"line {csv.LineNumber} has a class that the run does not have, '{name}'.");
+                var image = CsvFile.Restore(csv.GetString(file));
+                if (image.Contains('\0')) throw new FormatException($"line {csv.LineNumber} has a path with a NUL character in it.");
                 images.Add(new(
-                    CsvFile.Restore(csv.GetString(file)), csv.GetString(split), index,
+                    image, csv.GetString(split), index,
                     [.. probabilities.Select(column => Number<float>(column))],
                     x < 0 || csv.IsEmpty(x) ? null : new MapPoint(Number<double>(x), Number<double>(y))));
             }

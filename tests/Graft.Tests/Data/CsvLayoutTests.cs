@@ -60,7 +60,11 @@ public sealed class CsvLayoutTests : IDisposable
 
         var images = LabeledImages.Load(table, new()
         {
-            PathColumn = "who", LabelColumn = "What", SplitColumn = "when", ImageFolder = Path.Join(photos.FullName, "images"), ImageSuffix = ".jpg",
+            PathColumn = "who",
+            LabelColumn = "What",
+            SplitColumn = "when",
+            ImageFolder = Path.Join(photos.FullName, "images"),
+            ImageSuffix = ".jpg",
         });
 
         Assert.Equal(["cat", "dog"], images.Classes);

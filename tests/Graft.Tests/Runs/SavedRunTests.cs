@@ -61,6 +61,35 @@ public class SavedRunTests
         Assert.Equal(18, PredictionTable.Load(folder, classes)!.Images.Count);
     }
 
+    [Theory]
+    [InlineData("map_y", "mapy", "and not the other")]
+    [InlineData("p(a)", "q(a)", "columns")]
+    [InlineData(".png\"", ".png\0\"", "NUL character")]
+    [InlineData("\nval", "\nval", null)]
+    public void Damaged_predictions_are_told(string written, string damaged, string? problem)
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run", classes: ["a", "b", "c"]);
+        var path = Path.Combine(folder, "predictions.csv");
+        File.WriteAllText(path, File.ReadAllText(path).Replace(written, damaged, StringComparison.Ordinal));
+
+        if (problem is null) Assert.NotNull(PredictionTable.Load(folder, ["a", "b", "c"]));
+        else Assert.Contains(problem, Assert.Throws<GraftException>(() => PredictionTable.Load(folder, ["a", "b", "c"])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Probabilities_that_are_no_numbers_are_told()
+    {
+        using var scene = new RunScene();
+        var folder = scene.Run("run", classes: ["a", "b", "c"]);
+        var path = Path.Combine(folder, "predictions.csv");
+        var lines = File.ReadAllLines(path);
+        lines[1] = lines[1][..(lines[1].LastIndexOf(',') + 1)] + "NaN";
+        File.WriteAllLines(path, lines);
+
+        Assert.Contains("'NaN' where a number", Assert.Throws<GraftException>(() => PredictionTable.Load(folder, ["a", "b", "c"])).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Classifier_fitted_in_one_go_has_no_course()
     {

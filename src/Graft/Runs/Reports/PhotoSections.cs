@@ -109,7 +109,8 @@ internal static class PhotoSections
     /// <summary>A path within the photos' folder; any other as it is.</summary>
     public static string Shown(string path, string root)
     {
-        if (root.Length == 0) return path;
+        // A damaged run may have anything in place of paths.
+        if (root.Length == 0 || path.Length == 0 || root.Contains('\0') || path.Contains('\0')) return path;
         var relative = Path.GetRelativePath(ResultDocument.FolderOf(root), path);
         return relative.StartsWith("..", StringComparison.Ordinal) ? path : relative;
     }
