@@ -130,7 +130,7 @@ public class FewPhotosTests
     [SharedFact(Fixtures)]
     public void Confidence_of_every_classifier_is_its_accuracy()
     {
-        var photos = Floats(SharedFolder.Path(Office), "amazon_x");
+        float[][] photos = [.. Floats(SharedFolder.Path(Office), "amazon_x").Select(row => row[..256])]; // All 1,280 take five times as long.
         var labels = NumpyFile.Load<int>(SharedFolder.Path(Office), "amazon_y").Values;
         foreach (var name in ClassifierCatalog.Names)
         {
