@@ -317,17 +317,18 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
                 transposed[column * size.Width + window] = columns[window * shape.Width + column];
         var narrow = Node("MatMul", $"{name}/narrow", [x, Constant($"{name}/columns", transposed, [shape.Width, size.Width])]);
         return Node("MatMul", name, [rows, narrow]);
+    }
 
-        static float[] Windows(int size, int count)
+    /// <summary>[count, size]: each row averages over one of the windows that cover a row or column, as even as they can be.</summary>
+    internal static float[] Windows(int size, int count)
+    {
+        var weights = new float[count * size];
+        for (var window = 0; window < count; window++)
         {
-            var weights = new float[count * size];
-            for (var window = 0; window < count; window++)
-            {
-                var (start, end) = (window * size / count, ((window + 1) * size + count - 1) / count);
-                weights.AsSpan(window * size + start, end - start).Fill(1f / (end - start));
-            }
-            return weights;
+            var (start, end) = (window * size / count, ((window + 1) * size + count - 1) / count);
+            weights.AsSpan(window * size + start, end - start).Fill(1f / (end - start));
         }
+        return weights;
     }
 
     private string Surround(Layer layer, string x, Padding padding)

@@ -23,6 +23,9 @@ public sealed class OnnxImport
     /// <summary>The layer whose output a tensor is.</summary>
     private readonly Dictionary<string, Node> _layers = new(StringComparer.Ordinal);
 
+    /// <summary>Tensors between the nodes of what is one layer.</summary>
+    private readonly HashSet<string> _parts = new(StringComparer.Ordinal);
+
     private readonly Dictionary<string, TensorShape> _shapes = new(StringComparer.Ordinal);
 
     private OnnxImport(string name, ModelProto model)
@@ -120,7 +123,7 @@ public sealed class OnnxImport
     private void Add(NodeProto node)
     {
         var name = node.Output[0];
-        if (_layers.ContainsKey(name)) return;
+        if (_layers.ContainsKey(name) || _parts.Contains(name)) return;
         switch (node.OpType)
         {
             case "Identity" or "Dropout":
@@ -184,6 +187,9 @@ public sealed class OnnxImport
             case "MatMul" when _shapes.TryGetValue(node.Input[0], out var vector) && vector.IsVector:
                 var sum = OnlyUser(name) is { OpType: "Add" } add && OtherInput(add, name) is { } shift && IsConstant(shift) ? add : null;
                 Multiply(node, sum ?? node, isTransposed: false, sum is null ? null : OtherInput(sum, name));
+                break;
+            case "MatMul" when AverageAfter(node) is var (narrowed, windows):
+                Operate(narrowed, new AdaptiveAveragePool(windows), [node.Input[0]]);
                 break;
             case "Add" or "Sum" when node.Input.All(_layers.ContainsKey):
                 Operate(node, new Add(), [.. node.Input]);
@@ -325,9 +331,25 @@ public sealed class OnnxImport
             || OnlyUser(erf.Output[0]) is not { OpType: "Add" } add || !IsNumber(OtherInput(add, erf.Output[0]), 1)
             || OnlyUser(add.Output[0]) is not { OpType: "Mul" } product) return null;
         var other = OtherInput(product, add.Output[0]);
-        if (other == x)
-            return OnlyUser(product.Output[0]) is { OpType: "Mul" } half && IsNumber(OtherInput(half, product.Output[0]), 0.5f) ? half : null;
-        return other is not null && _producers.TryGetValue(other, out var halved) && halved.OpType == "Mul" && IsNumber(OtherInput(halved, x), 0.5f) ? product : null;
+        var last = other == x
+            ? OnlyUser(product.Output[0]) is { OpType: "Mul" } half && IsNumber(OtherInput(half, product.Output[0]), 0.5f) ? half : null
+            : other is not null && _producers.TryGetValue(other, out var halved) && halved.OpType == "Mul" && IsNumber(OtherInput(halved, x), 0.5f) ? product
+            : null;
+        if (last is not null) _parts.UnionWith([erf.Output[0], add.Output[0], product.Output[0]]);
+        return last;
+    }
+
+    /// <summary>Averages over a grid of windows as Graft writes them: by a matrix for the columns, then one for the rows.</summary>
+    private (NodeProto Last, Extent Windows)? AverageAfter(NodeProto columns)
+    {
+        if (!_shapes.TryGetValue(columns.Input[0], out var map) || !map.IsMap || !IsConstant(columns.Input[1]) || Tensor(columns.Input[1]).Dims is not [var width, var across]
+            || OnlyUser(columns.Output[0]) is not { OpType: "MatMul" } rows || !IsConstant(rows.Input[0]) || Tensor(rows.Input[0]).Dims is not [var down, var height]
+            || (height, width) != (map.Height, map.Width)) return null;
+        var matrix = OnnxConversion.Windows(map.Width, (int)across);
+        var turned = Enumerable.Range(0, (int)(width * across)).Select(index => matrix[index % (int)across * map.Width + index / (int)across]);
+        return Floats(rows.Input[0]).SequenceEqual(OnnxConversion.Windows(map.Height, (int)down)) && Floats(columns.Input[1]).SequenceEqual(turned)
+            ? (rows, ((int)down, (int)across))
+            : null;
     }
 
     /// <summary>What makes a vector of a pooled map, if nothing else uses the map.</summary>
