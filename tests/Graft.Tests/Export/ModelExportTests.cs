@@ -220,7 +220,8 @@ public class ModelExportTests
                 cast.Input[0] = "swapped";
                 break;
             case "no antialias":
-                foreach (var attribute in graph.Node.Single(node => node.OpType == "Resize").Attribute.Where(attribute => attribute.Name is "antialias" or "exclude_outside"))
+                var shrink = graph.Node.Single(node => node.OpType == "If").Attribute.Single(attribute => attribute.Name == "else_branch").G;
+                foreach (var attribute in shrink.Node.Single(node => node.OpType == "Resize").Attribute.Where(attribute => attribute.Name is "antialias" or "exclude_outside"))
                     attribute.I = 0;
                 break;
             case "another size":
