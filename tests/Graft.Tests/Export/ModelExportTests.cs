@@ -210,12 +210,17 @@ public class ModelExportTests
                 var cast = graph.Node.Single(node => node.Name == "photo/samples");
                 graph.Initializer.Add(new TensorProto
                 {
-                    Name = "order", DataType = (int)TensorProto.Types.DataType.Int64, Dims = { 3 },
+                    Name = "order",
+                    DataType = (int)TensorProto.Types.DataType.Int64,
+                    Dims = { 3 },
                     RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<long>((long[])[2, 1, 0])),
                 });
                 graph.Node.Insert(graph.Node.IndexOf(cast), new NodeProto
                 {
-                    OpType = "Gather", Input = { cast.Input[0], "order" }, Output = { "swapped" }, Attribute = { OnnxGraphWriter.Of("axis", 1) },
+                    OpType = "Gather",
+                    Input = { cast.Input[0], "order" },
+                    Output = { "swapped" },
+                    Attribute = { OnnxGraphWriter.Of("axis", 1) },
                 });
                 cast.Input[0] = "swapped";
                 break;
