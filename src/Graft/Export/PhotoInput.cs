@@ -7,11 +7,14 @@ namespace Graft.Export;
 
 /// <summary>
 /// <see cref="Preprocessing"/> as ONNX nodes: uint8 pixels [1, height, width, 3] of any size → the network's input [1, 3, height, width].
-/// ONNX Runtime resizes uint8 with <c>antialias=1, exclude_outside=1</c> as Pillow does, to within 1 of 255 in a few values of a thousand; any
-/// other combination is off by far more. All sizes are computed with integers.
+/// ONNX Runtime shrinks uint8 with <c>antialias=1, exclude_outside=1</c> as Pillow does, to within 1 of 255 in less than one value of a
+/// thousand; other settings are off by far more. All sizes are computed with integers.
 /// </summary>
 internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
 {
+    /// <summary>Of 255: more than float32 may be off in the values of an enlarged photo.</summary>
+    private const float RoundingError = 1e-3f;
+
     private readonly string _one = graph.Constant("image/1", [1L]);
     private string? _pixels, _height, _width;
 
@@ -88,14 +91,54 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
                 var rows = graph.Node("Gather", $"{prefix}/rows", [_pixels!, Nearest(prefix, "row", _height!, height)], Of("axis", 2));
                 return graph.Node("Gather", $"{prefix}/resized", [rows, Nearest(prefix, "column", _width!, width)], Of("axis", 3));
             case Interpolation.Bilinear or Interpolation.Bicubic:
-                var planes = graph.Constant("image/planes", [1L, 3L]);
-                var sizes = graph.Node("Concat", $"{prefix}/sizes", [planes, height, width], Of("axis", 0));
+                var isEnlarged = graph.Node("Or", $"{prefix}/is_enlarged",
+                    [graph.Node("Less", $"{prefix}/is_higher", [_height!, height]), graph.Node("Less", $"{prefix}/is_wider", [_width!, width])]);
                 return graph.Node(
-                    "Resize", $"{prefix}/resized", [_pixels!, "", "", sizes], Of("mode", interpolation == Interpolation.Bicubic ? "cubic" : "linear"),
-                    Of("coordinate_transformation_mode", "half_pixel"), Of("antialias", 1), Of("exclude_outside", 1), Of("cubic_coeff_a", -0.5f));
+                    "If", $"{prefix}/resized", [isEnlarged], Of("then_branch", Enlarged(prefix, interpolation, height, width)),
+                    Of("else_branch", Shrunk(prefix, interpolation, height, width)));
             default:
                 throw new GraftException($"The interpolation {interpolation} cannot be exported to ONNX.");
         }
+    }
+
+    private GraphProto Shrunk(string prefix, Interpolation interpolation, string height, string width)
+    {
+        var branch = new OnnxGraphWriter($"{prefix}/shrink");
+        Result(branch, Resize(branch, $"{prefix}/shrunk", _pixels!, interpolation, height, width));
+        return branch.Graph;
+    }
+
+    /// <summary>
+    /// Enlarging by a ratio such as 256 to 224 has weights of sixteenths, so that many values lie exactly between two integers. Pillow
+    /// rounds those up; the uint8 kernel, whose weights are a little too small, rounds them down and the photo becomes darker. In float32, a pass
+    /// at a time as Pillow goes, they are rounded up. Photos that are enlarged are small, so it takes no time.
+    /// </summary>
+    private GraphProto Enlarged(string prefix, Interpolation interpolation, string height, string width)
+    {
+        var branch = new OnnxGraphWriter($"{prefix}/enlarge");
+        var samples = branch.Node("Cast", $"{prefix}/enlarged_samples", [_pixels!], To(DataType.Float));
+        var rounded = Pass($"{prefix}/enlarged_rows", Pass($"{prefix}/enlarged_columns", samples, _height!, width), height, width);
+        Result(branch, branch.Node("Cast", $"{prefix}/enlarged", [rounded], To(DataType.Uint8)));
+        return branch.Graph;
+
+        string Pass(string name, string input, string rows, string columns)
+        {
+            var resized = Resize(branch, $"{name}_exact", input, interpolation, rows, columns);
+            var half = branch.Constant($"{name}_half", [0.5f + RoundingError], []);
+            var floor = branch.Node("Floor", $"{name}_floor", [branch.Node("Add", $"{name}_up", [resized, half])]);
+            return branch.Node("Clip", name, [floor, branch.Constant($"{name}_least", [0f], []), branch.Constant($"{name}_most", [255f], [])]);
+        }
+    }
+
+    private static void Result(OnnxGraphWriter branch, string output) =>
+        branch.Graph.Output.Add(new ValueInfoProto { Name = output, Type = new() { TensorType = new() { ElemType = (int)DataType.Uint8 } } });
+
+    private static string Resize(OnnxGraphWriter graph, string name, string input, Interpolation interpolation, string height, string width)
+    {
+        var sizes = graph.Node("Concat", $"{name}_sizes", [graph.Constant($"{name}_planes", [1L, 3L]), height, width], Of("axis", 0));
+        return graph.Node(
+            "Resize", name, [input, "", "", sizes], Of("mode", interpolation == Interpolation.Bicubic ? "cubic" : "linear"),
+            Of("coordinate_transformation_mode", "half_pixel"), Of("antialias", 1), Of("exclude_outside", 1), Of("cubic_coeff_a", -0.5f));
     }
 
     /// <summary>Pillow's nearest neighbors: it adds the step up in float64, so its rounding errors add up too.</summary>

@@ -210,17 +210,23 @@ public class ModelExportTests
                 var cast = graph.Node.Single(node => node.Name == "photo/samples");
                 graph.Initializer.Add(new TensorProto
                 {
-                    Name = "order", DataType = (int)TensorProto.Types.DataType.Int64, Dims = { 3 },
+                    Name = "order",
+                    DataType = (int)TensorProto.Types.DataType.Int64,
+                    Dims = { 3 },
                     RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<long>((long[])[2, 1, 0])),
                 });
                 graph.Node.Insert(graph.Node.IndexOf(cast), new NodeProto
                 {
-                    OpType = "Gather", Input = { cast.Input[0], "order" }, Output = { "swapped" }, Attribute = { OnnxGraphWriter.Of("axis", 1) },
+                    OpType = "Gather",
+                    Input = { cast.Input[0], "order" },
+                    Output = { "swapped" },
+                    Attribute = { OnnxGraphWriter.Of("axis", 1) },
                 });
                 cast.Input[0] = "swapped";
                 break;
             case "no antialias":
-                foreach (var attribute in graph.Node.Single(node => node.OpType == "Resize").Attribute.Where(attribute => attribute.Name is "antialias" or "exclude_outside"))
+                var shrink = graph.Node.Single(node => node.OpType == "If").Attribute.Single(attribute => attribute.Name == "else_branch").G;
+                foreach (var attribute in shrink.Node.Single(node => node.OpType == "Resize").Attribute.Where(attribute => attribute.Name is "antialias" or "exclude_outside"))
                     attribute.I = 0;
                 break;
             case "another size":

@@ -46,6 +46,9 @@ internal class OnnxGraphWriter(string name)
     public static AttributeProto Of(string name, int[] values) =>
         new() { Name = name, Ints = { values.Select(value => (long)value) }, Type = AttributeProto.Types.AttributeType.Ints };
 
+    public static AttributeProto Of(string name, GraphProto value) =>
+        new() { Name = name, G = value, Type = AttributeProto.Types.AttributeType.Graph };
+
     public static AttributeProto To(TensorProto.Types.DataType type) => Of("to", (int)type);
 
     private string Initializer(string name, TensorProto.Types.DataType type, ReadOnlySpan<byte> values, long[] shape)
