@@ -38,7 +38,7 @@ public class ChartTests
         var result = Result(classes);
 
         foreach (var chart in (Chart[])[
-            ResultCharts.Confusion(result.Confusion), ResultCharts.ClassScores(result.Report), ResultCharts.Reliability(result.Calibration),
+            ResultCharts.Confusion(result.Confusion), ResultCharts.ClassScores(result.Report), ResultCharts.Reliability(result), ResultCharts.Confidences(result), ResultCharts.PrecisionRecall(result),
             ResultCharts.Roc(result)])
         {
             var picture = Picture(chart);
