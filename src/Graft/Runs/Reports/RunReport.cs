@@ -167,7 +167,7 @@ public static class RunReport
         }
         if (run.Skipped.Count == 0) return html.Add($"<p>No file was left out.</p>\n");
         html.Add($"<p class=\"note\">{Count(run.Skipped.Count, "file")} {(run.Skipped.Count == 1 ? "was" : "were")} left out.</p>\n<details><summary>Which, and why</summary><ul>\n");
-        foreach (var file in run.Skipped.Take(MostSkipped)) html.Add($"<li><code>{PhotoSections.Shown(file.Path, result.Data)}</code>: {file.Reason}</li>\n");
+        foreach (var file in run.Skipped.Take(MostSkipped)) html.Add($"<li><code>{Html.FileName(PhotoSections.Shown(file.Path, result.Data))}</code>: {file.Reason}</li>\n");
         html.Add($"</ul>\n");
         if (run.Skipped.Count > MostSkipped) html.Add($"<p>… and {run.Skipped.Count - MostSkipped:N0} more, all in skipped.csv.</p>\n");
         return html.Add($"</details>\n");
