@@ -175,7 +175,7 @@ public sealed class RunFolder : IDisposable
             foreach (var (name, chart) in (ReadOnlySpan<(string, Chart)>)
                 [
                     ("confusion", ResultCharts.Confusion(result.Confusion)), ("classes", ResultCharts.ClassScores(result.Report)),
-                    ("calibration", ResultCharts.Reliability(result.Calibration)), ("roc", ResultCharts.Roc(result)),
+                    ("calibration", ResultCharts.Reliability(result)), ("roc", ResultCharts.Roc(result)),
                     ("precision-recall", ResultCharts.PrecisionRecall(result)),
                 ])
             {

@@ -1,3 +1,4 @@
+using System.Xml.Linq;
 using Graft.Evaluation;
 using Graft.Evaluation.Charts;
 using Graft.Imaging;
@@ -23,9 +24,9 @@ public class ChartTests
 
     private static RgbImage Picture(Chart chart) => ImageDecoder.Decode(chart.ToPng());
 
-    private static int Count(RgbImage picture, Func<byte, byte, byte, bool> colour) =>
+    private static int Count(RgbImage picture, Func<byte, byte, byte, bool> color) =>
         Enumerable.Range(0, picture.Width * picture.Height)
-            .Count(i => colour(picture.Pixels[3 * i], picture.Pixels[3 * i + 1], picture.Pixels[3 * i + 2]));
+            .Count(i => color(picture.Pixels[3 * i], picture.Pixels[3 * i + 1], picture.Pixels[3 * i + 2]));
 
     private static int Dark(RgbImage picture) => Count(picture, (r, g, b) => r < 80 && g < 80 && b < 80);
 
@@ -38,7 +39,7 @@ public class ChartTests
         var result = Result(classes);
 
         foreach (var chart in (Chart[])[
-            ResultCharts.Confusion(result.Confusion), ResultCharts.ClassScores(result.Report), ResultCharts.Reliability(result.Calibration),
+            ResultCharts.Confusion(result.Confusion), ResultCharts.ClassScores(result.Report), ResultCharts.Reliability(result), ResultCharts.Confidences(result), ResultCharts.PrecisionRecall(result),
             ResultCharts.Roc(result)])
         {
             var picture = Picture(chart);
@@ -68,6 +69,47 @@ public class ChartTests
 
         Assert.True(Width("sunflowers") > Width("a"));
         Assert.Equal(Width(new string('n', 100)), Width(new string('n', 200)));
+    }
+
+    [Fact]
+    public void A_page_and_a_file_show_the_same_drawing()
+    {
+        var chart = ResultCharts.Roc(Result(3));
+
+        var svg = XElement.Parse(chart.ToSvg("ROC <of each> class"));
+        Assert.Equal("ROC <of each> class", svg.Attribute("aria-label")!.Value);
+        // Grid and axes, the diagonal, and a curve for each class, which says its name when pointed at.
+        Assert.Equal(["class 0", "class 1", "class 2"], svg.Descendants("title").Select(title => title.Value));
+        Assert.Equal(["class 0", "class 1", "class 2"], chart.Legend.Select(entry => entry.Name));
+        Assert.Contains("false positive rate", svg.Elements("text").Select(text => text.Value));
+        var picture = Picture(chart);
+        // The same blue line in the file: 2 units wide, half as large again, and across half the chart at least.
+        Assert.True(Count(picture, (r, g, b) => r < 30 && g is > 90 and < 140 && b > 150) > 500);
+    }
+
+    [Fact]
+    public void Calibration_draws_no_line_through_bins_of_a_few_photos()
+    {
+        // 40 photos with a confidence of about 0.95 and 40 of 0.75; three with 0.85, none of them correct.
+        (double Confidence, int Count, int Correct)[] groups = [(0.95, 40, 38), (0.85, 3, 0), (0.75, 40, 30)];
+        var (labels, rows) = (new List<int>(), new List<float[]>());
+        foreach (var (confidence, count, correct) in groups)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                labels.Add(i < correct ? 0 : 1);
+                rows.Add([(float)confidence, (float)(1 - confidence)]);
+            }
+        }
+        var result = EvaluationResult.Of(["a", "b"], [.. labels], [.. rows]);
+
+        var svg = XElement.Parse(ResultCharts.Reliability(result).ToSvg("calibration"));
+
+        var line = svg.Elements("path").Last(path => path.Attribute("stroke-width")?.Value == "2").Attribute("d")!.Value;
+        Assert.Equal(2, line.Count(letter => letter is 'M' or 'L'));
+        var discs = svg.Elements("path").Where(path => path.Element("title") is not null).ToDictionary(
+            path => path.Element("title")!.Value, path => path.Attribute("fill")!.Value);
+        Assert.Equal([true, false, false], discs.OrderBy(disc => disc.Key.StartsWith("3 ", StringComparison.Ordinal) ? 0 : 1).Select(disc => disc.Value == "none"));
     }
 
     [Fact]

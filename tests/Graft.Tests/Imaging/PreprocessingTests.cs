@@ -126,6 +126,7 @@ public class PreprocessingTests
     /// <summary>The sizes and places that Pillow's ImageOps.pad has: 7 × 20 into 20 × 12 is 4 × 12, 8 from the left.</summary>
     [Theory]
     [InlineData(7, 20, 4, 12, 8, 0)]
+    [InlineData(5, 20, 3, 12, 8, 0)]
     [InlineData(30, 20, 18, 12, 1, 0)]
     [InlineData(40, 10, 20, 5, 0, 4)]
     [InlineData(20, 12, 20, 12, 0, 0)]

@@ -61,6 +61,7 @@ public sealed partial class DataCheckPageTests : IDisposable
         Assert.Matches(@"cat <span class=""keep"">3\.1 %</span>, rather <b>dog &amp; co</b> <span class=""keep"">90\.0 %</span>", html);
         Assert.Contains("<b>cat, test</b>", html, StringComparison.Ordinal);
         Assert.Contains("<small>train/cat/0.jpg</small>", html, StringComparison.Ordinal);
+        Assert.Equal("holiday_<wbr>2019/<wbr>IMG_<wbr>0001&lt;.<wbr>jpg", Html.FileName("holiday_2019/IMG_0001<.jpg").Text);
     }
 
     [Fact]

@@ -1,69 +1,76 @@
 using System.Globalization;
 using Graft.Training;
-using ScottPlot;
 
 namespace Graft.Evaluation.Charts;
 
 /// <summary>The course of a training, epoch by epoch.</summary>
 public static class LearningCurves
 {
-    private const int Width = 640, Height = 400;
+    /// <summary>Above so many epochs, lines have no markers.</summary>
+    private const int MostMarkedEpochs = 40;
 
     /// <param name="boundaries">Epochs after which a new stage began.</param>
     public static Chart Loss(TrainingHistory history, IReadOnlyList<int>? boundaries = null) =>
-        Draw("Loss", "cross-entropy", history, boundaries, epoch => epoch.Loss, epoch => epoch.ValidationLoss, scale: 1);
+        Loss(history, Stages(boundaries));
 
     /// <param name="boundaries">Epochs after which a new stage began.</param>
     public static Chart Accuracy(TrainingHistory history, IReadOnlyList<int>? boundaries = null) =>
-        Draw("Accuracy", "per cent", history, boundaries, epoch => epoch.Accuracy, epoch => epoch.ValidationAccuracy, scale: 100);
+        Accuracy(history, Stages(boundaries));
+
+    /// <param name="stages">Later stages by name and first epoch.</param>
+    internal static Chart Loss(TrainingHistory history, IEnumerable<(string Name, int FirstEpoch)> stages) =>
+        Draw("Loss", "cross-entropy", history, stages, epoch => epoch.Loss, epoch => epoch.ValidationLoss);
+
+    /// <inheritdoc cref="Loss(TrainingHistory, IEnumerable{ValueTuple{string, int}})"/>
+    internal static Chart Accuracy(TrainingHistory history, IEnumerable<(string Name, int FirstEpoch)> stages) =>
+        Draw("Accuracy", "percent", history, stages, epoch => 100 * epoch.Accuracy, epoch => 100 * epoch.ValidationAccuracy);
 
     /// <summary>The loss against the learning rate, with the rates worth knowing marked.</summary>
-    public static Chart Sweep(LearningRateSweep sweep) => Chart.Of("Learning rates", Width, Height, plot =>
+    public static Chart Sweep(LearningRateSweep sweep)
     {
-        double[] rates = [.. sweep.Trials.Select(trial => Math.Log10(trial.LearningRate))];
-        var losses = plot.Add.Scatter(rates, sweep.Trials.Select(trial => trial.Loss).ToArray(), Chart.ColorOf(7));
-        (losses.LegendText, losses.LineWidth, losses.MarkerSize) = ("loss of a step", 0, 4);
-        var smoothed = plot.Add.Scatter(rates, sweep.Trials.Select(trial => trial.SmoothedLoss).ToArray(), Chart.ColorOf(0));
-        (smoothed.LegendText, smoothed.LineWidth, smoothed.MarkerSize) = ("smoothed", 2, 0);
-        foreach (var (rate, name, color, pattern) in (ReadOnlySpan<(double, string, int, LinePattern)>)
+        var rates = AxisRange.Of(sweep.Trials.Select(trial => Math.Log10(trial.LearningRate)), room: 0.02);
+        var decades = rates.Ticks(10, areWhole: true).Select(decade => (decade, string.Create(CultureInfo.InvariantCulture, $"1e{decade:0}")));
+        // What comes after the loss diverges would flatten the rest.
+        var highest = 1.1 * Math.Max(sweep.Trials[0].SmoothedLoss, 2 * sweep.Lowest.SmoothedLoss);
+        var chart = new Chart("Learning rates", new("learning rate", rates, [.. decades]), Axis.Of("cross-entropy", new(0, highest)));
+        var shown = sweep.Trials.TakeWhile(trial => trial.SmoothedLoss <= highest).ToList();
+        foreach (var trial in sweep.Trials.Where(trial => trial.Loss <= highest))
+            chart.Disc(Math.Log10(trial.LearningRate), trial.Loss, 1.6, ClassLook.Color(7));
+        chart.Line(shown.Select(trial => (Math.Log10(trial.LearningRate), trial.SmoothedLoss)), ClassLook.Color(0));
+        chart.Explain("loss of a step", "", ClassLook.Color(7), dash: "2 5");
+        chart.Explain("smoothed", "", ClassLook.Color(0));
+        foreach (var (rate, name, look, dash) in (ReadOnlySpan<(double, string, int, string)>)
             [
-                (sweep.Suggestion, "suggestion", 2, LinePattern.Solid), (sweep.Steepest.LearningRate, "steepest", 1, LinePattern.Dashed),
-                (sweep.Lowest.LearningRate, "lowest", 3, LinePattern.Dotted),
+                (sweep.Suggestion, "suggestion", 2, ""), (sweep.Steepest.LearningRate, "steepest", 1, "7 3"), (sweep.Lowest.LearningRate, "lowest", 3, "2 3"),
             ])
         {
-            plot.Add.VerticalLine(Math.Log10(rate), 1.5f, Chart.ColorOf(color), pattern).LegendText =
-                string.Create(CultureInfo.InvariantCulture, $"{name}, {rate:0.0e+0}");
+            chart.Mark(Math.Log10(rate), "", ClassLook.Color(look), dash);
+            chart.Explain(name, string.Create(CultureInfo.InvariantCulture, $"{rate:0.0e+0}"), ClassLook.Color(look), dash);
         }
-        double[] decades = [.. Enumerable.Range((int)Math.Floor(rates.Min()), (int)(Math.Ceiling(rates.Max()) - Math.Floor(rates.Min())) + 1)];
-        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual(
-            decades, [.. decades.Select(decade => string.Create(CultureInfo.InvariantCulture, $"1e{decade:0}"))]);
-        // What comes after the loss comes apart would flatten the rest.
-        plot.Axes.SetLimitsY(0, 1.1 * Math.Max(sweep.Trials[0].SmoothedLoss, 2 * sweep.Lowest.SmoothedLoss));
-        plot.XLabel("learning rate");
-        plot.YLabel("cross-entropy");
-        plot.ShowLegend(Edge.Right);
-    });
+        return chart;
+    }
+
+    private static IEnumerable<(string, int)> Stages(IReadOnlyList<int>? boundaries) => (boundaries ?? []).Select(boundary => ("next stage", boundary + 1));
 
     private static Chart Draw(
-        string title, string unit, TrainingHistory history, IReadOnlyList<int>? boundaries, Func<EpochResult, double> training,
-        Func<EpochResult, double> validation, double scale) => Chart.Of(title, Width, Height, plot =>
+        string title, string unit, TrainingHistory history, IEnumerable<(string Name, int FirstEpoch)> stages, Func<EpochResult, double> training,
+        Func<EpochResult, double> validation)
+    {
+        var epochs = history.Epochs;
+        var values = AxisRange.Of(epochs.SelectMany(epoch => new[] { training(epoch), validation(epoch) }));
+        var chart = new Chart(
+            title, Axis.Of("epoch", new(1 - 0.02 * epochs.Count, epochs.Count * 1.02), ticks: 6, isWhole: true), Axis.Of(unit, values));
+        chart.Mark(history.BestEpoch, $"best: {history.BestEpoch}", ClassLook.Color(2), isAbove: true);
+        foreach (var (look, name, value) in ((int, string, Func<EpochResult, double>)[])[(0, "training", training), (1, "validation", validation)])
         {
-            double[] epochs = [.. history.Epochs.Select(epoch => (double)epoch.Epoch)];
-            foreach (var (index, name, value) in (ReadOnlySpan<(int, string, Func<EpochResult, double>)>)[(0, "training", training), (1, "validation", validation)])
-            {
-                var line = plot.Add.Scatter(epochs, history.Epochs.Select(epoch => scale * value(epoch)).ToArray(), Chart.ColorOf(index));
-                line.LegendText = name;
-                line.LineWidth = 2;
-                line.MarkerSize = epochs.Length > 40 ? 0 : 6;
-                line.MarkerShape = index == 0 ? MarkerShape.FilledCircle : MarkerShape.FilledSquare;
-                line.LinePattern = index == 0 ? LinePattern.Dashed : LinePattern.Solid;
-            }
-            foreach (var boundary in boundaries ?? []) plot.Add.VerticalLine(boundary + 0.5, 1, Chart.ColorOf(9), LinePattern.Dotted).LegendText = "next stage";
-            var best = plot.Add.VerticalLine(history.BestEpoch, 1.5f, Chart.ColorOf(2));
-            best.LegendText = $"best, epoch {history.BestEpoch}";
-            plot.XLabel("epoch");
-            plot.YLabel(unit);
-            plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic { IntegerTicksOnly = true };
-            plot.ShowLegend(Edge.Right);
-        });
+            var dash = ClassLook.Dash(1 - look);
+            chart.Line(epochs.Select(epoch => ((double)epoch.Epoch, value(epoch))), ClassLook.Color(look), dash);
+            chart.Explain(name, "", ClassLook.Color(look), dash, marker: look);
+            if (epochs.Count > MostMarkedEpochs) continue;
+            foreach (var epoch in epochs)
+                chart.Point(epoch.Epoch, value(epoch), look, string.Create(CultureInfo.InvariantCulture, $"{name}, epoch {epoch.Epoch}: {value(epoch):0.###}"));
+        }
+        foreach (var (name, first) in stages) chart.Mark(first - 0.5, name, ChartColors.Soft, "2 3");
+        return chart;
+    }
 }

@@ -1,4 +1,5 @@
 using Graft.Evaluation;
+using Graft.Evaluation.Charts;
 
 namespace Graft.Runs.Reports;
 
@@ -62,7 +63,7 @@ public static class ComparisonReport
             html.Add($"<p style=\"margin:.5rem 0 0\">{comparison.Names[index]}: {middle.ToString(digits, System.Globalization.CultureInfo.InvariantCulture)} <span class=\"how\">({low.ToString(digits, System.Globalization.CultureInfo.InvariantCulture)} to {high.ToString(digits, System.Globalization.CultureInfo.InvariantCulture)})</span></p>\n");
             html.Add($"<svg viewBox=\"-18 0 636 18\" role=\"img\" aria-label=\"{comparison.Names[index]}\">");
             foreach (var tick in ticks) html.Add($"<path class=\"grid\" d=\"M{Place(tick):0.#},0V18\"/>");
-            html.Add($"<path class=\"line\" d=\"M{Place(low):0.#},9H{Place(high):0.#}M{Place(low):0.#},4V14M{Place(high):0.#},4V14\" stroke=\"{ClassLook.Colour(0)}\" stroke-width=\"2\"/><circle cx=\"{Place(middle):0.#}\" cy=\"9\" r=\"5\" fill=\"{ClassLook.Colour(0)}\"/></svg>\n");
+            html.Add($"<path class=\"line\" d=\"M{Place(low):0.#},9H{Place(high):0.#}M{Place(low):0.#},4V14M{Place(high):0.#},4V14\" stroke=\"{ClassLook.Color(0)}\" stroke-width=\"2\"/><circle cx=\"{Place(middle):0.#}\" cy=\"9\" r=\"5\" fill=\"{ClassLook.Color(0)}\"/></svg>\n");
         }
         html.Add($"<svg viewBox=\"-18 0 636 34\" role=\"img\" aria-label=\"{unit}\">");
         foreach (var tick in ticks) html.Add($"<text x=\"{Place(tick):0.#}\" y=\"14\" text-anchor=\"middle\">{tick:0.####}</text>");

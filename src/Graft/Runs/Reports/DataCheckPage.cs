@@ -128,7 +128,7 @@ public static class DataCheckPage
     }
 
     private static Markup Figure(CheckedImage image, Markup picture, Markup caption) => Html.Of(
-        $"<figure><div class=\"frame\">{picture}</div><figcaption>{caption}<br><small>{image.File}</small></figcaption></figure>\n");
+        $"<figure><div class=\"frame\">{picture}</div><figcaption>{caption}<br><small>{Html.FileName(image.File)}</small></figcaption></figure>\n");
 
     private static Markup Files(IReadOnlyList<(string File, string Reason)> files)
     {

@@ -37,6 +37,18 @@ internal sealed class Html
         return this;
     }
 
+    /// <summary>
+    /// A file's name or path that may wrap after its separators, because a narrow column would break it anywhere; a short one stays whole.
+    /// </summary>
+    public static Markup FileName(string name)
+    {
+        const int Short = 18;
+        var html = new StringBuilder(WebUtility.HtmlEncode(name));
+        if (name.Length <= Short) return new(html.ToString());
+        foreach (var separator in (ReadOnlySpan<string>)["/", "\\", "_", "-", "."]) html.Replace(separator, separator + "<wbr>");
+        return new(html.ToString());
+    }
+
     public static Markup Join(IEnumerable<Markup> parts) => new(string.Concat(parts.Select(part => part.Text)));
 
     public override string ToString() => _text.ToString();

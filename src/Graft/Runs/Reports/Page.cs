@@ -50,8 +50,7 @@ internal static class Page
         .charts figure, .single { margin: 0; max-width: 34rem } .large { max-width: 46rem; margin: .8rem 0 }
         figcaption { font-size: .92rem } .charts figcaption b { font-weight: 600 }
         svg { display: block; width: 100%; height: auto } svg text { font-size: 12.5px; fill: #3c444d } .large svg text { font-size: 10.5px } svg .halo { paint-order: stroke; stroke: #fff; stroke-width: 3px }
-        svg .grid { stroke: #e6eaee; fill: none } svg .axis { stroke: #8b949e; fill: none } svg .line { fill: none; stroke-linejoin: round }
-        svg .ringed { stroke: #000; stroke-width: 1.3px; stroke-linejoin: round }
+        svg .grid { stroke: #e6eaee; fill: none } svg .line { fill: none; stroke-linejoin: round }
         .legend { list-style: none; padding: 0; margin: .3rem 0 0; font-size: .88rem; display: flex; flex-wrap: wrap; gap: .1rem 1rem }
         .legend li { display: flex; align-items: center; gap: .4rem; overflow-wrap: anywhere; min-width: 0 } .legend svg { width: 26px; height: 12px; flex: none }
         .photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.4rem, 1fr)); gap: 1rem .9rem; margin: .8rem 0 }

@@ -17,7 +17,7 @@ internal static class PhotoSections
         {
             // Without any photo, what was said of them makes a list.
             html.Add($"<ul>\n");
-            foreach (var image in images) html.Add($"<li>{What(image, classes)}: <code>{Shown(image.Path, root)}</code></li>\n");
+            foreach (var image in images) html.Add($"<li>{What(image, classes)}: <code>{Html.FileName(Shown(image.Path, root))}</code></li>\n");
             return html.Add($"</ul>\n");
         }
         html.Add($"<div class=\"photos\">\n");
@@ -72,7 +72,7 @@ internal static class PhotoSections
     }
 
     public static Markup Caption(EvaluatedImage image, IReadOnlyList<string> classes, string root) =>
-        Html.Of($"<figcaption>{What(image, classes)}<br><small>{Shown(image.Path, root)}</small></figcaption>");
+        Html.Of($"<figcaption>{What(image, classes)}<br><small>{Html.FileName(Shown(image.Path, root))}</small></figcaption>");
 
     private static Markup What(EvaluatedImage image, IReadOnlyList<string> classes) => image.IsCorrect
         ? Html.Of($"{classes[image.Label]}, {Percent(image.Confidence)}")

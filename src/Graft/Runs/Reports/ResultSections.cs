@@ -1,4 +1,5 @@
 using Graft.Evaluation;
+using Graft.Evaluation.Charts;
 
 namespace Graft.Runs.Reports;
 
@@ -11,7 +12,7 @@ internal static class ResultSections
     /// <summary>Of more classes, long tables are folded.</summary>
     public const int MostListedClasses = 30;
 
-    private const int MostCurves = 10, MostListedConfusions = 40;
+    private const int MostListedConfusions = 40;
 
     public static Markup Cards(EvaluationResult result, string images)
     {
@@ -132,38 +133,14 @@ internal static class ResultSections
 
     private static Markup Reliability(EvaluationResult result, bool isFlattering)
     {
-        var calibration = result.Calibration;
-        var chart = new SvgChart("confidence", AxisRange.Share, "share that is right", AxisRange.Share);
-        chart.Line([(0, 0), (1, 1)], "#8b949e", "5 4", width: 1.5);
-        var lines = new List<(string Name, string Detail)> { ("as it is:", Error(calibration)) };
-        // The one it is in truth lies above.
-        if (result.Scaled is { } scaled)
-        {
-            Discs(scaled.Calibration, 1, FormattableString.Invariant($"with temperature {scaled.Temperature:0.00}, "));
-            lines.Add((FormattableString.Invariant($"with temperature {scaled.Temperature:0.00}:"), Error(scaled.Calibration)));
-        }
-        Discs(calibration, 0, "");
+        var chart = ResultCharts.Reliability(result);
         return Html.Of($"""
-            <figure><figcaption><b>Calibration.</b> Whether “80 % sure” means right in 80 of 100 cases: then the discs, larger for more photos, lie on the dashed line. Below it, the model is too sure of itself.</figcaption>
-            {chart.ToMarkup("Share of right predictions by confidence")}
-            {Legend(lines)}
-            <p class="how">{What(result, isFlattering)}Brier score {calibration.BrierScore:0.000}.</p></figure>
+            <figure><figcaption><b>Calibration.</b> Whether “80 % sure” means correct in 80 of 100 cases: then the discs, larger for more photos, lie on the dashed line. Below it, the model is too sure of itself. Hollow discs are of fewer than {ResultCharts.FewestPhotosOfBin} photos: take no notice of one.</figcaption>
+            {Drawn(chart, "Share of correct predictions by confidence")}
+            {Legend(chart)}
+            <p class="how">{What(result, isFlattering)}Brier score {result.Calibration.BrierScore:0.000}.</p></figure>
 
             """);
-
-        void Discs(Calibration shown, int look, string how)
-        {
-            chart.Line(shown.NonEmptyBins.Select(bin => (bin.Confidence, bin.Accuracy)), ClassLook.Colour(look), ClassLook.Dash(look));
-            foreach (var bin in shown.NonEmptyBins)
-            {
-                var size = 2.5 + 9 * Math.Sqrt((double)bin.Count / result.Count);
-                chart.Disc(bin.Confidence, bin.Accuracy, size, ClassLook.Colour(look), FormattableString.Invariant(
-                    $"{how}{bin.Count:N0} photos with a confidence of {100 * bin.Confidence:0} %: {100 * bin.Accuracy:0} % right"));
-            }
-        }
-
-        static string Error(Calibration shown) =>
-            FormattableString.Invariant($"expected calibration error {shown.ExpectedCalibrationError:0.000}");
     }
 
     /// <summary>What a temperature is, and what this one says of the model.</summary>
@@ -180,50 +157,25 @@ internal static class ResultSections
         return $"Dividing all logits by one number, the temperature, changes no answer, only how sure it sounds. It was fitted on the validation photos{(isFlattering ? ", which are these: of other photos, expect less of it" : "")}. {verdict}{(helps ? "" : "; here it does not help")}. ";
     }
 
-    /// <summary>How many photos there are of each confidence, the wrong ones below.</summary>
     private static Markup Confidences(EvaluationResult result)
     {
-        const int Bins = 20;
-        var (all, wrong) = (new int[Bins], new int[Bins]);
-        foreach (var (label, row) in result.Labels.Zip(result.Probabilities))
-        {
-            var best = Enumerable.Range(0, row.Count).MaxBy(index => row[index]);
-            var bin = Math.Clamp((int)(row[best] * Bins), 0, Bins - 1);
-            all[bin]++;
-            if (best != label) wrong[bin]++;
-        }
-        var chart = new SvgChart("confidence", AxisRange.Share, "photos", new(0, 1.05 * all.Max()));
-        for (var bin = 0; bin < Bins; bin++)
-        {
-            if (all[bin] == 0) continue;
-            var (from, to) = ((bin + 0.06) / Bins, (bin + 0.94) / Bins);
-            var title = FormattableString.Invariant($"confidence {5 * bin} to {5 * bin + 5} %: {all[bin]:N0} photos, {wrong[bin]:N0} of them named wrongly");
-            chart.Bar(from, to, all[bin], ClassLook.Colour(5), title);
-            if (wrong[bin] > 0) chart.Bar(from, to, wrong[bin], ClassLook.Colour(4), title);
-        }
+        var chart = ResultCharts.Confidences(result);
         return Html.Of($"""
             <figure><figcaption><b>Confidence.</b> How sure the model was of how many photos. Above the confidence where the errors end, few answers need a second look.</figcaption>
-            {chart.ToMarkup("Photos by confidence, right and wrong")}
-            <ul class="legend"><li>{Square(5)}named rightly</li><li>{Square(4)}named wrongly</li></ul></figure>
+            {Drawn(chart, "Photos by confidence, correct and misclassified")}
+            {Legend(chart)}</figure>
 
             """);
     }
 
-    private static Markup Square(int look) => Html.Of(
-        $"<svg viewBox=\"0 0 12 12\" style=\"width:12px\" aria-hidden=\"true\"><path d=\"M0,0H12V12H0z\" fill=\"{ClassLook.Colour(look)}\"/></svg>");
-
     private static Markup Roc(EvaluationResult result)
     {
-        var shown = Shown(result, one => one.RocAuc);
-        if (shown.Count == 0) return Html.Of($"<figure><figcaption><b>ROC.</b> All photos are of one class, so there is no curve.</figcaption></figure>\n");
-        var chart = new SvgChart("false positive rate", AxisRange.Share, "true positive rate", AxisRange.Share);
-        chart.Line([(0, 0), (1, 1)], "#8b949e", "5 4", width: 1.5);
-        for (var index = 0; index < shown.Count; index++)
-            chart.Line(Corners(shown[index].One.Roc.Select(point => (point.FalsePositiveRate, point.TruePositiveRate))), ClassLook.Colour(index), ClassLook.Dash(index), shown[index].Name);
+        var chart = ResultCharts.Roc(result);
+        if (chart.Legend.Count == 0) return Html.Of($"<figure><figcaption><b>ROC.</b> All photos are of one class, so there is no curve.</figcaption></figure>\n");
         return Html.Of($"""
-            <figure><figcaption><b>ROC.</b> Each class against the rest, at every threshold: how many of it are found for how many wrong ones. The nearer to the top left, the better.{Only(result, shown.Count)}</figcaption>
-            {chart.ToMarkup("ROC curve of each class")}
-            {Legend(shown.Select(entry => (entry.Name, FormattableString.Invariant($"area {entry.One.RocAuc:0.000}"))))}
+            <figure><figcaption><b>ROC.</b> Each class against the rest, at every threshold: how many of it are found for how many wrong ones. The nearer to the top left, the better.{Only(result, chart.Legend.Count)}</figcaption>
+            {Drawn(chart, "ROC curve of each class")}
+            {Legend(chart)}
             <p class="how">Mean area under the curves {result.RocAuc:0.000}; guessing gives 0.5.</p></figure>
 
             """);
@@ -231,14 +183,11 @@ internal static class ResultSections
 
     private static Markup PrecisionRecall(EvaluationResult result)
     {
-        var shown = Shown(result, one => one.AveragePrecision);
-        var chart = new SvgChart("recall", AxisRange.Share, "precision", AxisRange.Share);
-        for (var index = 0; index < shown.Count; index++)
-            chart.Line(Corners(shown[index].One.PrecisionRecall.Select(point => (point.Recall, point.Precision))), ClassLook.Colour(index), ClassLook.Dash(index), shown[index].Name);
+        var chart = ResultCharts.PrecisionRecall(result);
         return Html.Of($"""
-            <figure><figcaption><b>Precision and recall.</b> The more photos of a class are to be found, the more wrong ones are among them. The nearer to the top right, the better; of rare classes this says more than ROC.{Only(result, shown.Count)}</figcaption>
-            {chart.ToMarkup("Precision-recall curve of each class")}
-            {Legend(shown.Select(entry => (entry.Name, FormattableString.Invariant($"average precision {entry.One.AveragePrecision:0.000}"))))}</figure>
+            <figure><figcaption><b>Precision and recall.</b> The more photos of a class are to be found, the more wrong ones are among them. The nearer to the top right, the better; of rare classes this says more than ROC.{Only(result, chart.Legend.Count)}</figcaption>
+            {Drawn(chart, "Precision-recall curve of each class")}
+            {Legend(chart)}</figure>
 
             """);
     }
@@ -246,39 +195,16 @@ internal static class ResultSections
     private static Markup Only(EvaluationResult result, int shown) =>
         shown < result.Confusion.Classes.Count ? Html.Of($" Of {result.Confusion.Classes.Count:N0} classes, the {shown} that fare worst.") : Markup.None;
 
-    /// <summary>Of many classes those with the smallest areas; without those that have none.</summary>
-    private static List<(Discrimination One, string Name)> Shown(EvaluationResult result, Func<Discrimination, double> area)
-    {
-        var all = result.OneVersusRest.Select((one, index) => (One: one, Name: result.Confusion.Classes[index])).Where(entry => !double.IsNaN(area(entry.One)));
-        return result.Confusion.Classes.Count <= MostCurves ? [.. all] : [.. all.OrderBy(entry => area(entry.One)).Take(MostCurves)];
-    }
+    /// <param name="chart">What is shown.</param>
+    /// <param name="description">Read out to those who do not see it.</param>
+    public static Markup Drawn(Chart chart, string description) => new(chart.ToSvg(description));
 
-    public static Markup Legend(IEnumerable<(string Name, string Detail)> lines)
+    /// <summary>A chart's legend as text, which wraps.</summary>
+    public static Markup Legend(Chart chart)
     {
         var html = new Html().Add($"<ul class=\"legend\">");
-        foreach (var ((name, detail), index) in lines.Select((line, index) => (line, index)))
-            html.Add($"<li><svg viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path d=\"M0,6H26\" stroke=\"{ClassLook.Colour(index)}\" stroke-width=\"2.5\" stroke-dasharray=\"{ClassLook.Dash(index)}\"/></svg><span>{name} {detail}</span></li>");
+        foreach (var entry in chart.Legend) html.Add($"<li>{new Markup(Chart.ToSvg(entry))}<span>{entry.Name} {entry.Detail}</span></li>");
         return html.Add($"</ul>");
-    }
-
-    /// <summary>A curve without the points that lie on a straight line between their neighbours, or too near to the one before to be seen.</summary>
-    private static List<(double X, double Y)> Corners(IEnumerable<(double X, double Y)> curve)
-    {
-        var kept = new List<(double X, double Y)>();
-        foreach (var point in curve)
-        {
-            if (kept is [.., var before, var last]
-                && (Math.Abs((last.X - before.X) * (point.Y - before.Y) - (last.Y - before.Y) * (point.X - before.X)) < 1e-9
-                    || (Math.Abs(last.X - before.X) < 1e-3 && Math.Abs(last.Y - before.Y) < 1e-3)))
-            {
-                kept[^1] = point;
-            }
-            else
-            {
-                kept.Add(point);
-            }
-        }
-        return kept;
     }
 
     /// <summary>From white to deep blue, with letters that can be read on it.</summary>

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Graft.Training;
+using Graft.Evaluation.Charts;
 
 namespace Graft.Runs.Reports;
 
@@ -167,7 +167,7 @@ public static class RunReport
         }
         if (run.Skipped.Count == 0) return html.Add($"<p>No file was left out.</p>\n");
         html.Add($"<p class=\"note\">{Count(run.Skipped.Count, "file")} {(run.Skipped.Count == 1 ? "was" : "were")} left out.</p>\n<details><summary>Which, and why</summary><ul>\n");
-        foreach (var file in run.Skipped.Take(MostSkipped)) html.Add($"<li><code>{PhotoSections.Shown(file.Path, result.Data)}</code>: {file.Reason}</li>\n");
+        foreach (var file in run.Skipped.Take(MostSkipped)) html.Add($"<li><code>{Html.FileName(PhotoSections.Shown(file.Path, result.Data))}</code>: {file.Reason}</li>\n");
         html.Add($"</ul>\n");
         if (run.Skipped.Count > MostSkipped) html.Add($"<p>… and {run.Skipped.Count - MostSkipped:N0} more, all in skipped.csv.</p>\n");
         return html.Add($"</details>\n");
@@ -178,35 +178,16 @@ public static class RunReport
         var best = course.History.Epochs[course.History.BestEpoch - 1];
         return new Html()
             .Add($"<p class=\"how\">An epoch is one pass over the training photos. Where training goes on improving and validation does not, the model learns the photos by heart. Kept is epoch {best.Epoch}, with the lowest validation loss{(course.Stages.Count > 1 ? " of the last stage" : "")}: {best.ValidationLoss:0.000}, and {100 * best.ValidationAccuracy:0.0} % right.</p>\n")
-            .Add($"<div class=\"charts\">\n").Add(Curve(course, "Loss", "cross-entropy", 1, epoch => epoch.Loss, epoch => epoch.ValidationLoss))
-            .Add(Curve(course, "Accuracy", "per cent", 100, epoch => epoch.Accuracy, epoch => epoch.ValidationAccuracy)).Add($"</div>\n");
+            .Add($"<div class=\"charts\">\n").Add(Curve("Loss", LearningCurves.Loss(course.History, course.Stages.Skip(1))))
+            .Add(Curve("Accuracy", LearningCurves.Accuracy(course.History, course.Stages.Skip(1)))).Add($"</div>\n");
     }
 
-    private static Markup Curve(
-        TrainingCourse course, string title, string unit, double scale, Func<EpochResult, double> training, Func<EpochResult, double> validation)
-    {
-        var epochs = course.History.Epochs;
-        var values = epochs.SelectMany(epoch => new[] { scale * training(epoch), scale * validation(epoch) });
-        var chart = new SvgChart("epoch", new(1 - 0.02 * epochs.Count, epochs.Count * 1.02), unit, AxisRange.Of(values), hasWholeX: true);
-        chart.Mark(course.History.BestEpoch, $"best: {course.History.BestEpoch}", ClassLook.Colour(2), isAbove: true);
-        foreach (var (index, name, value) in ((int, string, Func<EpochResult, double>)[])[(0, "training", training), (1, "validation", validation)])
-        {
-            chart.Line(epochs.Select(epoch => ((double)epoch.Epoch, scale * value(epoch))), ClassLook.Colour(index), ClassLook.Dash(1 - index));
-            if (epochs.Count > 40) continue;
-            foreach (var epoch in epochs)
-                chart.Point(epoch.Epoch, scale * value(epoch), index, Text($"{name}, epoch {epoch.Epoch}: {scale * value(epoch):0.###}"));
-        }
-        foreach (var (name, first) in course.Stages.Skip(1)) chart.Mark(first - 0.5, name, "#8b949e", "2 3");
-        return Html.Of($"""
-            <figure><figcaption><b>{title}</b></figcaption>
-            {chart.ToMarkup($"{title} of training and validation by epoch")}
-            <ul class="legend"><li>{Swatch(0, ClassLook.Dash(1))}training</li><li>{Swatch(1, "")}validation</li></ul></figure>
+    private static Markup Curve(string title, Chart chart) => Html.Of($"""
+        <figure><figcaption><b>{title}</b></figcaption>
+        {ResultSections.Drawn(chart, $"{title} of training and validation by epoch")}
+        {ResultSections.Legend(chart)}</figure>
 
-            """);
-    }
-
-    private static Markup Swatch(int look, string dash) => Html.Of(
-        $"<svg viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path d=\"M0,6H26\" stroke=\"{ClassLook.Colour(look)}\" stroke-width=\"2.5\" stroke-dasharray=\"{dash}\"/><path d=\"{ClassLook.Marker(look)}\" transform=\"translate(13,6)\" fill=\"{ClassLook.Colour(look)}\"/></svg>");
+        """);
 
     private static Markup Validation(SavedRun run)
     {
@@ -236,9 +217,10 @@ public static class RunReport
         var images = run.Predictions.Images.Where(image => image.Place is not null).ToList();
         if (images.Count < 3 || run.Result.Map is not { } account) return null;
         var classes = run.Result.Classes;
-        var chart = new SvgChart(
-            Text($"first direction, {100 * account.Variance[0]:0.0} % of the variance"), AxisRange.Of(images.Select(image => image.Place!.Value.X)),
-            Text($"second, {100 * account.Variance[1]:0.0} %"), AxisRange.Of(images.Select(image => image.Place!.Value.Y)), hasTicks: false);
+        var chart = new Chart(
+            "Map of the features",
+            Axis.Bare(Text($"first direction, {100 * account.Variance[0]:0.0} % of the variance"), AxisRange.Of(images.Select(image => image.Place!.Value.X))),
+            Axis.Bare(Text($"second, {100 * account.Variance[1]:0.0} %"), AxisRange.Of(images.Select(image => image.Place!.Value.Y))));
         var size = images.Count > 800 ? 0.8 : 1;
         foreach (var image in images.OrderBy(image => !image.IsCorrect))
         {
@@ -246,19 +228,19 @@ public static class RunReport
             var verdict = image.IsCorrect ? classes[image.Label] : $"{classes[image.Label]}, taken for {classes[image.Predicted]}";
             chart.Point(place.X, place.Y, image.Label, $"{verdict}: {Path.GetFileName(image.Path)}", size, isRinged: !image.IsCorrect);
         }
-        // Of many classes, colours and shapes are hard to look up: the number of each stands in its middle.
+        // Of many classes, colors and shapes are hard to look up: the number of each stands in its middle.
         var hasNumbers = classes.Count > 10;
         var legend = new Html().Add($"<ul class=\"legend\">");
         for (var label = 0; label < classes.Count; label++)
         {
-            legend.Add($"<li><svg viewBox=\"0 0 12 12\" style=\"width:12px\" aria-hidden=\"true\"><path d=\"{ClassLook.Marker(label)}\" transform=\"translate(6,6) scale(1.3)\" fill=\"{ClassLook.Colour(label)}\"/></svg><span>{(hasNumbers ? $"{label + 1} " : "")}{classes[label]}</span></li>");
+            legend.Add($"<li><svg viewBox=\"0 0 12 12\" style=\"width:12px\" aria-hidden=\"true\"><path d=\"{ClassLook.Marker(label)}\" transform=\"translate(6,6) scale(1.3)\" fill=\"{ClassLook.Color(label)}\"/></svg><span>{(hasNumbers ? $"{label + 1} " : "")}{classes[label]}</span></li>");
             var own = images.Where(image => image.Label == label).Select(image => image.Place!.Value).ToList();
             if (hasNumbers && own.Count > 0) chart.Word(Median(own.Select(place => place.X)), Median(own.Select(place => place.Y)), Text($"{label + 1}"));
         }
         legend.Add($"</ul>");
         return new Html()
             .Add($"<p class=\"how\">What the classifier sees of {images.Count:N0} validation{(run.Test is null ? "" : " and test")} photos, laid out along the two directions in which they differ most (principal components). Photos that lie together look alike to it; those with a black rim are named wrongly. Classes that overlap here may still be apart in the other directions.</p>\n")
-            .Add($"<figure class=\"large\" style=\"margin-left:0\">{chart.ToMarkup("Map of the features, coloured by class")}{(Markup)legend}</figure>\n");
+            .Add($"<figure class=\"large\" style=\"margin-left:0\">{ResultSections.Drawn(chart, "Map of the features, colored by class")}{(Markup)legend}</figure>\n");
     }
 
     private static double Median(IEnumerable<double> values)
