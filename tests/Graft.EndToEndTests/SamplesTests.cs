@@ -1,4 +1,5 @@
 using Graft.Samples;
+using Graft.Testing;
 
 namespace Graft.EndToEndTests;
 
@@ -26,6 +27,31 @@ public class SamplesTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>
 
         Assert.Contains("epoch 1: ", output.ToString(), StringComparison.Ordinal);
         Assert.Contains("Stage 2, unfrozen", output.ToString(), StringComparison.Ordinal);
+    }
+
+    /// <summary>The README has the sample's lines, with names of its own for the folders.</summary>
+    [Fact]
+    public async Task Readme_shows_what_the_sample_does_and_it_works()
+    {
+        using var folder = new TemporaryFolder();
+        var photo = Directory.GetFiles(Path.Combine(photos.Folder, "test"), "*", SearchOption.AllDirectories)[0];
+        var lines = File.ReadAllLines(Path.Combine(SourceRoot(), "samples/Graft.Samples/Train.cs")).Select(line => line.Trim())
+            .Where(line => line.StartsWith("using var run", StringComparison.Ordinal) || line.Contains("Console.", StringComparison.Ordinal))
+            .Select(line => line.Replace("= photos", "= \"flowers\"", StringComparison.Ordinal)
+                .Replace("runFolder", "\"runs/flowers\"", StringComparison.Ordinal).Replace("(photo)", "(\"garden.jpg\")", StringComparison.Ordinal)).ToList();
+
+        Assert.Equal(3, lines.Count);
+        var readme = File.ReadAllText(Path.Combine(SourceRoot(), "README.md"));
+        Assert.All(lines, line => Assert.Contains(line, readme, StringComparison.Ordinal));
+        await Train.RunAsync(photos.Folder, folder.File("run"), photo);
+        Assert.True(File.Exists(folder.File("run/result.json")));
+    }
+
+    private static string SourceRoot()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder!.FullName, "Graft.slnx"))) folder = folder.Parent;
+        return folder.FullName;
     }
 
     /// <summary>What the sample is to show is how little it takes.</summary>

@@ -3,7 +3,7 @@ using Graft.Fuzz;
 
 // dotnet run -c Release --project tests/Graft.Fuzz -- images --seconds 60 --seed 1 [--failures FOLDER]
 // dotnet run -c Release --project tests/Graft.Fuzz -- images --input FILE        one input again
-FuzzKind[] kinds = [new ImageKind(), new CheckpointKind(), new OnnxKind(), new ModelKind()];
+FuzzKind[] kinds = [new ImageKind(), new CheckpointKind(), new OnnxKind(), new ModelKind(), new TableKind(), new RunFolderKind()];
 
 string Option(string name, string otherwise) => Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : otherwise;
 

@@ -50,7 +50,7 @@ public sealed class RunFolder : IDisposable
     public static RunFolder Create(string? path, string name)
     {
         var folder = path ?? Enumerable.Range(1, int.MaxValue)
-            .Select(number => Path.Combine("runs", number == 1 ? name : $"{name}-{number}"))
+            .Select(number => Path.Combine("runs", OutputFolder.SafeName(number == 1 ? name : $"{name}-{number}")))
             .First(candidate => !Path.Exists(candidate));
         var isNew = !Directory.Exists(folder);
         try

@@ -124,8 +124,14 @@ public sealed class SavedRun
         try
         {
             var result = JsonSerializer.Deserialize<ResultDocument>(RegularFile.ReadAllText(file), RunFolder.Json) ?? throw new JsonException("it is empty.");
-            if (result.Classes.Count == 0 || result.Strategy.Length == 0)
+            if (result is { Classes: null or { Count: 0 } } or { Strategy: null or "" })
                 throw new GraftException($"{file} is no result that `graft train` wrote: it does not say what was trained.");
+            // What a program or a person changed in the file.
+            if (result.Data is null || result.Data.Contains('\0') || result.Images is null || result.Seconds is null || result.Backbone is null || result.Classifier is null
+                || result.ClassImages is { Train: null } or { Validation: null } or { Test: null } || result.Map is { Variance: null } || result.Classes.Contains(null!))
+            {
+                throw new JsonException("something in it is missing, or is no path.");
+            }
             predictions ??= PredictionTable.Load(folder, result.Classes);
             if (predictions is null || predictions.Of(PredictionTable.Validation).Count == 0)
             {
@@ -147,7 +153,7 @@ public sealed class SavedRun
         {
             throw new GraftException($"{file} is damaged: {problem.Message} Train the run again.", problem);
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or FormatException or CsvFormatException)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or FormatException or CsvFormatException or KeyNotFoundException)
         {
             throw new GraftException($"The run in {folder} cannot be read: {problem.Message}", problem);
         }
