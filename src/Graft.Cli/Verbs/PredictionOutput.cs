@@ -74,16 +74,31 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
     {
         private readonly Stream _output = Console.OpenStandardOutput();
         private readonly Utf8JsonWriter _json;
+        private State _state;
+
+        private enum State
+        {
+            New,
+            Begun,
+            Ended,
+        }
 
         public Document(int top, bool hasThreshold) : base(top, hasThreshold)
         {
             _json = new(_output, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        }
+
+        private void Begin()
+        {
+            if (_state != State.New) return;
+            _state = State.Begun;
             _json.WriteStartObject();
             _json.WriteStartArray("predictions");
         }
 
         public override void Write(IReadOnlyList<Answer> answers)
         {
+            Begin();
             foreach (var (prediction, isUnsure, sortedTo) in answers)
             {
                 _json.WriteStartObject();
@@ -99,6 +114,8 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
 
         public override void End(IReadOnlyList<SkippedFile> skipped, SortingSummary? sorting)
         {
+            Begin();
+            _state = State.Ended;
             _json.WriteEndArray();
             _json.WritePropertyName("skipped");
             JsonSerializer.Serialize(_json, skipped, RunFolder.Json);
@@ -115,6 +132,15 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
 
         public override void Dispose()
         {
+            // After an error the document is whole all the same, and says that answers are missing.
+            if (_state == State.Begun)
+            {
+                _json.WriteEndArray();
+                _json.WriteBoolean("incomplete", true);
+                _json.WriteEndObject();
+                _json.Flush();
+                _output.Write("\n"u8);
+            }
             _json.Dispose();
             _output.Dispose();
         }
