@@ -27,9 +27,12 @@ internal static class RegularFile
     public static FileStream OpenRead(string path, int bufferSize = 0) =>
         new(Checked(path), FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize);
 
-    public static SafeFileHandle OpenHandle(string path) => File.OpenHandle(Checked(path));
+    public static SafeFileHandle OpenHandle(string path, FileShare share = FileShare.Read) =>
+        File.OpenHandle(Checked(path), FileMode.Open, FileAccess.Read, share);
 
     public static StreamReader OpenText(string path) => File.OpenText(Checked(path));
+
+    public static Task<byte[]> ReadAllBytesAsync(string path, CancellationToken cancellation) => File.ReadAllBytesAsync(Checked(path), cancellation);
 
     public static byte[] ReadAllBytes(string path) => File.ReadAllBytes(Checked(path));
 

@@ -60,7 +60,7 @@ internal static partial class WholeFile
     /// <exception cref="IOException">The file cannot be read, or the disk is full or fails.</exception>
     public static string Copy(string from, string folder)
     {
-        using var source = File.OpenRead(from);
+        using var source = RegularFile.OpenRead(from);
         var name = Path.Join(folder, Path.GetFileName(from));
         var (draft, file) = Begin(name);
         try

@@ -1,4 +1,5 @@
 using Graft.Backbones;
+using Graft.Checkpoints;
 using Graft.Networks.Onnx;
 using Graft.Testing;
 
@@ -74,6 +75,21 @@ public sealed class OnnxBackboneTests(DrawnPhotos photos) : IClassFixture<DrawnP
         Assert.All(tensors, tensor => Assert.Contains(tensor.GetProperty("name").GetString()!, shown.Output, StringComparison.Ordinal));
         Assert.Contains("--layer takes any of these", shown.Output, StringComparison.Ordinal);
         Assert.Equal(2, Graft.Run("models", "show", file, "--classes", "3").ExitCode);
+    }
+
+    [Fact]
+    public void Weights_that_are_not_finite_leave_no_half_JSON_document()
+    {
+        var weights = _folder.File("nan.safetensors");
+        SafetensorsWriter.Write(weights, [.. BackboneCatalog.Find("squeezenet1_1").Build().Parameters.Select(parameter => new TensorSource(
+            parameter.Key, TensorType.Float32, [.. parameter.Shape.Select(size => (long)size)], (_, values) => values.Fill(float.NaN)))]);
+
+        var result = Graft.Run(
+            "predict", "squeezenet1_1", "--weights", weights, "--json", Directory.GetFiles(photos.Folder, "*", SearchOption.AllDirectories)[0]);
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Equal("", result.Output);
+        Assert.Contains("nan.safetensors holds NaN", result.Messages, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -14,6 +14,8 @@ public partial class WritingTests
         ["Graft/WholeFile.cs"] = "the one way to write a file",
         ["Graft/FileLock.cs"] = "an empty file",
         ["Graft/PrivateFile.cs"] = "drafts in Graft's own folder, under names from hashes",
+        ["Graft/RegularFile.cs"] = "copies for SplitWriter",
+        ["Graft/Export/ExportFiles.cs"] = "several files together: into a draft folder, then moved one by one, or none",
         ["Graft/Data/SplitWriter.cs"] = "into a folder that is a draft as a whole, through OutputFolder",
         ["Graft/Data/Quarantine.cs"] = "moves photos and appends to its list, through OutputFolder",
         ["Graft/Checkpoints/SafetensorsWriter.cs"] = "its own draft, preallocated",

@@ -75,16 +75,31 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
     {
         private readonly ArrayBufferWriter<byte> _buffer = new();
         private readonly Utf8JsonWriter _json;
+        private State _state;
+
+        private enum State
+        {
+            New,
+            Begun,
+            Ended,
+        }
 
         public Document(int top, bool hasThreshold) : base(top, hasThreshold)
         {
             _json = new(_buffer, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        }
+
+        private void Begin()
+        {
+            if (_state != State.New) return;
+            _state = State.Begun;
             _json.WriteStartObject();
             _json.WriteStartArray("predictions");
         }
 
         public override void Write(IReadOnlyList<Answer> answers)
         {
+            Begin();
             foreach (var (prediction, isUnsure, sortedTo) in answers)
             {
                 _json.WriteStartObject();
@@ -100,6 +115,8 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
 
         public override void End(IReadOnlyList<SkippedFile> skipped, SortingSummary? sorting)
         {
+            Begin();
+            _state = State.Ended;
             _json.WriteEndArray();
             _json.WritePropertyName("skipped");
             JsonSerializer.Serialize(_json, skipped, RunFolder.Json);
@@ -113,7 +130,19 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
             Console.Out.WriteLine();
         }
 
-        public override void Dispose() => _json.Dispose();
+        public override void Dispose()
+        {
+            // After an error the document is whole all the same, and says that answers are missing.
+            if (_state == State.Begun)
+            {
+                _json.WriteEndArray();
+                _json.WriteBoolean("incomplete", true);
+                _json.WriteEndObject();
+                Print();
+                Console.Out.WriteLine();
+            }
+            _json.Dispose();
+        }
 
         private void Print()
         {

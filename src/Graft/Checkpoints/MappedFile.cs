@@ -28,8 +28,7 @@ internal sealed class MappedFile : IDisposable
 
     public static MappedFile Open(string path)
     {
-        RegularFile.Check(path);
-        var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        var handle = RegularFile.OpenHandle(path, FileShare.Read | FileShare.Delete);
         try
         {
             return new(path, handle);

@@ -247,8 +247,7 @@ public sealed class ImageClassifier : IDisposable
         if (new FileInfo(path) is not { Exists: true, Length: > 0 }) return Predict(path);
         try
         {
-            RegularFile.Check(path);
-            var content = await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false);
+            var content = await RegularFile.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false);
             return Predict(path, () => ImageDecoder.Decode(content));
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -17,7 +17,7 @@ internal sealed class GeneratedPhotos : IDisposable
         Paths = [.. Enumerable.Range(0, count).Select(number =>
         {
             var path = Path.Combine(_folder.FullName, $"{number + 1}.jpg");
-            File.WriteAllBytes(path, JpegEncoder.Encode(Picture(number), quality: 92));
+            WholeFile.Write(path, JpegEncoder.Encode(Picture(number), quality: 92));
             return path;
         })];
     }

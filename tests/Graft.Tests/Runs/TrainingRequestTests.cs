@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Graft.Backbones;
+using Graft.Classifiers;
 using Graft.Runs;
 using Graft.Testing;
 using Graft.Training;
@@ -11,7 +12,7 @@ public class TrainingRequestTests
 {
     private static readonly (Strategy Strategy, string? Classifier)[] Ways =
     [
-        .. new[] { "softmax", "logistic", "svm", "rbf-svm", "bayes", "knn", "mean" }.Select(name => (Strategy.Features, (string?)name)),
+        .. ClassifierCatalog.Names.Prepend("softmax").Select(name => (Strategy.Features, (string?)name)),
         .. Enum.GetValues<Strategy>().Skip(1).Select(strategy => (strategy, (string?)null)),
     ];
 
