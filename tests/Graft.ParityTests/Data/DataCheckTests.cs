@@ -99,13 +99,13 @@ public sealed class DataCheckTests : IDisposable
 
         var aside = _folder.File("aside/x")[..^2];
         Directory.Delete(aside);
-        var (moved, _) = Quarantine.Move(data, Quarantine.SuspectsOf(report), aside);
+        var (moved, _) = Quarantine.Move(data, Quarantine.SuspectsOf(report), aside, TestContext.Current.CancellationToken);
         var after = DataCheck.Run(LabeledImages.Load(data, AsItIs), cancellation: TestContext.Current.CancellationToken);
         Assert.Empty(after.Duplicates);
         Assert.Empty(after.Unreadable);
         Assert.Equal(before.Count, Snapshot(data).Count + moved);
 
-        Assert.Equal((moved, 0), (Quarantine.Undo(data, aside) is var (restored, left) ? (restored, left.Count) : default));
+        Assert.Equal((moved, 0), (Quarantine.Undo(data, aside, TestContext.Current.CancellationToken) is var (restored, left) ? (restored, left.Count) : default));
         Assert.Equal(before, Snapshot(data));
     }
 

@@ -46,10 +46,10 @@ public sealed class LabelCheckTests : IDisposable
         var aside = _folder.File("aside/x")[..^2];
         Directory.Delete(aside);
         var suspects = Quarantine.SuspectsOf(report, new HashSet<SuspectKind>(Enum.GetValues<SuspectKind>()));
-        var (moved, _) = Quarantine.Move(data, suspects, aside);
+        var (moved, _) = Quarantine.Move(data, suspects, aside, TestContext.Current.CancellationToken);
         Assert.All(report.Labels!.Suspects, suspect => Assert.False(File.Exists(suspect.Image.Path)));
         Assert.Equal(before.Count, Snapshot(data).Count + moved);
-        Assert.Equal((moved, 0), (Quarantine.Undo(data, aside) is var (restored, left) ? (restored, left.Count) : default));
+        Assert.Equal((moved, 0), (Quarantine.Undo(data, aside, TestContext.Current.CancellationToken) is var (restored, left) ? (restored, left.Count) : default));
         Assert.Equal(before, Snapshot(data));
 
         // Two more draws, for which the photos need not be read again: another label is all that is new.
