@@ -34,7 +34,10 @@ public sealed record LinearDiscriminant : ClosedFormClassifier
         "lda", "linear discriminant analysis with shrinkage, good with few images of a class",
         options => new LinearDiscriminant
         {
-            Shrinkage = options.Shrinkage, ClassWeights = options.ClassWeights, Standardize = options.Standardize ?? true, Calibrate = options.Calibrate,
+            Shrinkage = options.Shrinkage,
+            ClassWeights = options.ClassWeights,
+            Standardize = options.Standardize ?? true,
+            Calibrate = options.Calibrate,
         },
         nameof(Shrinkage), nameof(ClassWeights));
 
@@ -83,7 +86,8 @@ public sealed record LinearDiscriminant : ClosedFormClassifier
         string.Create(CultureInfo.InvariantCulture, $"{Title}, shrinkage {Shrinkage:0.####}"),
         new(StringComparer.Ordinal)
         {
-            ["shrinkage"] = Shrinkage, ["class_weights"] = ClassWeights == ClassWeighting.Balanced ? "balanced" : "none",
+            ["shrinkage"] = Shrinkage,
+            ["class_weights"] = ClassWeights == ClassWeighting.Balanced ? "balanced" : "none",
         });
 
     private Tensor LogPriors(FeatureMatrix features) => tensor([.. features.Counts().Select(count =>

@@ -50,9 +50,14 @@ public sealed record LearningRateSweep(TrainingStage Stage, IReadOnlyList<Learni
     {
         get
         {
-            var lowest = Lowest.SmoothedLoss;
-            var limit = lowest + Remainder * Math.Max(0, Trials[First].SmoothedLoss - lowest);
-            return Math.Min(Trials.Skip(First).First(trial => trial.SmoothedLoss <= limit).LearningRate / 10, Steepest.LearningRate);
+            // Around each trial, since the lowest of a hundred averages is the luckiest.
+            var half = (int)(HalfWindow * Trials.Count);
+            var losses = Enumerable.Range(0, Trials.Count)
+                .Select(center => Trials.Skip(center - half).Take(Math.Min(center, half) + half + 1).Average(trial => trial.SmoothedLoss)).ToList();
+            var lowest = losses.Skip(First).Min();
+            var limit = lowest + Remainder * Math.Max(0, losses[First] - lowest);
+            var place = Enumerable.Range(First, Trials.Count - First).First(trial => losses[trial] <= limit);
+            return Math.Min(Trials[place].LearningRate / 10, Steepest.LearningRate);
         }
     }
 

@@ -23,7 +23,9 @@ public class FewPhotosTests
         var (others, truth) = (Floats(file, "x_test"), Integers(file, "y_test"));
         var classifier = new LinearDiscriminant
         {
-            Shrinkage = double.Parse(shrinkage, System.Globalization.CultureInfo.InvariantCulture), Standardize = false, Calibrate = false,
+            Shrinkage = double.Parse(shrinkage, System.Globalization.CultureInfo.InvariantCulture),
+            Standardize = false,
+            Calibrate = false,
         };
 
         var fitted = classifier.Fit(rows, labels, 10, cancellation: TestContext.Current.CancellationToken);
