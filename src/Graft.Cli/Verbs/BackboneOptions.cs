@@ -177,6 +177,10 @@ internal sealed class BackboneOptions
         if (name.Contains('+')) throw new UsageException($"The combination {name} stays frozen: name one network to train, or leave --strategy out.");
     }
 
+    /// <summary>What a run folder is called after: a network of the catalog without its source, an ONNX file without its ending.</summary>
+    public static string ShortName(string name) =>
+        IsOnnx(name) ? Path.GetFileNameWithoutExtension(name) : BackboneCatalog.Find(name).FullName.Split('.')[0];
+
     /// <summary>A value of --weights or --from, or of --backbone where it is a file, with the file's full path; other options' values as they are.</summary>
     public static string WithFullPath(string option, string value) => option switch
     {

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using Graft.Backbones;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Features;
@@ -262,7 +261,7 @@ internal sealed class FineTuningCommandOptions
         }
         var name = parsed.GetRequiredValue<string>("--backbone");
         BackboneOptions.CheckTrainable(name);
-        return BackboneCatalog.Find(name).FullName.Split('.')[0];
+        return BackboneOptions.ShortName(name);
     }
 
     private static int FindRate(
