@@ -190,11 +190,15 @@ internal static class TrainVerb
     {
         var photos = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source))) is { Length: > 0 } name ? name : "photos";
         var network = setup.Features is { } features
-            ? string.Join('+', features.Blocks.Select(block => block.Name.Split('.')[0]))
-            : setup.Model!.Backbone.Name.Split('.')[0];
+            ? string.Join('+', features.Blocks.Select(block => ShortName(block.Name)))
+            : ShortName(setup.Model!.Backbone.Name);
         var strategy = setup.Plan.Options.Strategy;
         return $"{photos}-{network}{(findsRate ? "-learning-rates" : strategy == Strategy.Features ? "" : $"-{strategy.ToString().ToLowerInvariant()}")}";
     }
+
+    /// <summary>A network of the catalog without its source, an ONNX file without its ending.</summary>
+    private static string ShortName(string network) =>
+        BackboneRequests.IsOnnx(network) ? Path.GetFileNameWithoutExtension(network) : network.Split('.')[0];
 
     /// <summary>How results are shown.</summary>
     private sealed record Presentation(bool Json, bool Page, bool Verbose);
