@@ -243,7 +243,7 @@ public sealed class FolderLayoutTests : IDisposable
                 ("cat/clip.mp4", "not an image"),
                 ("cat/readme.txt", "not an image"),
                 ("dog/empty.jpg", "empty file"),
-                ("dog/phone.HEIC", "image format not supported (.HEIC). Export it as JPEG: an iPhone saves JPEG itself with Settings > Camera > Formats > Most Compatible."),
+                ("dog/phone.HEIC", $"image format not supported (.HEIC). {Graft.Imaging.ImageDecoder.HeicRemedy}"),
                 ("stray.jpg", "lies outside the class folders"),
             ],
             images.Skipped.Select(file => (photos.Relative([file.Path])[0], file.Reason)));
