@@ -27,7 +27,6 @@ public partial class WritingTests
         ["Graft/Features/Export/FeatureTable.cs"] = "its own draft, for writers that take a path",
         ["Graft/Features/Export/NumpyArchive.cs"] = "into FeatureTable's draft",
         ["Graft/Features/Export/ParquetTable.cs"] = "into FeatureTable's draft",
-        ["Graft/Networks/NetworkDiagram.cs"] = "a new file that the user named",
         ["Graft/Runs/RunFolder.cs"] = "fixed names in a folder of its own",
         ["Graft/Runs/TensorBoardLog.cs"] = "a log that grows, in a folder of its own",
     };

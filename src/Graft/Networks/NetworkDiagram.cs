@@ -12,18 +12,22 @@ public static partial class NetworkDiagram
     /// <summary>The endings of files that <see cref="Write"/> can make, to name in a message.</summary>
     public const string Extensions = ".dot or .gv (Graphviz), .mmd or .md (Mermaid)";
 
+    /// <summary>Mermaid's own limits.</summary>
+    internal const int MermaidCharacters = 50_000, MermaidArrows = 500;
+
     /// <summary>Whether a file's ending tells how to draw: one of <see cref="Extensions"/>.</summary>
     public static bool CanWrite(string path) => FormatOf(path) is not null;
 
     /// <summary>Draws a network into a new file, in the format that its ending names.</summary>
-    /// <exception cref="GraftException">The ending is none of <see cref="Extensions"/>, or the file exists, and stays as it is.</exception>
+    /// <exception cref="GraftException">
+    /// The ending is none of <see cref="Extensions"/>, the file exists, and stays as it is, or the network is larger than Mermaid draws.
+    /// </exception>
     public static void Write(Network network, string path)
     {
         var draw = FormatOf(path) ?? throw new GraftException($"Expected a diagram file that ends with {Extensions}, found '{path}'.");
         if (File.Exists(path))
             throw new GraftException($"There is a file {path} already, and nothing is written over. Name another one, or delete it first.");
-        using var file = new StreamWriter(new FileStream(path, FileMode.CreateNew));
-        file.Write(draw(network));
+        WholeFile.Write(path, draw(network));
     }
 
     /// <summary>Graphviz's language: <c>dot -Tsvg network.dot -o network.svg</c>.</summary>
@@ -58,7 +62,19 @@ public static partial class NetworkDiagram
     }
 
     /// <summary>Mermaid's language, which GitHub and GitLab draw inside Markdown.</summary>
+    /// <exception cref="GraftException">The network is larger than what Mermaid draws without being told to allow more.</exception>
     public static string ToMermaid(Network network)
+    {
+        var text = MermaidText(network);
+        var arrows = Arrows(network).Count();
+        return text.Length <= MermaidCharacters && arrows <= MermaidArrows
+            ? text
+            : throw new GraftException(
+                $"{network.Name} has {network.Layers.Count:N0} layers and {arrows:N0} arrows between them, more than Mermaid draws ({MermaidArrows} arrows, "
+                + $"{MermaidCharacters:N0} characters). Take a .dot file, which Graphviz draws.");
+    }
+
+    private static string MermaidText(Network network)
     {
         var text = new StringBuilder("flowchart TD\n");
         var index = IndicesOf(network);
