@@ -68,20 +68,20 @@ public sealed record PretrainedWeights
     /// <summary>Weights of torchvision; the end of the file's name is the beginning of its SHA-256.</summary>
     internal static PretrainedWeights Torchvision(
         string file, double top1, double top5, Preprocessing? preprocessing = null, string tag = "imagenet_v1") => new()
-    {
-        Tag = tag,
-        File = new()
         {
-            FileName = file,
-            Url = new(TorchvisionFiles + file),
-            Hash = FileHash.Sha256Prefix(Path.GetFileNameWithoutExtension(file)[(Path.GetFileNameWithoutExtension(file).LastIndexOf('-') + 1)..]),
-        },
-        Preprocessing = preprocessing ?? Preprocessing.Torchvision(),
-        Licence = "BSD-3-Clause",
-        Classes = ClassNames.ImageNet,
-        Top1 = top1,
-        Top5 = top5,
-    };
+            Tag = tag,
+            File = new()
+            {
+                FileName = file,
+                Url = new(TorchvisionFiles + file),
+                Hash = FileHash.Sha256Prefix(Path.GetFileNameWithoutExtension(file)[(Path.GetFileNameWithoutExtension(file).LastIndexOf('-') + 1)..]),
+            },
+            Preprocessing = preprocessing ?? Preprocessing.Torchvision(),
+            Licence = "BSD-3-Clause",
+            Classes = ClassNames.ImageNet,
+            Top1 = top1,
+            Top5 = top5,
+        };
 
     /// <summary>The same where Keras publishes no hash, and ours is of a copy elsewhere.</summary>
     internal PretrainedWeights WithSecondHandHash() => this with { File = File! with { HashIsSecondHand = File.Hash is not null } };
