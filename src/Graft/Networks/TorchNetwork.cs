@@ -25,10 +25,12 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 
         // Built inside a caller's scope or inference mode, it must outlive the one and be trainable in spite of the other.
         using var mode = inference_mode(false);
-        LibtorchTuning.ReleaseStartup();
         using var storage = new ChannelsLastStorage(network);
+        var largest = network.Parameters.MaxBy(parameter => parameter.ElementCount);
         foreach (var parameter in network.Parameters)
         {
+            // As late as it helps: some systems map megabytes of code anew around each page that is touched again.
+            if (parameter == largest) LibtorchTuning.ReleaseStartup();
             var tensor = storage.Filled(parameter, weights).DetachFromDisposeScope();
             if (device != DeviceType.CPU)
                 using (var filled = tensor) tensor = filled.to(device).DetachFromDisposeScope();
