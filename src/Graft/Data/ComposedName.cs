@@ -14,8 +14,8 @@ internal static class ComposedName
     /// <summary>The primary composites of Unicode 15 (UnicodeData.txt less CompositionExclusions.txt), by their two parts.</summary>
     private static readonly Lazy<Dictionary<(int First, int Second), int>> Composites = new(() =>
     {
-        using var stream = typeof(ComposedName).Assembly.GetManifestResourceStream("Graft.Data.compositions.txt")!;
-        using var text = new StreamReader(stream);
+        using var resource = typeof(ComposedName).Assembly.GetManifestResourceStream("Graft.Data.compositions.txt")!;
+        using var text = new StreamReader(resource);
         var composites = new Dictionary<(int, int), int>();
         while (text.ReadLine()?.Split(' ') is [var first, var second, var whole]) composites.Add((Code(first), Code(second)), Code(whole));
         return composites;
