@@ -31,7 +31,7 @@ internal static class AccuracyBenchmark
         var folder = new Argument<string>("DIR") { Description = "Photos with train/ and test/ or val/ folders" };
         var networks = new Option<string[]>("--network")
         {
-            Description = "A network of the catalogue, with its weights as NAME=FILE where they are not in the store; repeat",
+            Description = "A network of the catalog, with its weights as NAME=FILE where they are not in the store; repeat",
             HelpName = "NAME[=FILE]",
             Required = true,
         };

@@ -19,7 +19,7 @@ internal static class EpochBenchmark
         var folder = new Argument<string>("DIR") { Description = "Photos, a folder per class" };
         var network = new Option<string>("--network")
         {
-            Description = "A network of the catalogue",
+            Description = "A network of the catalog",
             HelpName = "NAME",
             DefaultValueFactory = _ => "mobilenet_v2",
         };

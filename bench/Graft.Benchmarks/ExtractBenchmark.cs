@@ -21,7 +21,7 @@ internal static class ExtractBenchmark
         var folder = new Argument<string>("DIR") { Description = "Photos, a folder per class" };
         var networks = new Option<string[]>("--network")
         {
-            Description = "Networks of the catalogue",
+            Description = "Networks of the catalog",
             HelpName = "NAME",
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => ["mobilenet_v2.torchvision", "resnet50.torchvision"],

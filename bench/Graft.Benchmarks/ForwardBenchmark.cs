@@ -15,7 +15,7 @@ internal static class ForwardBenchmark
     {
         var networks = new Option<string[]>("--network")
         {
-            Description = "Networks of the catalogue",
+            Description = "Networks of the catalog",
             HelpName = "NAME",
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => Networks,

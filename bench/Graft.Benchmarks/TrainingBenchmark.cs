@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Graft.Benchmarks;
 
-/// <summary>Images a second of training steps, all layers: forward, backward, optimiser; beside it bench/peers/training.py.</summary>
+/// <summary>Images a second of training steps, all layers: forward, backward, optimizer; beside it bench/peers/training.py.</summary>
 internal static class TrainingBenchmark
 {
     private static readonly string[] Networks = ["mobilenet_v2.torchvision", "resnet50.torchvision"];
@@ -15,7 +15,7 @@ internal static class TrainingBenchmark
     {
         var networks = new Option<string[]>("--network")
         {
-            Description = "Networks of the catalogue",
+            Description = "Networks of the catalog",
             HelpName = "NAME",
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => Networks,
@@ -60,7 +60,7 @@ internal static class TrainingBenchmark
     /// <summary>Of this process so far, so that one network a process gives each one's own.</summary>
     private static double PeakMebibytes() => System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64 / (1024.0 * 1024);
 
-    /// <summary>Random weights whose batch norms do not normalise by the batch would else explode: here every scale is ½.</summary>
+    /// <summary>Random weights whose batch norms do not normalize by the batch would else explode: here every scale is ½.</summary>
     private sealed class SmallScales(IWeights weights) : IWeights
     {
         public void Read(Parameter parameter, Span<float> destination)

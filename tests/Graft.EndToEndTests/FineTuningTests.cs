@@ -169,7 +169,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     }
 
     [Fact]
-    public void Terminated_training_ends_at_its_next_step_and_can_be_gone_on_with()
+    public void Terminated_training_ends_at_its_next_step_and_can_be_resumed()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "The request to terminate is sent as a signal");
         var graft = new GraftCommand(_folder.FullName);
@@ -178,8 +178,8 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
             graft, Arguments("killed", "--strategy", "full", "--epochs", "1000", "--patience", "0"), "checkpoints/stage-1-full.safetensors",
             process => Assert.Equal(0, SendSignal(process.Id, 15)));
 
-        Assert.Equal(130, exitCode);
-        Assert.Contains("Interrupted", messages, StringComparison.Ordinal);
+        Assert.Equal(143, exitCode);
+        Assert.Contains("Interrupted. Resume it: graft train --resume", messages, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFiles(_folder.File("killed/checkpoints"), "*.partial"));
     }
 
@@ -207,6 +207,23 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         Assert.Empty(Directory.GetFiles(_folder.File("killed/checkpoints"), "*.partial"));
 
         static string[] WithoutSeconds(string file) => [.. File.ReadAllLines(file).Select(line => line[..line.LastIndexOf(',')])];
+    }
+
+    [Fact]
+    public void Killed_run_on_features_is_resumed_to_the_very_same_model()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+        string[] options = ["--backbone", "tiny", "--epochs", "3000", "--patience", "0", "--dropout", "0.3"];
+        var whole = graft.Run(Arguments("whole", options));
+        Assert.True(whole.ExitCode == 0, whole.ToString());
+
+        KillOnce(graft, Arguments("killed", options), "run.json", TimeSpan.FromMilliseconds(300));
+        KillOnce(graft, ["train", "--resume", _folder.File("killed")], "checkpoints/stage-1-head.safetensors", TimeSpan.FromMilliseconds(100));
+        Assert.False(File.Exists(_folder.File("killed/result.json")));
+        var resumed = graft.Run("train", "--resume", _folder.File("killed"));
+
+        Assert.True(resumed.ExitCode == 0, resumed.ToString());
+        Assert.Equal(File.ReadAllBytes(_folder.File("whole/model.safetensors")), File.ReadAllBytes(_folder.File("killed/model.safetensors")));
     }
 
     private void KillOnce(GraftCommand graft, string[] arguments, string waitFor, TimeSpan then) => EndOnce(graft, arguments, waitFor, process =>

@@ -16,7 +16,11 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
         var first = graft.Run("train", photos.Folder, "--out", _folder.File("first"), "--json");
         Assert.True(first.ExitCode == 0, first.ToString());
         Assert.Equal(24 + 48, Cache(first).Misses);
-        Assert.Equal(["history.csv", "model.safetensors", "predictions.csv", "report.html", "report.txt", "result.json", "run.json"],
+        Assert.Equal(
+            [
+                "accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "predictions.csv", "report.html", "report.txt", "result.json",
+                "run.json",
+            ],
             Directory.GetFiles(_folder.File("first")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(first.Output, File.ReadAllText(_folder.File("first/result.json")));
         var epochs = first.Json.GetProperty("epochs").GetProperty("trained").GetInt32();
@@ -91,7 +95,7 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
     }
 
     [Fact]
-    public void Catalogue_is_listed_and_layers_add_up_to_the_parameters()
+    public void Catalog_is_listed_and_layers_add_up_to_the_parameters()
     {
         var graft = new GraftCommand(_folder.FullName);
         var list = graft.Run("models");
@@ -125,7 +129,7 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
     }
 
     [Fact]
-    public void Catalogue_network_names_its_own_classes()
+    public void Catalog_network_names_its_own_classes()
     {
         var photo = Directory.GetFiles(Path.Combine(photos.Folder, "train/fish"))[0];
         var result = new GraftCommand(_folder.FullName).Run("predict", "graft_mobilenet_v2_050", photo, "--top", "2", "--json");

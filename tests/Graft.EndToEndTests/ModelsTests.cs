@@ -8,7 +8,7 @@ namespace Graft.EndToEndTests;
 /// <summary><c>graft models</c> and what it does with the weight store, against a web server that does not always do what it should.</summary>
 public sealed class ModelsTests : IDisposable
 {
-    /// <summary>As the catalogue has it; its content here is our own, and trusted by <c>--hash</c>.</summary>
+    /// <summary>As the catalog has it; its content here is our own, and trusted by <c>--hash</c>.</summary>
     private const string FileName = "alexnet-owt-7be5be79.pth";
 
     private const string SqueezeNet = "weights/keras/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5";

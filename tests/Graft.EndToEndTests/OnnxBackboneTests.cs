@@ -5,7 +5,7 @@ using Graft.Testing;
 
 namespace Graft.EndToEndTests;
 
-/// <summary>An ONNX file in the place of a catalogue network.</summary>
+/// <summary>An ONNX file in the place of a catalog network.</summary>
 public sealed class OnnxBackboneTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, IDisposable
 {
     private readonly TemporaryFolder _folder = new();

@@ -1,13 +1,14 @@
 using System.Diagnostics;
+using System.Reflection;
+using System.Reflection.Emit;
 using System.Runtime.CompilerServices;
-using System.Text.RegularExpressions;
 using Graft.Checkpoints;
 using Graft.Imaging;
 
 namespace Graft.Tests;
 
 /// <summary>Arrows between the folders of Graft run one way; see DESIGN.md, "Layout and direction".</summary>
-public partial class ArchitectureTests
+public class ArchitectureTests
 {
     private const string ProbeVariable = "GRAFT_TEST_PROBE_CHECKPOINT";
     private const int NothingOfTorch = 77;
@@ -16,23 +17,79 @@ public partial class ArchitectureTests
     private static readonly string[] Order =
         ["Data", "Networks", "Checkpoints", "Backbones", "Features", "Training", "Classifiers", "Evaluation", "Export", "Runs"];
 
+    /// <summary>Of every type of the assembly: what its members' signatures, local variables and instructions name.</summary>
     [Fact]
     public void Folders_name_nothing_to_their_right()
     {
-        var sources = Sources();
-        var violations = new List<string>();
-        foreach (var (folder, left) in Order.Select((folder, index) => (folder, index)))
+        var violations = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var type in typeof(Checkpoint).Assembly.GetTypes())
         {
-            var right = Order.Skip(left + 1).ToHashSet(StringComparer.Ordinal);
-            foreach (var file in Directory.EnumerateFiles(Path.Combine(sources, folder), "*.cs", SearchOption.AllDirectories))
-            {
-                violations.AddRange(FolderNamed().Matches(Code(file))
-                    .Select(match => match.Groups["folder"].Value).Where(right.Contains).Distinct()
-                    .Select(named => $"{folder}/{Path.GetFileName(file)} names {named}"));
-            }
+            if (PlaceOf(type) is not { } place) continue;
+            foreach (var named in NamedBy(type).SelectMany(Parts))
+                if (PlaceOf(named) > place) violations.Add($"{type.FullName} names {named.FullName}");
         }
 
-        Assert.Empty(violations);
+        Assert.Empty(violations.Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>The place in the order; null of a type outside of it.</summary>
+    private static int? PlaceOf(Type type) =>
+        type.Assembly == typeof(Checkpoint).Assembly && type.Namespace?.Split('.') is ["Graft", var folder, ..] && Array.IndexOf(Order, folder) is >= 0 and var place
+            ? place
+            : null;
+
+    private static IEnumerable<Type> NamedBy(Type type)
+    {
+        const BindingFlags all = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        if (type.BaseType is { } parent) yield return parent;
+        foreach (var contract in type.GetInterfaces()) yield return contract;
+        foreach (var field in type.GetFields(all)) yield return field.FieldType;
+        foreach (var method in type.GetMethods(all).Cast<MethodBase>().Concat(type.GetConstructors(all)))
+        {
+            if (method is MethodInfo { ReturnType: var returned }) yield return returned;
+            foreach (var parameter in method.GetParameters()) yield return parameter.ParameterType;
+            if (method.GetMethodBody() is not { } body) continue;
+            foreach (var local in body.LocalVariables) yield return local.LocalType;
+            foreach (var named in NamedIn(body, method)) yield return named;
+        }
+    }
+
+    private static readonly Dictionary<short, OpCode> Instructions = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
+        .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value);
+
+    /// <summary>The types that a method's instructions name: of what is called, made, read or cast.</summary>
+    private static IEnumerable<Type> NamedIn(MethodBody body, MethodBase method)
+    {
+        var code = body.GetILAsByteArray()!;
+        var (ofType, ofMethod) = (
+            method.DeclaringType!.IsGenericType ? method.DeclaringType.GetGenericArguments() : null, method.IsGenericMethod ? method.GetGenericArguments() : null);
+        for (var at = 0; at < code.Length;)
+        {
+            var instruction = code[at] == 0xFE ? Instructions[(short)(0xFE00 | code[at + 1])] : Instructions[code[at]];
+            at += instruction.Size;
+            if (instruction.OperandType is OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineType or OperandType.InlineTok)
+            {
+                var member = method.Module.ResolveMember(BitConverter.ToInt32(code, at), ofType, ofMethod);
+                if (member is Type type) yield return type;
+                else if (member?.DeclaringType is { } declaring) yield return declaring;
+            }
+            at += instruction.OperandType switch
+            {
+                OperandType.InlineNone => 0,
+                OperandType.ShortInlineBrTarget or OperandType.ShortInlineI or OperandType.ShortInlineVar => 1,
+                OperandType.InlineVar => 2,
+                OperandType.InlineI8 or OperandType.InlineR => 8,
+                OperandType.InlineSwitch => 4 + 4 * BitConverter.ToInt32(code, at),
+                _ => 4,
+            };
+        }
+    }
+
+    /// <summary>A type, what it is an array or reference of, and its type arguments.</summary>
+    private static IEnumerable<Type> Parts(Type type)
+    {
+        while (type.HasElementType) type = type.GetElementType()!;
+        return type.IsGenericType ? type.GetGenericArguments().SelectMany(Parts).Prepend(type) : [type];
     }
 
     [Fact]
@@ -92,14 +149,4 @@ public partial class ArchitectureTests
         Assert.Skip("The sources are not here.");
         return "";
     }
-
-    /// <summary>A file without its comments and the text in quotes.</summary>
-    private static string Code(string file) => CommentOrText().Replace(File.ReadAllText(file), "");
-
-    [GeneratedRegex(@"//[^\n]*|""[^""\n]*""")]
-    private static partial Regex CommentOrText();
-
-    /// <summary>A using directive, or a name qualified by its namespace: not a member of an object.</summary>
-    [GeneratedRegex(@"\bGraft\.(?<folder>[A-Z]\w*)|(?<![\w.)\]?!])(?<folder>[A-Z]\w*)\.[A-Z]")]
-    private static partial Regex FolderNamed();
 }

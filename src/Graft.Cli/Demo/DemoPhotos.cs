@@ -2,7 +2,7 @@ namespace Graft.Cli.Demo;
 
 /// <summary>
 /// The photo-like pictures of <c>graft demo</c>, drawn here: nothing is downloaded. Classes differ in outline and
-/// texture; colour, light, pose, place and camera vary alike for all of them.
+/// texture; color, light, pose, place and camera vary alike for all of them.
 /// </summary>
 internal static class DemoPhotos
 {

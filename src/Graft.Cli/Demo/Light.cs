@@ -18,16 +18,16 @@ internal sealed class Light(Random random, int sizePixels)
     {
         CastShadow(canvas, subject);
         using var relief = Relief(subject, sizePixels / 2);
-        using var modelling = new SKPaint { BlendMode = SKBlendMode.Multiply };
+        using var modeling = new SKPaint { BlendMode = SKBlendMode.Multiply };
         using var inside = new SKPaint { BlendMode = SKBlendMode.DstIn };
         canvas.SaveLayer();
         canvas.DrawImage(subject, 0, 0, SKSamplingOptions.Default);
-        canvas.DrawImage(relief, SKRect.Create(sizePixels, sizePixels), Smooth, modelling);
+        canvas.DrawImage(relief, SKRect.Create(sizePixels, sizePixels), Smooth, modeling);
         canvas.DrawImage(subject, 0, 0, SKSamplingOptions.Default, inside);
         canvas.Restore();
     }
 
-    /// <summary>The lamp's light on the puffed outline, grey; it is smooth, so a small picture of it does.</summary>
+    /// <summary>The lamp's light on the puffed outline, gray; it is smooth, so a small picture of it does.</summary>
     private SKImage Relief(SKImage subject, int reliefPixels)
     {
         using var surface = SKSurface.Create(new SKImageInfo(reliefPixels, reliefPixels));

@@ -3,7 +3,7 @@ using SkiaSharp;
 namespace Graft.Cli.Demo;
 
 /// <summary>
-/// The colours of one thing. Every class draws from the same distribution, so that colour gives no class away.
+/// The colors of one thing. Every class draws from the same distribution, so that color gives no class away.
 /// </summary>
 internal sealed record Palette(SKColor Main, SKColor Accent, SKColor Line)
 {

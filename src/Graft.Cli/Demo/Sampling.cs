@@ -3,7 +3,7 @@ namespace Graft.Cli.Demo;
 /// <summary>The few distributions the drawings are sampled from.</summary>
 internal static class Sampling
 {
-    /// <summary>The words are mixed (SplitMix64), so that neighbouring seeds share nothing visible.</summary>
+    /// <summary>The words are mixed (SplitMix64), so that neighboring seeds share nothing visible.</summary>
     public static Random Seeded(params ReadOnlySpan<int> words)
     {
         var state = 0ul;

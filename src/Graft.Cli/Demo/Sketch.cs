@@ -3,7 +3,7 @@ using SkiaSharp;
 namespace Graft.Cli.Demo;
 
 /// <summary>
-/// What a shape is drawn with: a canvas whose middle is the origin and whose half side is 1, y downwards, the colours
+/// What a shape is drawn with: a canvas whose middle is the origin and whose half side is 1, y downwards, the colors
 /// of the thing and the random numbers that make it an individual.
 /// </summary>
 internal sealed class Sketch(SKCanvas canvas, Palette palette, Random random)

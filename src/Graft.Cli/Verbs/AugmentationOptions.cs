@@ -20,14 +20,14 @@ internal sealed class AugmentationOptions
     private readonly Option<double?> _crop = new("--crop") { Description = "The smallest share of the area that a random crop keeps", HelpName = "SHARE" };
     private readonly Option<double?> _brightness = new("--brightness") { Description = "The largest change of brightness", HelpName = "SHARE" };
     private readonly Option<double?> _contrast = new("--contrast") { Description = "The largest change of contrast", HelpName = "SHARE" };
-    private readonly Option<double?> _colour = new("--colour", "--color") { Description = "The largest change of saturation", HelpName = "SHARE" };
+    private readonly Option<double?> _color = new("--color", "--colour") { Description = "The largest change of saturation", HelpName = "SHARE" };
     private readonly Option<double?> _cutout = new("--cutout") { Description = "The side of a square that is covered, as a share", HelpName = "SHARE" };
     private readonly Option<FillRule?> _fill = new("--fill") { Description = "What stands beyond the edge: reflect, edge or black", HelpName = "RULE" };
 
     public AugmentationOptions() => _preset.AcceptOnlyFromAmong([.. Augmentation.Names]);
 
     public IEnumerable<Option> All =>
-        [_preset, _flip, _verticalFlip, _rotation, _shift, _zoom, _crop, _brightness, _contrast, _colour, _cutout, _fill];
+        [_preset, _flip, _verticalFlip, _rotation, _shift, _zoom, _crop, _brightness, _contrast, _color, _cutout, _fill];
 
     public void AddTo(Command command)
     {
@@ -48,7 +48,7 @@ internal sealed class AugmentationOptions
             SmallestCrop = parsed.GetValue(_crop) ?? preset.SmallestCrop,
             Brightness = parsed.GetValue(_brightness) ?? preset.Brightness,
             Contrast = parsed.GetValue(_contrast) ?? preset.Contrast,
-            Colour = parsed.GetValue(_colour) ?? preset.Colour,
+            Color = parsed.GetValue(_color) ?? preset.Color,
             Cutout = parsed.GetValue(_cutout) ?? preset.Cutout,
             Fill = parsed.GetValue(_fill) ?? preset.Fill,
         };

@@ -12,7 +12,7 @@ namespace Graft.Cli.Verbs;
 internal sealed class BackboneOptions(string? description = null)
 {
     /// <summary>The argument that names what <see cref="Open"/> opens.</summary>
-    public static Argument<string> Model() => new("MODEL") { Description = "A trained model, a run folder, or a network of the catalogue" };
+    public static Argument<string> Model() => new("MODEL") { Description = "A trained model, a run folder, or a network of the catalog" };
 
     private readonly Option<string?> _names = new("--backbone")
     {
@@ -156,13 +156,13 @@ internal sealed class BackboneOptions(string? description = null)
         }
     }
 
-    /// <summary>A trained model (a file or a run folder), or a catalogue network with its original head.</summary>
+    /// <summary>A trained model (a file or a run folder), or a catalog network with its original head.</summary>
     public ImageClassifier Open(string model, ParseResult parsed, CancellationToken cancellation)
     {
         if (Path.Exists(model))
         {
             if (FirstGiven(parsed) is { } stray)
-                throw new UsageException($"{stray} is for networks of the catalogue. {model} is a trained model, which knows it all: leave {stray} out.");
+                throw new UsageException($"{stray} is for networks of the catalog. {model} is a trained model, which knows it all: leave {stray} out.");
             try
             {
                 return ImageClassifier.Open(model);

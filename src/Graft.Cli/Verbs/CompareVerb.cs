@@ -38,13 +38,13 @@ internal static class CompareVerb
         {
             comparison.Split == PredictionTable.Test ? "On the test images:" : "On the validation images:",
             Terminal.Table(
-                ["run", "images", "accuracy", "95 of 100", "macro F1", "95 of 100", "log loss", "seconds"],
+                ["run", "images", "accuracy", "95 % CI", "macro F1", "95 % CI", "log loss", "seconds"],
                 [false, true, true, true, true, true, true, true],
                 comparison.Results.Select((result, index) => new[]
                 {
                     comparison.Names[index], Number($"{result.Count:N0}"), Number($"{100 * result.Accuracy:0.0} %"),
-                    Number($"{100 * result.AccuracyInterval.Low:0.0} to {100 * result.AccuracyInterval.High:0.0}"), Number($"{result.MacroF1:0.000}"),
-                    Number($"{result.MacroF1Interval.Low:0.000} to {result.MacroF1Interval.High:0.000}"), Number($"{result.Loss:0.000}"),
+                    Number($"{100 * result.AccuracyInterval.Low:0.0}–{100 * result.AccuracyInterval.High:0.0}"), Number($"{result.MacroF1:0.000}"),
+                    Number($"{result.MacroF1Interval.Low:0.000}–{result.MacroF1Interval.High:0.000}"), Number($"{result.Loss:0.000}"),
                     Number($"{comparison.Runs[index].Result.Seconds.Total:0.0}"),
                 })),
             string.Join('\n', comparison.Pairs.Select(pair => pair.Verdict)),

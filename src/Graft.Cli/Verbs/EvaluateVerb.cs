@@ -18,7 +18,7 @@ internal static class EvaluateVerb
         var json = Terminal.Json();
         var command = new Verb(
             "evaluate",
-            "Measure a model on labelled photos: on their test/ folder if they have one, else on all of them.",
+            "Measure a model on labeled photos: on their test/ folder if they have one, else on all of them.",
             "graft evaluate runs/flowers-mobilenet_v2 new-flowers") { model, data, output, json };
         pretrained.AddTo(command);
         tables.AddTo(command);

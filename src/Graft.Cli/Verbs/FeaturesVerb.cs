@@ -30,7 +30,7 @@ internal static class FeaturesVerb
         var json = Terminal.Json();
         var command = new Verb(
             "features",
-            "Write the features of labelled photos, with paths, labels and split, to a file for other programs.",
+            "Write the features of labeled photos, with paths, labels and split, to a file for other programs.",
             "graft features flowers --backbone mobilenet_v2 --out flowers.npz",
             "graft features flowers --backbone vgg16 --layer block4_pool --pool max --out flowers.parquet",
             "graft features flowers --backbone alexnet+vgg16 --out flowers.npz") { data, output };

@@ -47,7 +47,7 @@ internal static class ModelsStoreVerbs
                 ? PublishedFileOf(network)
                 : WeightStore.Identify(source, PublishedFiles())
                   ?? throw new GraftException(
-                      $"{source} is none of the published files of the catalogue, by hash or by name. Name its network with --name, "
+                      $"{source} is none of the published files of the catalog, by hash or by name. Name its network with --name, "
                       + "or use it in place: graft train DIR --backbone NAME --weights FILE.");
             Pin(parsed, file);
             var isFirst = WeightStore.Default.HashOf(file) is null;

@@ -57,7 +57,7 @@ internal static class ModelsVerb
             Parameters = entry.PublishedParameters,
             LayerTable.Of(network).MultiplyAdds,
             entry.Weights[0].Top1,
-            entry.Weights[0].Licence,
+            entry.Weights[0].License,
             File = entry.Weights[0].File?.FileName,
             Url = entry.Weights[0].File?.Url,
             Here = IsHere(entry),

@@ -18,7 +18,7 @@ internal static class ReportVerb
         var defaults = new RunReportOptions();
         var wrong = new Option<int>("--misclassified")
         {
-            Description = "How many photos to show that were named wrongly, the surest errors first",
+            Description = "How many photos to show that were misclassified, the surest errors first",
             HelpName = "COUNT",
             DefaultValueFactory = _ => defaults.Misclassified,
         };

@@ -24,7 +24,7 @@ internal sealed class RequestOptions
         command.Add(_recipe);
     }
 
-    /// <summary>The heading of an option in help; null of one that is none of a request's.</summary>
+    /// <summary>The heading of an option in help; null of an option that is not a request's.</summary>
     public string? HeadingOf(Option option) => _options.FirstOrDefault(entry => entry.Option == option) is ({ Declared: var declared }, _)
         ? declared.IsBasic ? "Options" : declared.Group.ToString()
         : null;

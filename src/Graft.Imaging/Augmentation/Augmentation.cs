@@ -23,7 +23,7 @@ public enum FillRule
 
 /// <summary>
 /// How training pictures are varied, so that a network cannot learn them by heart. Applied to a picture of the network's input size,
-/// before normalisation: flipped, cropped, zoomed, turned and shifted in one resampling (bilinear), then brightness, contrast and colour, then
+/// before normalization: flipped, cropped, zoomed, turned and shifted in one resampling (bilinear), then brightness, contrast and color, then
 /// a square cut out. Every number is drawn from (seed, picture, view) alone: the same on every machine and for any number of threads. An
 /// immutable record; as JSON (<see cref="ToJson"/>) it identifies what it does.
 /// </summary>
@@ -40,7 +40,7 @@ public sealed record Augmentation
     /// <summary>Mirrored, shifted and zoomed a little: safe for nearly all photographs.</summary>
     public static Augmentation Light { get; } = new() { HorizontalFlip = true, Shift = 0.05, Zoom = 0.1 };
 
-    /// <summary>The classic recipes' set, with light and colour.</summary>
+    /// <summary>The classic recipes' set, with light and color.</summary>
     public static Augmentation Medium { get; } = new()
     {
         HorizontalFlip = true,
@@ -49,7 +49,7 @@ public sealed record Augmentation
         Zoom = 0.2,
         Brightness = 0.2,
         Contrast = 0.2,
-        Colour = 0.2,
+        Color = 0.2,
     };
 
     /// <summary>For few photographs and many epochs: crops down to 35 % of the area, turns, strong light, a part cut out.</summary>
@@ -61,7 +61,7 @@ public sealed record Augmentation
         Shift = 0.1,
         Brightness = 0.4,
         Contrast = 0.4,
-        Colour = 0.4,
+        Color = 0.4,
         Cutout = 0.3,
     };
 
@@ -96,16 +96,16 @@ public sealed record Augmentation
     [JsonPropertyName("brightness")]
     public double Brightness { get; init; }
 
-    /// <summary>Distances from the picture's mean grey are multiplied by a factor from 1 - this to 1 + this; 0 to 1. Default 0.</summary>
+    /// <summary>Distances from the picture's mean gray are multiplied by a factor from 1 - this to 1 + this; 0 to 1. Default 0.</summary>
     [JsonPropertyName("contrast")]
     public double Contrast { get; init; }
 
-    /// <summary>Distances of a pixel's samples from its grey are multiplied by a factor from 1 - this to 1 + this; 0 to 1. Default 0.</summary>
+    /// <summary>Distances of a pixel's samples from its gray are multiplied by a factor from 1 - this to 1 + this; 0 to 1. Default 0.</summary>
     [JsonPropertyName("colour")]
-    public double Colour { get; init; }
+    public double Color { get; init; }
 
     /// <summary>
-    /// The side of a square that the picture's mean colour covers, as a share of the shorter side, 0 to 1; its centre is anywhere in the
+    /// The side of a square that the picture's mean color covers, as a share of the shorter side, 0 to 1; its center is anywhere in the
     /// picture (DeVries and Taylor 2017, arXiv:1708.04552). Default 0.
     /// </summary>
     [JsonPropertyName("cutout")]
@@ -145,7 +145,7 @@ public sealed record Augmentation
         if (view == 0 || IsNone) return image;
         var draws = new ViewDraws(seed, picture, view);
         var result = Resample(image, draws);
-        if (Brightness > 0 || Contrast > 0 || Colour > 0) Recolour(result, draws);
+        if (Brightness > 0 || Contrast > 0 || Color > 0) Recolor(result, draws);
         if (Cutout > 0) CutOut(result, draws);
         return result;
     }
@@ -164,7 +164,7 @@ public sealed record Augmentation
         Expect(SmallestCrop, SmallestCrop is > 0 and <= 1, "a smallest crop above 0, up to 1 of the area");
         Expect(Brightness, Brightness is >= 0 and <= 1, "a change of brightness from 0 to 1");
         Expect(Contrast, Contrast is >= 0 and <= 1, "a change of contrast from 0 to 1");
-        Expect(Colour, Colour is >= 0 and <= 1, "a change of colour from 0 to 1");
+        Expect(Color, Color is >= 0 and <= 1, "a change of color from 0 to 1");
         Expect(Cutout, Cutout is >= 0 and <= 1, "a cutout from 0 to 1 of the shorter side");
         return problems;
     }
@@ -238,25 +238,25 @@ public sealed record Augmentation
         }
     }
 
-    private void Recolour(RgbImage image, ViewDraws draws)
+    private void Recolor(RgbImage image, ViewDraws draws)
     {
         var brightness = 1 + Brightness * draws.Symmetric(Draw.Brightness);
         var contrast = 1 + Contrast * draws.Symmetric(Draw.Contrast);
-        var colour = (float)(1 + Colour * draws.Symmetric(Draw.Colour));
+        var color = (float)(1 + Color * draws.Symmetric(Draw.Color));
         var pixels = image.Pixels;
         var sum = 0L;
         for (var i = 0; i < pixels.Length; i += 3) sum += 299 * pixels[i] + 587 * pixels[i + 1] + 114 * pixels[i + 2];
         var mean = brightness * sum / (1000.0 * (pixels.Length / 3));
-        // The same line for every sample, so by table; distances from a pixel's own grey after it.
+        // The same line for every sample, so by table; distances from a pixel's own gray after it.
         Span<float> lit = stackalloc float[256];
         for (var sample = 0; sample < 256; sample++) lit[sample] = (float)(mean + contrast * (brightness * sample - mean));
         for (var i = 0; i < pixels.Length; i += 3)
         {
             var (red, green, blue) = (lit[pixels[i]], lit[pixels[i + 1]], lit[pixels[i + 2]]);
-            var grey = 0.299f * red + 0.587f * green + 0.114f * blue;
-            pixels[i] = Sample(grey + colour * (red - grey));
-            pixels[i + 1] = Sample(grey + colour * (green - grey));
-            pixels[i + 2] = Sample(grey + colour * (blue - grey));
+            var gray = 0.299f * red + 0.587f * green + 0.114f * blue;
+            pixels[i] = Sample(gray + color * (red - gray));
+            pixels[i + 1] = Sample(gray + color * (green - gray));
+            pixels[i + 2] = Sample(gray + color * (blue - gray));
         }
 
         static byte Sample(float value) => (byte)(Math.Clamp(value, 0, 255) + 0.5f);

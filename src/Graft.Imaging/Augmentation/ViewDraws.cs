@@ -15,7 +15,7 @@ internal enum Draw
     CropY,
     Brightness,
     Contrast,
-    Colour,
+    Color,
     CutoutX,
     CutoutY,
 }

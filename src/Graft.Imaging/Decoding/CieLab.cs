@@ -8,7 +8,7 @@ internal static class CieLab
     /// <param name="l">0 to 255 for L* of 0 to 100.</param>
     /// <param name="a">a* itself.</param>
     /// <param name="b">b* itself.</param>
-    /// <param name="rgb">Receives three samples; colours outside sRGB are clipped.</param>
+    /// <param name="rgb">Receives three samples; colors outside sRGB are clipped.</param>
     public static void ToRgb(byte l, sbyte a, sbyte b, Span<byte> rgb)
     {
         var fy = (l * 100 / 255.0 + 16) / 116;

@@ -4,7 +4,7 @@ namespace Graft.Imaging;
 
 /// <summary>
 /// The first page of a TIFF: LibTiff.NET unpacks strips and tiles, this class makes RGB of their samples, because
-/// libtiff's own RGBA reader multiplies colours by alpha and knows neither floats nor 32-bit integers.
+/// libtiff's own RGBA reader multiplies colors by alpha and knows neither floats nor 32-bit integers.
 /// </summary>
 internal static class TiffDecoder
 {

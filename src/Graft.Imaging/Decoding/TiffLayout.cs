@@ -53,8 +53,8 @@ internal sealed record TiffLayout
         _ => 0,
     });
 
-    /// <summary>Samples that make the colour; further ones are alpha or unknown and are dropped.</summary>
-    public int ColourSamples => Photometric switch
+    /// <summary>Samples that make the color; further ones are alpha or unknown and are dropped.</summary>
+    public int ColorSamples => Photometric switch
     {
         Photometric.RGB or Photometric.YCBCR or Photometric.CIELAB => 3,
         Photometric.SEPARATED => 4,
@@ -100,7 +100,7 @@ internal sealed record TiffLayout
     private void Check(DecodingOptions options)
     {
         options.CheckPixels(BlockWidth, BlockHeight);
-        if (Samples is < 1 or > 32 || Samples < ColourSamples)
+        if (Samples is < 1 or > 32 || Samples < ColorSamples)
             throw Unusual($"{Samples} samples a pixel");
         if (Bits is not (> 0 and <= 16 or 32 or 64)
             || (Bits > 16 && Photometric is not (Photometric.MINISBLACK or Photometric.RGB)))
@@ -112,11 +112,11 @@ internal sealed record TiffLayout
         if (Format is not (SampleFormat.UINT or SampleFormat.INT or SampleFormat.IEEEFP or SampleFormat.VOID))
             throw Unusual($"{Format} samples");
         if (Photometric is Photometric.PALETTE && Bits > 8) throw Unusual($"a palette of {Bits} bits");
-        if (Photometric is Photometric.CIELAB && Bits != 8) throw Unusual($"{Bits}-bit Lab colours");
+        if (Photometric is Photometric.CIELAB && Bits != 8) throw Unusual($"{Bits}-bit Lab colors");
         if (Photometric is not (Photometric.MINISBLACK or Photometric.MINISWHITE or Photometric.RGB
             or Photometric.PALETTE or Photometric.SEPARATED or Photometric.CIELAB))
         {
-            throw Unusual($"{Photometric} colours");
+            throw Unusual($"{Photometric} colors");
         }
         if (Compression == WebP && (Photometric != Photometric.RGB || Samples != 3 || Bits != 8 || Separate))
             throw Unusual("WebP with other than three 8-bit samples");

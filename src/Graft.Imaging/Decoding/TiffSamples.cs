@@ -34,10 +34,10 @@ internal sealed class TiffSamples
                 Widen(planes[plane].AsSpan(offset, _layout.RowBytes), pixels, _samples.AsSpan(plane), samples);
         }
         if (_layout is { Photometric: Photometric.RGB, Samples: 3 }) _samples.AsSpan(0, rgb.Length).CopyTo(rgb);
-        else for (var x = 0; x < pixels; x++) Colour(_samples.AsSpan(x * samples, samples), rgb.Slice(x * 3, 3));
+        else for (var x = 0; x < pixels; x++) Color(_samples.AsSpan(x * samples, samples), rgb.Slice(x * 3, 3));
     }
 
-    private void Colour(ReadOnlySpan<byte> from, Span<byte> to)
+    private void Color(ReadOnlySpan<byte> from, Span<byte> to)
     {
         switch (_layout.Photometric)
         {
@@ -62,9 +62,9 @@ internal sealed class TiffSamples
         }
     }
 
-    private static void Divide(Span<byte> colour, int alpha)
+    private static void Divide(Span<byte> color, int alpha)
     {
-        foreach (ref var sample in colour) sample = (byte)Math.Min(255 * sample / alpha, 255);
+        foreach (ref var sample in color) sample = (byte)Math.Min(255 * sample / alpha, 255);
     }
 
     /// <summary>
@@ -121,16 +121,16 @@ internal sealed class TiffSamples
     }
 
     /// <summary>
-    /// [colours, 3]; 16-bit entries, except of writers that stored 8 bits, which libtiff and Pillow mend too.
+    /// [colors, 3]; 16-bit entries, except of writers that stored 8 bits, which libtiff and Pillow mend too.
     /// </summary>
-    private static byte[] Palette(Tiff tiff, int colours)
+    private static byte[] Palette(Tiff tiff, int colors)
     {
         var map = tiff.GetField(TiffTag.COLORMAP)
             ?? throw new UnreadableImageException("damaged TIFF: its palette is missing");
         var channels = new[] { map[0].ToUShortArray(), map[1].ToUShortArray(), map[2].ToUShortArray() };
         var deep = channels.Any(channel => channel.Any(value => value > 255));
         var palette = new byte[256 * 3];
-        for (var i = 0; i < colours; i++)
+        for (var i = 0; i < colors; i++)
         {
             for (var channel = 0; channel < 3; channel++)
                 palette[i * 3 + channel] = (byte)(deep ? channels[channel][i] >> 8 : channels[channel][i]);

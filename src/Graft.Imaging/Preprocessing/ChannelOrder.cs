@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Graft.Imaging;
 
-/// <summary>The order in which a network takes the colour planes.</summary>
+/// <summary>The order in which a network takes the color planes.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<ChannelOrder>))]
 public enum ChannelOrder
 {

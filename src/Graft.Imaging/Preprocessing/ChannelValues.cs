@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace Graft.Imaging;
 
 /// <summary>
-/// A number for each colour plane, in the network's <see cref="ChannelOrder"/>; in JSON an array of three.
+/// A number for each color plane, in the network's <see cref="ChannelOrder"/>; in JSON an array of three.
 /// </summary>
 [JsonConverter(typeof(ChannelValuesConverter))]
 public readonly record struct ChannelValues(double First, double Second, double Third)

@@ -44,7 +44,7 @@ public sealed record Preprocessing : IJsonOnDeserialized
     public int InputLength => checked(3 * InputHeight * InputWidth);
 
     /// <summary>
-    /// Keras's mode 'tf', samples from -1 to 1: MobileNet, Inception, Xception. Nearest neighbour unless told
+    /// Keras's mode 'tf', samples from -1 to 1: MobileNet, Inception, Xception. Nearest neighbor unless told
     /// otherwise, as in Keras's <c>load_img</c>; networks whose accuracy was measured with another interpolation should
     /// name it.
     /// </summary>
@@ -53,7 +53,7 @@ public sealed record Preprocessing : IJsonOnDeserialized
 
     /// <summary>
     /// Keras's mode 'caffe', blue, green, red samples from 0 to 255 less ImageNet's mean: VGG, ResNet v1. Nearest
-    /// neighbour unless told otherwise, as in Keras's <c>load_img</c>.
+    /// neighbor unless told otherwise, as in Keras's <c>load_img</c>.
     /// </summary>
     public static Preprocessing KerasCaffe(int size = 224, Interpolation interpolation = Interpolation.Nearest) =>
         Stretched(size, interpolation) with
@@ -64,14 +64,14 @@ public sealed record Preprocessing : IJsonOnDeserialized
         };
 
     /// <summary>
-    /// Keras's mode 'torch', samples from 0 to 1 less ImageNet's mean over its deviation: DenseNet. Nearest neighbour
+    /// Keras's mode 'torch', samples from 0 to 1 less ImageNet's mean over its deviation: DenseNet. Nearest neighbor
     /// unless told otherwise, as in Keras's <c>load_img</c>.
     /// </summary>
     public static Preprocessing KerasTorch(int size = 224, Interpolation interpolation = Interpolation.Nearest) =>
         Stretched(size, interpolation) with { Mean = ImageNetMean, StandardDeviation = ImageNetDeviation };
 
     /// <summary>
-    /// torchvision's evaluation transform: shorter side to <paramref name="resize"/>, centre crop, then as
+    /// torchvision's evaluation transform: shorter side to <paramref name="resize"/>, center crop, then as
     /// <see cref="KerasTorch"/>.
     /// </summary>
     public static Preprocessing Torchvision(

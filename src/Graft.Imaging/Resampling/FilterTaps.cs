@@ -2,7 +2,7 @@ namespace Graft.Imaging;
 
 /// <summary>
 /// The weights that make each target pixel out of a run of source pixels along one axis, as Pillow computes them
-/// (src/libImaging/Resample.c): a window widened by the scale when shrinking, normalised in double precision, then
+/// (src/libImaging/Resample.c): a window widened by the scale when shrinking, normalized in double precision, then
 /// rounded to fixed point.
 /// </summary>
 internal sealed class FilterTaps
@@ -30,13 +30,13 @@ internal sealed class FilterTaps
         var weights = new double[_stride];
         for (var i = 0; i < count; i++)
         {
-            var centre = (first + i + 0.5) * scale;
-            var start = Math.Max((int)(centre - radius + 0.5), 0);
-            var taps = Math.Min((int)(centre + radius + 0.5), source) - start;
+            var center = (first + i + 0.5) * scale;
+            var start = Math.Max((int)(center - radius + 0.5), 0);
+            var taps = Math.Min((int)(center + radius + 0.5), source) - start;
             var sum = 0.0;
             for (var k = 0; k < taps; k++)
             {
-                var distance = Math.Abs((k + start - centre + 0.5) * (1 / widening));
+                var distance = Math.Abs((k + start - center + 0.5) * (1 / widening));
                 sum += weights[k] = interpolation == Interpolation.Bicubic ? Cubic(distance) : Triangle(distance);
             }
             for (var k = 0; k < taps; k++)

@@ -119,10 +119,10 @@ public static class Resampler
                 var wide = Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(samples).AsByte()));
                 sum += wide.AsInt32() * Vector128.Create(weights[k]);
             }
-            var colour = Clip(sum);
-            target[x * 3 + 2] = (byte)colour[2];
-            target[x * 3 + 1] = (byte)colour[1];
-            target[x * 3] = (byte)colour[0];
+            var color = Clip(sum);
+            target[x * 3 + 2] = (byte)color[2];
+            target[x * 3 + 1] = (byte)color[1];
+            target[x * 3] = (byte)color[0];
         }
     }
 

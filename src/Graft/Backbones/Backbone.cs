@@ -41,7 +41,7 @@ public sealed class Backbone : IDisposable
     /// <summary>SHA-256 over the layers and the values of all their weights, see <see cref="WeightsExtensions.Fingerprint"/>; computed once.</summary>
     public string Fingerprint => _fingerprint.Value;
 
-    /// <summary>The catalogue's full name: <c>mobilenet_v2.torchvision</c>.</summary>
+    /// <summary>The catalog's full name: <c>mobilenet_v2.torchvision</c>.</summary>
     public string Name { get; }
 
     public Network Network { get; }
@@ -61,7 +61,7 @@ public sealed class Backbone : IDisposable
     /// kept in the weight store for the next time.
     /// </summary>
     /// <param name="name">A name of <see cref="BackboneCatalog"/>, such as <c>mobilenet_v2</c>.</param>
-    /// <param name="preprocessing">How the network was fed, if otherwise than the catalogue says.</param>
+    /// <param name="preprocessing">How the network was fed, if otherwise than the catalog says.</param>
     /// <param name="upTo">A layer or block to cut after. Null for the whole network.</param>
     /// <param name="progress">Told how far the download is; called on the thread that downloads.</param>
     /// <param name="store">Where weights are kept; null for <see cref="WeightStore.Default"/>.</param>
@@ -77,12 +77,12 @@ public sealed class Backbone : IDisposable
     }
 
     /// <summary>
-    /// Loads a network of the catalogue with pretrained weights: from <paramref name="weightsFile"/> if given, else those
+    /// Loads a network of the catalog with pretrained weights: from <paramref name="weightsFile"/> if given, else those
     /// that are part of Graft or in the weight store. A file without the classification head gives the network without it.
     /// </summary>
     /// <param name="name">A name of <see cref="BackboneCatalog"/>.</param>
     /// <param name="weightsFile">A .safetensors, .pth, .keras or Keras .h5 file saved from this very network, or <c>FILE#PART</c>, see <see cref="WeightsFile"/>.</param>
-    /// <param name="preprocessing">How the file's network was fed, if otherwise than the catalogue says.</param>
+    /// <param name="preprocessing">How the file's network was fed, if otherwise than the catalog says.</param>
     /// <param name="upTo">A layer or block to cut after: the file need hold no more than that. Null for the whole network.</param>
     /// <exception cref="GraftException">No such name, no weights on this machine, or a file that does not fit.</exception>
     public static Backbone Load(
@@ -143,7 +143,7 @@ public sealed class Backbone : IDisposable
     private static IReadOnlyList<string>? NumberedClasses(Network whole) =>
         whole.OutputShape.IsVector ? [.. Enumerable.Range(0, whole.OutputShape.ElementCount).Select(number => $"class {number}")] : null;
 
-    /// <summary>What a file that does not fit is good for: a part of the network, or another network of the catalogue; null if nothing is found.</summary>
+    /// <summary>What a file that does not fit is good for: a part of the network, or another network of the catalog; null if nothing is found.</summary>
     private static string? Remedy(Checkpoint file, BackboneDefinition definition, CheckpointMismatchException mismatch, string? upTo)
     {
         const double Alike = 0.9;

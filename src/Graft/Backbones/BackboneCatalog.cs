@@ -94,7 +94,7 @@ public static class BackboneCatalog
     }
 }
 
-/// <summary>A name that is not in the catalogue.</summary>
+/// <summary>A name that is not in the catalog.</summary>
 public sealed class UnknownBackboneException(string name) : GraftException(
     $"There is no backbone '{name}'. {Suggestion(name)}`graft models` lists them all.")
 {

@@ -13,7 +13,7 @@ public static class BackboneSource
     public const string Graft = "graft";
 }
 
-/// <summary>An entry of the catalogue: a network's description and its pretrained files.</summary>
+/// <summary>An entry of the catalog: a network's description and its pretrained files.</summary>
 public sealed record BackboneDefinition
 {
     /// <summary>The field's name for the network, width in hundredths: <c>mobilenet_v1_075</c>.</summary>

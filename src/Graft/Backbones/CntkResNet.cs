@@ -87,7 +87,7 @@ public static class CntkResNet
                     // The package subtracts a mean image (ResNetPreprocess.onnx), whose channel means are 103.06, 115.90 and 123.15. Neither that image
                     // nor those means change the accuracy of what is trained on the features: ImageNet's usual means do.
                     Preprocessing = Preprocessing.KerasCaffe(224, Interpolation.Bilinear),
-                    Licence = "MIT",
+                    License = "MIT",
                 },
             ],
         },

@@ -30,7 +30,7 @@ public static class EmbeddedBackbone
                 Tag = "tiny_imagenet",
                 Preprocessing = Preprocessing.KerasTorch(128, Interpolation.Bilinear),
                 Classes = [.. ClassNames.Lines($"{Name}.classes.txt").Select(line => line.Split('\t')[1])],
-                Licence = "MIT",
+                License = "MIT",
             },
         ],
     };

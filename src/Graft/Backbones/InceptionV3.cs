@@ -206,10 +206,10 @@ public static class InceptionV3
             [
                 PretrainedWeights.Keras(
                     "inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels.h5", FileHash.Md5("9a0d58056eeedaa3f26cb7ebd46da564"),
-                    Preprocessing.KerasTf(299, Interpolation.Bilinear), 96_112_376, top1: 77.9, top5: 93.7) with { Licence = "MIT" },
+                    Preprocessing.KerasTf(299, Interpolation.Bilinear), 96_112_376, top1: 77.9, top5: 93.7) with { License = "MIT" },
                 PretrainedWeights.KerasNoTop(
                     "inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5", FileHash.Md5("bcbd6486424b2319ff4ef7d526e38f63"),
-                    Preprocessing.KerasTf(299, Interpolation.Bilinear), 87_910_968) with { Licence = "MIT" },
+                    Preprocessing.KerasTf(299, Interpolation.Bilinear), 87_910_968) with { License = "MIT" },
             ],
         },
         new()
@@ -233,7 +233,7 @@ public static class InceptionV3
 
     /// <summary>
     /// Samples from -1 to 1, as the weights came from TensorFlow. torchvision's <c>transform_input</c> makes the same of samples
-    /// normalised with ImageNet's mean and deviation.
+    /// normalized with ImageNet's mean and deviation.
     /// </summary>
     private static Preprocessing HalfMean(Interpolation interpolation, int resize) => Preprocessing.Torchvision(299, resize, interpolation) with
     {

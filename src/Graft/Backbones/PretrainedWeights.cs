@@ -5,7 +5,7 @@ using Graft.Imaging;
 namespace Graft.Backbones;
 
 /// <summary>
-/// A pretrained file and everything needed to use it rightly: how to feed it, what its outputs are called, and what it reached.
+/// A pretrained file and everything needed to use it correctly: how to feed it, what its outputs are called, and what it reached.
 /// </summary>
 public sealed record PretrainedWeights
 {
@@ -33,7 +33,7 @@ public sealed record PretrainedWeights
     /// <summary>How a photo becomes the network's input.</summary>
     public required Preprocessing Preprocessing { get; init; }
 
-    public required string Licence { get; init; }
+    public required string License { get; init; }
 
     /// <summary>How the file names, packs or splits the network's tensors; null where it does as the network's description.</summary>
     public KeyMap? Keys { get; init; }
@@ -55,7 +55,7 @@ public sealed record PretrainedWeights
             Tag = tag,
             File = new() { FileName = path[(path.LastIndexOf('/') + 1)..], Url = new(KerasFiles + path), Bytes = bytes, Hash = hash },
             Preprocessing = preprocessing,
-            Licence = "Apache-2.0",
+            License = "Apache-2.0",
             Classes = ClassNames.ImageNet,
             Top1 = top1,
             Top5 = top5,
@@ -77,7 +77,7 @@ public sealed record PretrainedWeights
                 Hash = FileHash.Sha256Prefix(Path.GetFileNameWithoutExtension(file)[(Path.GetFileNameWithoutExtension(file).LastIndexOf('-') + 1)..]),
             },
             Preprocessing = preprocessing ?? Preprocessing.Torchvision(),
-            Licence = "BSD-3-Clause",
+            License = "BSD-3-Clause",
             Classes = ClassNames.ImageNet,
             Top1 = top1,
             Top5 = top5,
@@ -98,7 +98,7 @@ public sealed record PretrainedWeights
             HashIsSecondHand = true,
         },
         Preprocessing = preprocessing,
-        Licence = "Apache-2.0",
+        License = "Apache-2.0",
         Classes = top1 is null ? null : ClassNames.ImageNet,
         Top1 = top1,
     };

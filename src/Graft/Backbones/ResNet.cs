@@ -254,9 +254,9 @@ public static class ResNet
             Weights =
             [
                 PretrainedWeights.Keras(
-                    $"resnet/{name}_weights_tf_dim_ordering_tf_kernels.h5", FileHash.Md5(whole.Md5), preprocessing, whole.Bytes, top1, top5) with { Licence = "MIT" },
+                    $"resnet/{name}_weights_tf_dim_ordering_tf_kernels.h5", FileHash.Md5(whole.Md5), preprocessing, whole.Bytes, top1, top5) with { License = "MIT" },
                 PretrainedWeights.KerasNoTop(
-                    $"resnet/{name}_weights_tf_dim_ordering_tf_kernels_notop.h5", FileHash.Md5(noTop.Md5), preprocessing, noTop.Bytes) with { Licence = "MIT" },
+                    $"resnet/{name}_weights_tf_dim_ordering_tf_kernels_notop.h5", FileHash.Md5(noTop.Md5), preprocessing, noTop.Bytes) with { License = "MIT" },
             ],
         };
 

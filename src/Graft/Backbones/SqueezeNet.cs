@@ -100,7 +100,7 @@ public static class SqueezeNet
                         Hash = FileHash.Sha256("2d935d8c102ad1232484a77da8e6fbdf3ff4ab608974a0d8b6283115ffff204f"),
                     },
                     Preprocessing = Preprocessing.KerasCaffe(227, Interpolation.Bilinear),
-                    Licence = "MIT",
+                    License = "MIT",
                 },
             ],
         },

@@ -102,7 +102,7 @@ public static class Vgg
             PretrainedWeights.Torchvision("vgg16-397923af.pth", 71.592, 90.382),
             PretrainedWeights.Timm(
                 "vgg16.tv_in1k", FileHash.Sha256("57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8"),
-                Preprocessing.Torchvision(), top1: 71.594) with { Licence = "BSD-3-Clause" }),
+                Preprocessing.Torchvision(), top1: 71.594) with { License = "BSD-3-Clause" }),
         Torchvision("vgg19", ColumnE, 143_667_240, PretrainedWeights.Torchvision("vgg19-dcbb9e9d.pth", 72.376, 90.876)),
         Torchvision("vgg11", ColumnA, 132_863_336,
             PretrainedWeights.Torchvision("vgg11-8a719046.pth", 69.02, 88.628)),
@@ -132,8 +132,8 @@ public static class Vgg
             PublishedParameters = parameters,
             Weights =
             [
-                PretrainedWeights.Keras($"{path}.h5", FileHash.Md5(whole.Md5), preprocessing, whole.Bytes, top1, top5) with { Licence = "CC-BY-4.0" },
-                PretrainedWeights.KerasNoTop($"{path}_notop.h5", FileHash.Md5(noTop.Md5), preprocessing, noTop.Bytes) with { Licence = "CC-BY-4.0" },
+                PretrainedWeights.Keras($"{path}.h5", FileHash.Md5(whole.Md5), preprocessing, whole.Bytes, top1, top5) with { License = "CC-BY-4.0" },
+                PretrainedWeights.KerasNoTop($"{path}_notop.h5", FileHash.Md5(noTop.Md5), preprocessing, noTop.Bytes) with { License = "CC-BY-4.0" },
             ],
         };
     }

@@ -71,10 +71,10 @@ public static class Xception
             [
                 PretrainedWeights.Keras(
                     "xception/xception_weights_tf_dim_ordering_tf_kernels.h5", FileHash.Md5("0a58e3b7378bc2990ea3b43d5981f1f6"),
-                    Preprocessing.KerasTf(299, Interpolation.Bilinear), 91_884_032, top1: 79.0, top5: 94.5) with { Licence = "MIT" },
+                    Preprocessing.KerasTf(299, Interpolation.Bilinear), 91_884_032, top1: 79.0, top5: 94.5) with { License = "MIT" },
                 PretrainedWeights.KerasNoTop(
                     "xception/xception_weights_tf_dim_ordering_tf_kernels_notop.h5", FileHash.Md5("b0042744bf5b25fce3cb969f33bebb97"),
-                    Preprocessing.KerasTf(299, Interpolation.Bilinear), 83_683_744) with { Licence = "MIT" },
+                    Preprocessing.KerasTf(299, Interpolation.Bilinear), 83_683_744) with { License = "MIT" },
             ],
         },
     ];

@@ -28,7 +28,7 @@ internal static class KerasLayout
     {
         (ParameterRole.Kernel or ParameterRole.PointwiseKernel, [var output, var input, var height, var width]) =>
             [height, width, input, output],
-        // [input · multiplier, 1, height, width]; every network of the catalogue has multiplier 1.
+        // [input · multiplier, 1, height, width]; every network of the catalog has multiplier 1.
         (ParameterRole.DepthwiseKernel, [var channels, _, var height, var width]) => [height, width, channels, 1],
         (ParameterRole.DenseKernel, [var output, var input]) => [input, output],
         (_, var shape) => shape,

@@ -204,13 +204,13 @@ internal sealed class PickleMachine
         "01" => true,
         _ => long.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
             ? number
-            : throw PickleException.Damaged("a number that is none"),
+            : throw PickleException.Damaged("something that is not a number"),
     });
 
     private void PushDouble(string digits) =>
         Push(double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
             ? number
-            : throw PickleException.Damaged("a number that is none"));
+            : throw PickleException.Damaged("something that is not a number"));
 
     private object? Peek()
     {
@@ -275,7 +275,7 @@ internal sealed class PickleMachine
     private uint ReadIndex() =>
         uint.TryParse(ReadLine(), NumberStyles.None, CultureInfo.InvariantCulture, out var index)
             ? index
-            : throw PickleException.Damaged("a memo index that is none");
+            : throw PickleException.Damaged("something that is not a memo index");
 
     private string ReadText(ulong count) => Encoding.UTF8.GetString(ReadBytes(count, TextLimitBytes));
 

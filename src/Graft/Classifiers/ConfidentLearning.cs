@@ -3,7 +3,7 @@ namespace Graft.Classifiers;
 /// <summary>
 /// Finds labels that are likely wrong by confident learning (Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in
 /// Dataset Labels", JAIR 2021, arXiv:1911.00068): a class is meant where it is at least as probable as it is on average for the images that
-/// are labelled so; how often another class than the label is meant estimates how many labels are wrong, and those of the lowest
+/// are labeled so; how often another class than the label is meant estimates how many labels are wrong, and those of the lowest
 /// self-confidence (the probability of the label) are taken.
 /// </summary>
 public static class ConfidentLearning

@@ -14,7 +14,7 @@ public sealed record FeatureCheckOptions
     public double LeastSimilarity { get; init; } = 0.985;
 
     /// <summary>
-    /// Least correlation of their grey values at 32×32, upright or in a mirror: 0 to 1, default 0.92. It keeps apart what is only like
+    /// Least correlation of their gray values at 32×32, upright or in a mirror: 0 to 1, default 0.92. It keeps apart what is only like
     /// one another.
     /// </summary>
     public double LeastCorrelation { get; init; } = 0.92;

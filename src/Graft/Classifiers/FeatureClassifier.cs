@@ -62,7 +62,7 @@ public abstract record FeatureClassifier
     }
 
     /// <param name="raw">The features as they are, for fits on a part of the images: <see cref="Prepare"/>.</param>
-    /// <param name="features">The same, standardised if wanted.</param>
+    /// <param name="features">The same, standardized if wanted.</param>
     private protected abstract FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work);
 
     /// <summary>Adds the temperature, if it is wanted.</summary>
@@ -90,7 +90,7 @@ public abstract record FeatureClassifier
         };
     }
 
-    /// <summary>A part of the images to fit on and the rest to measure on, both standardised by the former if that is wanted.</summary>
+    /// <summary>A part of the images to fit on and the rest to measure on, both standardized by the former if that is wanted.</summary>
     private protected (FeatureMatrix Kept, FeatureMatrix HeldOut) Prepare(FeatureMatrix raw, Fold fold)
     {
         var (kept, heldOut) = (raw.Subset(fold.Kept), raw.Subset(fold.HeldOut));
@@ -128,7 +128,7 @@ public sealed record FittedClassifier : IWeights
     /// <summary>The C it was fitted with, given or chosen; null where there is none.</summary>
     public double? C { get; init; }
 
-    /// <summary>How many numbers the classifier consists of, without those that standardise the features.</summary>
+    /// <summary>How many numbers the classifier consists of, without those that standardize the features.</summary>
     public long ParameterCount =>
         Layers.Where(layer => layer.Operation is not BatchNorm).Sum(layer => layer.Values.Values.Sum(values => (long)values.Length));
 

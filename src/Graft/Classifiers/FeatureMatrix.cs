@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
 
-/// <summary>The features of labelled images as a matrix. Its tensor belongs to the dispose scope it was made in.</summary>
+/// <summary>The features of labeled images as a matrix. Its tensor belongs to the dispose scope it was made in.</summary>
 /// <param name="Values">[images, features], float32.</param>
 /// <param name="Groups">Rows of one number are views of one image; null where each row is an image.</param>
 internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, int[]? Groups = null)
@@ -64,7 +64,7 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
             Groups is null ? null : [.. indices.Select(index => Groups[index])]);
 
     /// <summary>What a loss needs of some of the images: their labels. The values stay those of all.</summary>
-    public FeatureMatrix Labelled(int[] indices) => this with { Labels = [.. indices.Select(index => Labels[index])], Groups = null };
+    public FeatureMatrix Labeled(int[] indices) => this with { Labels = [.. indices.Select(index => Labels[index])], Groups = null };
 
     /// <summary>For cross-validation: views of one image are held out together.</summary>
     public IReadOnlyList<Fold> Folds(int seed) => StratifiedFolds.Of(Labels, seed, Groups);

@@ -54,7 +54,7 @@ public sealed class ImageClassifier : IDisposable
         IsCombination = combination is not null;
     }
 
-    /// <summary>The pretrained network inside, by its name in the catalogue; of a combination <c>a+b</c>.</summary>
+    /// <summary>The pretrained network inside, by its name in the catalog; of a combination <c>a+b</c>.</summary>
     public string BackboneName { get; }
 
     /// <summary>Whether features of several backbones are joined.</summary>

@@ -34,7 +34,7 @@ public abstract record LinearClassifier : RegularizedClassifier
 
     private protected override FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work)
     {
-        // Folds are standardised as all training images are, so that they share what is computed of these.
+        // Folds are standardized as all training images are, so that they share what is computed of these.
         var model = new LinearModel(features.Values, PenalizesIntercept);
         var (c, candidates) = C is { } given ? (given, []) : Choose(model, features, work);
         var clock = Stopwatch.StartNew();
@@ -137,7 +137,7 @@ public abstract record LinearClassifier : RegularizedClassifier
         {
             LibtorchTuning.ReleaseFree();
             using var scope = NewDisposeScope();
-            var (kept, heldOut) = (features.Labelled(folds[fold].Kept), features.Subset(folds[fold].HeldOut));
+            var (kept, heldOut) = (features.Labeled(folds[fold].Kept), features.Subset(folds[fold].HeldOut));
             var model = all.Subset(folds[fold].Kept);
             var coefficients = start;
             for (var i = 0; i < values.Count; i++)

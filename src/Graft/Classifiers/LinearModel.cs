@@ -12,7 +12,7 @@ namespace Graft.Classifiers;
 internal sealed record LinearSolution(Tensor Coefficients, double Objective, double Gradient, int Steps, int Products);
 
 /// <summary>
-/// Minimises ½‖w‖² + Σ loss of a linear model by Newton's method. Its systems are solved by conjugate gradients in float32, with the
+/// Minimizes ½‖w‖² + Σ loss of a linear model by Newton's method. Its systems are solved by conjugate gradients in float32, with the
 /// Gram matrix of the features, each image weighted by its curvature, as preconditioner; value and gradient are float64, so that each
 /// step mends the rounding of the last, and the end is as exact as float64 throughout. Where a step's float64 residual shows that float32 did
 /// not do, as with features of thousands, the systems are solved in float64 from then on. Where there are fewer images than features, the

@@ -1,8 +1,8 @@
 namespace Graft.Classifiers;
 
 /// <summary>
-/// Linear support vector machines, each class against the rest: each minimises ½‖w‖² + C·Σ max(0, 1 − y·f(x))², with the intercept
-/// penalised as one weight more; liblinear's and scikit-learn's <c>LinearSVC</c>. Its outputs become logits by one factor for all
+/// Linear support vector machines, each class against the rest: each minimizes ½‖w‖² + C·Σ max(0, 1 − y·f(x))², with the intercept
+/// penalized as one weight more; liblinear's and scikit-learn's <c>LinearSVC</c>. Its outputs become logits by one factor for all
 /// classes, which changes no decision: that of the lowest cross-entropy on images that were held out in 5-fold cross-validation.
 /// </summary>
 public sealed record LinearSvm : LinearClassifier

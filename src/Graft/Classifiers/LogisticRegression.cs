@@ -1,7 +1,7 @@
 namespace Graft.Classifiers;
 
 /// <summary>
-/// Multinomial logistic regression: minimises ½‖w‖² + C·Σ −log p(class), with the intercept free; scikit-learn's
+/// Multinomial logistic regression: minimizes ½‖w‖² + C·Σ −log p(class), with the intercept free; scikit-learn's
 /// <c>LogisticRegression</c>. With two classes it is the ordinary, binary one, as there.
 /// </summary>
 public sealed record LogisticRegression : LinearClassifier

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Graft.Classifiers;
 
 /// <summary>A value of C and what cross-validation said of it.</summary>
-/// <param name="Accuracy">Share of held-out images classified rightly, each class counting the same if class weights are balanced.</param>
+/// <param name="Accuracy">Share of held-out images classified correctly, each class counting the same if class weights are balanced.</param>
 /// <param name="Loss">Mean cross-entropy of the held-out images, in nats; their outputs calibrated where the classifier's are.</param>
 public sealed record CandidateC(double C, double Accuracy, double Loss)
 {
@@ -29,7 +29,7 @@ public sealed record CandidateC(double C, double Accuracy, double Loss)
 public abstract record RegularizedClassifier : FeatureClassifier
 {
     /// <summary>
-    /// Above 0; the smaller, the stronger the regularisation. Default 1. Null to choose it: the highest accuracy of 5-fold stratified
+    /// Above 0; the smaller, the stronger the regularization. Default 1. Null to choose it: the highest accuracy of 5-fold stratified
     /// cross-validation on the training images, of equal ones the lowest loss.
     /// </summary>
     public double? C { get; init; } = 1;

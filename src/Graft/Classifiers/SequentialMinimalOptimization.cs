@@ -5,14 +5,14 @@ namespace Graft.Classifiers;
 internal sealed record SmoSolution(double[] Coefficients, double Offset);
 
 /// <summary>
-/// Sequential minimal optimisation with second-order working set selection: Fan, Chen and Lin 2005, "Working set selection using second
+/// Sequential minimal optimization with second-order working set selection: Fan, Chen and Lin 2005, "Working set selection using second
 /// order information for training support vector machines", and LIBSVM's solver (without shrinking).
 /// </summary>
 internal static class SequentialMinimalOptimization
 {
     private const double Flat = 1e-12;
 
-    /// <summary>Minimises ½·αᵀQα − Σα with 0 ≤ α ≤ C and Σ y·α = 0.</summary>
+    /// <summary>Minimizes ½·αᵀQα − Σα with 0 ≤ α ≤ C and Σ y·α = 0.</summary>
     /// <param name="kernel">Of the two classes' images among each other.</param>
     /// <param name="positive">Whether each is of the first class.</param>
     /// <param name="upper">The C of each image.</param>
@@ -36,7 +36,7 @@ internal static class SequentialMinimalOptimization
             Step(i, j);
         }
         throw new GraftException(
-            "The RBF support vector machine did not come to its optimum. Standardise the features, or give a smaller C.");
+            "The RBF support vector machine did not come to its optimum. Standardize the features, or give a smaller C.");
 
         // The image whose α may move so that f grows, and whose condition is missed most.
         int First(out double largest)

@@ -56,7 +56,7 @@ public sealed record FlawedImage(CheckedImage Image, ImageFlaw Flaw, string Deta
 public sealed record LabelSuspect(CheckedImage Image, double Given, string Suggested, double Probability);
 
 /// <summary>A check of the labels with a backbone's features.</summary>
-/// <param name="Backbone">Its name in the catalogue.</param>
+/// <param name="Backbone">Its name in the catalog.</param>
 /// <param name="Accuracy">
 /// The share of images whose given label is the most probable one, each image by a classifier that did not learn from it.
 /// </param>

@@ -49,7 +49,7 @@ internal static class FolderLayout
             : new Dictionary<string, DataPart>();
     }
 
-    private static bool IsUnlabeled(string folder) => Path.GetFileName(folder).ToUpperInvariant() is "UNLABELED" or "UNLABELLED";
+    private static bool IsUnlabeled(string folder) => Path.GetFileName(folder).ToUpperInvariant() is "UNLABELED" or "UNLABELED";
 
     private static void ReadUnlabeled(string folder, DataFindings findings)
     {

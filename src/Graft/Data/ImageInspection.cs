@@ -93,14 +93,14 @@ internal sealed record ImageInspection
                 Interpolation.Bilinear);
         }
         var (width, height) = (image.Width, image.Height);
-        var grey = new float[width * height];
-        for (var i = 0; i < grey.Length; i++) grey[i] = PerceptualHash.Luma(image.Pixels.AsSpan(3 * i, 3));
-        var (brightness, variance) = Moments(grey);
+        var gray = new float[width * height];
+        for (var i = 0; i < gray.Length; i++) gray[i] = PerceptualHash.Luma(image.Pixels.AsSpan(3 * i, 3));
+        var (brightness, variance) = Moments(gray);
         if (width < 3 || height < 3) return (brightness, Math.Sqrt(variance), 0);
         var laplacian = new float[(width - 2) * (height - 2)];
         for (int y = 1, to = 0; y < height - 1; y++)
             for (var at = y * width + 1; at < (y + 1) * width - 1; at++)
-                laplacian[to++] = grey[at - 1] + grey[at + 1] + grey[at - width] + grey[at + width] - 4 * grey[at];
+                laplacian[to++] = gray[at - 1] + gray[at + 1] + gray[at - width] + gray[at + width] - 4 * gray[at];
         return (brightness, Math.Sqrt(variance), Moments(laplacian).Variance);
     }
 

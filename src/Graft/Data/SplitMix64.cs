@@ -17,7 +17,7 @@ internal struct SplitMix64(ulong seed)
         return mixed ^ (mixed >> 31);
     }
 
-    /// <summary>Uniform in [0, <paramref name="bound"/>): what would favour small results is drawn again.</summary>
+    /// <summary>Uniform in [0, <paramref name="bound"/>): what would favor small results is drawn again.</summary>
     public int Below(int bound)
     {
         var range = (ulong)bound;

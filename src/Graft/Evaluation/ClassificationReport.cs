@@ -30,7 +30,7 @@ public sealed record ClassificationReport
     public static ClassificationReport Of(ConfusionMatrix matrix, IReadOnlyList<int>? labels = null) =>
         new(matrix, labels ?? [.. Enumerable.Range(0, matrix.Classes.Count)]);
 
-    /// <summary>The share of all items, also of classes not reported on, that were recognised.</summary>
+    /// <summary>The share of all items, also of classes not reported on, that were recognized.</summary>
     public double Accuracy { get; }
 
     public IReadOnlyList<ClassScore> Classes { get; }

@@ -108,7 +108,7 @@ public sealed class GradCam : IDisposable
         {
             var kind = classifier.Operation switch
             {
-                NeighborVotes => "votes of nearest neighbours",
+                NeighborVotes => "votes of nearest neighbors",
                 GaussianBayes => "naive Bayes",
                 _ => "a support vector machine with a Gaussian kernel",
             };

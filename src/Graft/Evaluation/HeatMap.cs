@@ -10,7 +10,7 @@ namespace Graft.Evaluation;
 /// <param name="Seen">The part of the photo that the map covers.</param>
 public sealed record HeatMap(int Width, int Height, IReadOnlyList<float> Values, PhotoPart Seen)
 {
-    /// <summary>How much of the colour covers the hottest place.</summary>
+    /// <summary>How much of the color covers the hottest place.</summary>
     private const double MostCover = 0.75;
 
     /// <summary>What is left of the light where the network does not look.</summary>
@@ -33,7 +33,7 @@ public sealed record HeatMap(int Width, int Height, IReadOnlyList<float> Values,
         return Sample(Values, Width, Height, column, row) / most;
     }
 
-    /// <summary>The photo in grey with the heat over it, from black through violet and orange to yellow; what is not looked at is darkened.</summary>
+    /// <summary>The photo in gray with the heat over it, from black through violet and orange to yellow; what is not looked at is darkened.</summary>
     public RgbImage Over(RgbImage photo)
     {
         var pixels = new byte[photo.Pixels.Length];
@@ -42,7 +42,7 @@ public sealed record HeatMap(int Width, int Height, IReadOnlyList<float> Values,
             for (var x = 0; x < photo.Width; x++)
             {
                 var place = 3 * (y * photo.Width + x);
-                var grey = 0.299 * photo.Pixels[place] + 0.587 * photo.Pixels[place + 1] + 0.114 * photo.Pixels[place + 2];
+                var gray = 0.299 * photo.Pixels[place] + 0.587 * photo.Pixels[place + 1] + 0.114 * photo.Pixels[place + 2];
                 var heat = At((x + 0.5) / photo.Width, (y + 0.5) / photo.Height);
                 var cover = heat is { } warm ? MostCover * Math.Sqrt(warm) : 0;
                 var light = heat is null ? UnseenLight : 1;
@@ -51,7 +51,7 @@ public sealed record HeatMap(int Width, int Height, IReadOnlyList<float> Values,
                 pixels[place + 1] = Blend(green);
                 pixels[place + 2] = Blend(blue);
 
-                byte Blend(double colour) => (byte)Math.Clamp(Math.Round(light * grey * (1 - cover) + 255 * colour * cover), 0, 255);
+                byte Blend(double color) => (byte)Math.Clamp(Math.Round(light * gray * (1 - cover) + 255 * color * cover), 0, 255);
             }
         }
         return new(photo.Width, photo.Height, pixels);
@@ -69,7 +69,7 @@ public sealed record HeatMap(int Width, int Height, IReadOnlyList<float> Values,
     }
 
     /// <summary>
-    /// The colour map of matplotlib, whose light rises evenly, so that it can be read without seeing colours too (van der Walt and Smith 2015);
+    /// The color map of matplotlib, whose light rises evenly, so that it can be read without seeing colors too (van der Walt and Smith 2015);
     /// a polynomial through it.
     /// </summary>
     private static (double Red, double Green, double Blue) Inferno(double t)

@@ -7,7 +7,7 @@ public static class Metrics
 {
     /// <summary>
     /// The mean of -ln p over the true classes. As in scikit-learn, p is kept a machine epsilon of its type away from 0
-    /// and 1, so that one sure and wrong answer does not make it infinite. Rows are taken as they are, not normalised.
+    /// and 1, so that one sure and wrong answer does not make it infinite. Rows are taken as they are, not normalized.
     /// </summary>
     public static double LogLoss<T>(ReadOnlySpan<T> probabilities, ReadOnlySpan<int> labels)
         where T : unmanaged, IFloatingPointIeee754<T>

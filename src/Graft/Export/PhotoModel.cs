@@ -57,7 +57,7 @@ internal sealed class PhotoModel : OnnxGraphWriter
 
     /// <summary>Of the backbones' published weights; "unknown" of others.</summary>
     public static string License(ImageClassifier classifier) => string.Join(" + ", classifier.BackboneName.Split('+')
-        .Select(name => BackboneCatalog.Contains(name) ? BackboneCatalog.Find(name).Weights[0].Licence : "unknown").Distinct());
+        .Select(name => BackboneCatalog.Contains(name) ? BackboneCatalog.Find(name).Weights[0].License : "unknown").Distinct());
 
     private ModelProto Build(ExportOptions options)
     {

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Graft.Features;
 
 /// <summary>
-/// Makes the blocks of a combination count the same. Each column is standardised over the training images (mean 0, population variance 1;
+/// Makes the blocks of a combination count the same. Each column is standardized over the training images (mean 0, population variance 1;
 /// one that does not vary becomes 0); then each block of <c>v</c> varying columns is multiplied by √(<c>n</c> / (<c>b</c>·<c>v</c>)), where
 /// <c>n</c> counts the varying columns of all <c>b</c> blocks. So every block has the same share of the total variance, and of the distance
 /// between two images, however wide it is, and a column's variance is 1 on average.

@@ -27,7 +27,7 @@ public sealed class FeatureBlocks : IDisposable
 
     public bool IsCombination => Blocks.Count > 1;
 
-    /// <summary>The backbones' names in the catalogue: <c>alexnet.torchvision+vgg16.keras</c>.</summary>
+    /// <summary>The backbones' names in the catalog: <c>alexnet.torchvision+vgg16.keras</c>.</summary>
     public string Name => string.Join('+', Blocks.Select(block => block.Name));
 
     /// <summary>Of one image's features: of several blocks, one behind the other.</summary>

@@ -9,7 +9,7 @@ namespace Graft.Features;
 /// <param name="Key">Equal for the same computation, different for any other: a hash of weights, layers and preprocessing.</param>
 public sealed record FeatureSpace(string Key)
 {
-    /// <summary>The pretrained network, by its name in the catalogue; null where nobody said.</summary>
+    /// <summary>The pretrained network, by its name in the catalog; null where nobody said.</summary>
     public string? Backbone { get; init; }
 
     /// <summary>The layer whose output the features are, and what was done to it: <c>features.18.2, averaged</c>.</summary>

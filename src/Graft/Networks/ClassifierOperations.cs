@@ -83,7 +83,7 @@ public sealed record NeighborVotes(int Classes, int Neighbors, int Examples) : C
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         Neighbors >= 1 && Neighbors <= Examples
             ? base.OutputShape(inputs)
-            : throw new GraftException($"expected from 1 to {Examples} neighbours, found {Neighbors}");
+            : throw new GraftException($"expected from 1 to {Examples} neighbors, found {Neighbors}");
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
     [

@@ -20,7 +20,7 @@ internal sealed class GradientTape
     /// <summary>Ends a piece of graph: the same numbers, for several layers to use, whose gradients are summed before they go on.</summary>
     public Tensor Cut(Tensor value) => Add(new(value, value.detach()));
 
-    /// <summary>activation(normalised value + addend); any of the three may be missing.</summary>
+    /// <summary>activation(normalized value + addend); any of the three may be missing.</summary>
     /// <param name="value">A layer's output that nothing else uses and its own gradient does not need: its memory is taken.</param>
     /// <param name="overwritesAddend">Whether nothing needs the addend's numbers any more.</param>
     public Tensor Apply(Tensor value, BatchStatistics? norm, Tensor? addend, bool overwritesAddend, ActivationFunction? activation)
@@ -162,7 +162,7 @@ internal sealed class GradientTape
     }
 }
 
-/// <summary>A batch norm over one batch: what it normalised by, and where its gradients go.</summary>
+/// <summary>A batch norm over one batch: what it normalized by, and where its gradients go.</summary>
 internal sealed class BatchStatistics
 {
     private readonly double[] _mean, _deviation;
@@ -195,7 +195,7 @@ internal sealed class BatchStatistics
         }
     }
 
-    /// <summary>Normalised, scaled and shifted is the value times this, plus <see cref="Shift"/>.</summary>
+    /// <summary>Normalized, scaled and shifted is the value times this, plus <see cref="Shift"/>.</summary>
     public float[] Scale { get; }
 
     public float[] Shift { get; }

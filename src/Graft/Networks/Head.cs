@@ -24,7 +24,7 @@ public sealed record Head
 {
     private const double Epsilon = 1e-5;
 
-    /// <summary>Batch norm and one dense layer: softmax regression on standardised features.</summary>
+    /// <summary>Batch norm and one dense layer: softmax regression on standardized features.</summary>
     public static Head Softmax { get; } = new();
 
     /// <summary>The classic recipe's head: one hidden layer, such as 1,024 units.</summary>
@@ -47,7 +47,7 @@ public sealed record Head
     /// <summary>The share of values zeroed before each dense layer but the first of several, from 0 up to 1. Default 0.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>Whether features are standardised by batch norm first. Default true.</summary>
+    /// <summary>Whether features are standardized by batch norm first. Default true.</summary>
     public bool BatchNorm { get; init; } = true;
 
     /// <summary>The network with this head on it: pooled to a layer <c>features</c>, then as the other overload says.</summary>

@@ -115,7 +115,7 @@ internal readonly struct NoActivation : IKernelActivation
 
 internal readonly struct ReluActivation : IKernelActivation
 {
-    // By comparison: what is not a number stays so, and a training that has come apart is seen to have.
+    // By comparison: what is not a number stays so, and a training that diverged is seen to have.
     public static Vector<float> Apply(Vector<float> input) =>
         Vector.ConditionalSelect(Vector.LessThan(input, Vector<float>.Zero), Vector<float>.Zero, input);
 

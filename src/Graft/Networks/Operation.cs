@@ -5,7 +5,7 @@ namespace Graft.Networks;
 
 /// <summary>
 /// What a layer computes, described and not executed: shapes, weights and cost follow from it, and so do the torch module
-/// and the layer table. Value-equal, and serialisable, so that a trained model can carry its own architecture.
+/// and the layer table. Value-equal, and serializable, so that a trained model can carry its own architecture.
 /// </summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(Input), "input")]
@@ -88,7 +88,7 @@ public abstract record Operation
 }
 
 /// <summary>
-/// The image: normalised pixels, [channels, height, width]. Where a network starts behind a cut: tokens, as many as
+/// The image: normalized pixels, [channels, height, width]. Where a network starts behind a cut: tokens, as many as
 /// <paramref name="Height"/> says, if <paramref name="Width"/> is 0; a vector, if both are.
 /// </summary>
 public sealed record Input(int Channels, int Height, int Width) : Operation
@@ -180,7 +180,7 @@ public sealed record SeparableConvolution(int Filters, Extent Kernel) : Operatio
 }
 
 /// <summary>
-/// Batch normalisation over the channels of a map or the features of a vector.
+/// Batch normalization over the channels of a map or the features of a vector.
 /// Momentum is PyTorch's: the share of the new batch in the moving statistics.
 /// </summary>
 public sealed record BatchNorm(double Epsilon, double Momentum = 0.1, bool Scale = true) : Operation
@@ -202,7 +202,7 @@ public sealed record BatchNorm(double Epsilon, double Momentum = 0.1, bool Scale
 }
 
 /// <summary>
-/// Normalisation over the channels, at each position of a map, for each token or of a vector by itself; the same in training
+/// Normalization over the channels, at each position of a map, for each token or of a vector by itself; the same in training
 /// and inference.
 /// </summary>
 public sealed record LayerNorm(double Epsilon) : Operation

@@ -18,16 +18,16 @@ public enum ParameterRole
     /// <summary>Added after a kernel.</summary>
     Bias,
 
-    /// <summary>The scale of a normalisation.</summary>
+    /// <summary>The scale of a normalization.</summary>
     Gamma,
 
-    /// <summary>The shift of a normalisation.</summary>
+    /// <summary>The shift of a normalization.</summary>
     Beta,
 
-    /// <summary>The moving mean that batch normalisation subtracts in inference.</summary>
+    /// <summary>The moving mean that batch normalization subtracts in inference.</summary>
     MovingMean,
 
-    /// <summary>The moving variance that batch normalisation divides by in inference.</summary>
+    /// <summary>The moving variance that batch normalization divides by in inference.</summary>
     MovingVariance,
 
     /// <summary>A factor per channel, and all that its layer has.</summary>

@@ -145,7 +145,7 @@ internal static class TorchClassifiers
     }
 
     /// <summary>
-    /// Class probabilities p that agree best with those of the pairs: they minimise Σ (r_ji·p_i − r_ij·p_j)² over the pairs, with sum 1 (Wu,
+    /// Class probabilities p that agree best with those of the pairs: they minimize Σ (r_ji·p_i − r_ij·p_j)² over the pairs, with sum 1 (Wu,
     /// Lin and Weng 2004, "Probability estimates for multi-class classification by pairwise coupling", (16)), by its linear system (21).
     /// [N, pairs] → [N, classes].
     /// </summary>
@@ -194,8 +194,8 @@ internal static class TorchClassifiers
     {
         using var scope = NewDisposeScope();
         // Distances do not change when both move; near the origin fewer digits cancel.
-        var centre = y.mean([0], keepdim: true);
-        var (a, b) = (x - centre, y - centre);
+        var center = y.mean([0], keepdim: true);
+        var (a, b) = (x - center, y - center);
         return a.mm(b.t()).mul_(-2).add_((a * a).sum(1, keepdim: true)).add_((b * b).sum(1).unsqueeze(0)).clamp_min_(0)
             .MoveToOuterDisposeScope();
     }

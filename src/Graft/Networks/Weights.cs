@@ -40,7 +40,7 @@ public static class WeightsExtensions
 
 /// <summary>
 /// Random initial values for training from scratch, each parameter's drawn from the seed and its key alone: kernels by He's
-/// normal initialisation (arXiv:1502.01852, fan-in), dense kernels by Glorot's uniform one, embeddings small, normalisations
+/// normal initialization (arXiv:1502.01852, fan-in), dense kernels by Glorot's uniform one, embeddings small, normalizations
 /// and layer scales as identities.
 /// </summary>
 public sealed class RandomWeights(int seed) : IWeights

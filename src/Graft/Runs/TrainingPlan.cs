@@ -120,7 +120,7 @@ internal static class RequestPlan
             SmallestCrop = request.Crop ?? preset.SmallestCrop,
             Brightness = request.Brightness ?? preset.Brightness,
             Contrast = request.Contrast ?? preset.Contrast,
-            Colour = request.Color ?? preset.Colour,
+            Color = request.Color ?? preset.Color,
             Cutout = request.Cutout ?? preset.Cutout,
             Fill = request.Fill ?? preset.Fill,
         };

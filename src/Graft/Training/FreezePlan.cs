@@ -5,7 +5,7 @@ using Graft.Networks;
 
 namespace Graft.Training;
 
-/// <summary>What a batch norm normalises by while the network trains.</summary>
+/// <summary>What a batch norm normalizes by while the network trains.</summary>
 public enum BatchNormMode
 {
     /// <summary>

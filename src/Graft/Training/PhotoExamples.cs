@@ -59,7 +59,7 @@ public sealed class OpenedPhotos
                 .Select(pair => new SkippedFile(pair.image.Path, pair.Reason!))]);
     }
 
-    /// <summary>Fills in a view of a photo, normalised; view 0 is the plain one.</summary>
+    /// <summary>Fills in a view of a photo, normalized; view 0 is the plain one.</summary>
     internal void Read(int index, Augmentation augmentation, int seed, int view, Span<float> input) =>
         Preprocessing.Apply(augmentation.Apply(_pixels[index] ?? Decode(Images[index], Preprocessing).Pixels, seed, _keys[index], view), input);
 

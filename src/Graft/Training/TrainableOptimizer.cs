@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Graft.Training;
 
-/// <summary>libtorch's optimiser of the weights that are to learn: kernels decay, the rest does not, lower layers may learn slower.</summary>
+/// <summary>libtorch's optimizer of the weights that are to learn: kernels decay, the rest does not, lower layers may learn slower.</summary>
 internal sealed class TrainableOptimizer : IDisposable
 {
     private readonly OptimizerHelper _optimizer;
@@ -48,7 +48,7 @@ internal sealed class TrainableOptimizer : IDisposable
         if (_shares.Any(share => share != 1)) Apply();
     }
 
-    /// <summary>The optimiser's memory, by weight and name, such as Adam's two averages; what is not there yet is left out.</summary>
+    /// <summary>The optimizer's memory, by weight and name, such as Adam's two averages; what is not there yet is left out.</summary>
     public IEnumerable<(string Key, Tensor Value)> Tensors => States.SelectMany((state, index) => (state switch
     {
         SGD.State sgd => [("momentum", sgd.momentum_buffer)],
@@ -58,7 +58,7 @@ internal sealed class TrainableOptimizer : IDisposable
         _ => Array.Empty<(string, Tensor)>(),
     }).Where(pair => pair.Item2 is not null).Select(pair => ($"{index}.{pair.Item1}", pair.Item2)));
 
-    /// <summary>Steps done, as the optimiser's own corrections count them.</summary>
+    /// <summary>Steps done, as the optimizer's own corrections count them.</summary>
     public long Steps
     {
         get => States.Select(state => state switch { RMSProp.State rms => rms.step, Adam.State adam => adam.step, AdamW.State adam => adam.step, _ => 0L })

@@ -148,7 +148,7 @@ internal sealed class TrainingLoop : IDisposable
     }
 
     /// <summary>
-    /// Collects what the steps have let go of. Each of TorchSharp's <see cref="Scalar"/>, of which an optimiser makes several a weight, holds a
+    /// Collects what the steps have let go of. Each of TorchSharp's <see cref="Scalar"/>, of which an optimizer makes several a weight, holds a
     /// few bytes of libtorch's memory until then. .NET does not know of it and would let many steps pass, while they lie in the holes that one
     /// step's tensors leave for the next one's: a ResNet50 took up to 1 GB more, and a tenth longer.
     /// </summary>

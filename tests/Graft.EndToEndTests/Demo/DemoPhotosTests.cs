@@ -77,23 +77,23 @@ public sealed class DemoPhotosTests(DemoPhotosTests.Drawn drawn) : IClassFixture
             Assert.True(Math.Sqrt(brightness.Average(value => (value - mean) * (value - mean))) > 5, photo.File);
         });
 
-    /// <summary>Nearest class by mean red, green and blue: it finds the classes if colour gives them away.</summary>
+    /// <summary>Nearest class by mean red, green and blue: it finds the classes if color gives them away.</summary>
     [Fact]
-    public void Mean_colour_does_not_tell_the_classes_apart()
+    public void Mean_color_does_not_tell_the_classes_apart()
     {
         using var folder = new TemporaryFolder();
         DemoPhotos.Draw(
             folder.FullName, trainPerClass: 30, validationPerClass: 0, testPerClass: 20, Seed, sizePixels: 32, TestContext.Current.CancellationToken);
-        var centres = DemoPhotos.Classes.Select(name => Centre(MeanColours(folder, "train", name))).ToList();
+        var centers = DemoPhotos.Classes.Select(name => Center(MeanColors(folder, "train", name))).ToList();
 
         var hits = DemoPhotos.Classes.Select((name, label) =>
-            MeanColours(folder, "test", name).Count(color => Nearest(color) == label)).Sum();
+            MeanColors(folder, "test", name).Count(color => Nearest(color) == label)).Sum();
 
         var chance = 1.0 / DemoPhotos.Classes.Count;
         Assert.InRange(hits / (20.0 * DemoPhotos.Classes.Count), 0, 1.7 * chance);
 
         int Nearest(double[] color) =>
-            centres.Index().MinBy(centre => centre.Item.Zip(color, (a, b) => (a - b) * (a - b)).Sum()).Index;
+            centers.Index().MinBy(center => center.Item.Zip(color, (a, b) => (a - b) * (a - b)).Sum()).Index;
     }
 
     [Fact]
@@ -104,13 +104,13 @@ public sealed class DemoPhotosTests(DemoPhotosTests.Drawn drawn) : IClassFixture
         Assert.Contains("unicorn", error.Message, StringComparison.Ordinal);
     }
 
-    private static List<double[]> MeanColours(TemporaryFolder folder, string split, string name) =>
+    private static List<double[]> MeanColors(TemporaryFolder folder, string split, string name) =>
         [.. Directory.EnumerateFiles(Path.Combine(folder.FullName, split, name)).Select(file =>
         {
             using var picture = SKBitmap.Decode(file);
-            return Centre([.. picture.Pixels.Select(pixel => new double[] { pixel.Red, pixel.Green, pixel.Blue })]);
+            return Center([.. picture.Pixels.Select(pixel => new double[] { pixel.Red, pixel.Green, pixel.Blue })]);
         })];
 
-    private static double[] Centre(List<double[]> colours) =>
-        [.. Enumerable.Range(0, 3).Select(channel => colours.Average(color => color[channel]))];
+    private static double[] Center(List<double[]> colors) =>
+        [.. Enumerable.Range(0, 3).Select(channel => colors.Average(color => color[channel]))];
 }

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 
 namespace Graft.ParityTests.Classifiers;
 
-/// <summary>Each classifier against scikit-learn 1.2.1 in float64, on features of 900 photos of five flowers, standardised and as they are.</summary>
-public class ScikitLearnTests
+/// <summary>Each classifier against scikit-learn 1.2.1 in float64, on features of 900 photos of five flowers, standardized and as they are.</summary>
+public class ScikitLearnedests
 {
     private const string Folder = "reference/classifiers";
 
@@ -19,7 +19,7 @@ public class ScikitLearnTests
     public static TheoryData<string> Variant => [.. Variants];
 
     [SharedFact(Folder)]
-    public void Standardisation_has_the_same_means_and_deviations()
+    public void Standardization_has_the_same_means_and_deviations()
     {
         var layer = new LogisticRegression().Fit(Data.Value.Train, Data.Value.TrainLabels, 5, cancellation: TestContext.Current.CancellationToken).Layers[0];
 
@@ -105,7 +105,7 @@ public class ScikitLearnTests
 
     [SharedTheory(Folder)]
     [MemberData(nameof(Variant))]
-    public void Nearest_neighbours_are_the_same(string variant)
+    public void Nearest_neighbors_are_the_same(string variant)
     {
         var fitted = Fit(new NearestNeighbors { Calibrate = false }, variant);
         using var scope = NewDisposeScope();
@@ -173,7 +173,7 @@ public class ScikitLearnTests
             string.Concat(Outputs(FitPart(new NearestClassMean(), counts)).Select(Largest)));
     }
 
-    /// <summary>Fits on the first so many photos of each class, standardised.</summary>
+    /// <summary>Fits on the first so many photos of each class, standardized.</summary>
     private static FittedClassifier FitPart(FeatureClassifier classifier, int[] counts)
     {
         var labels = Data.Value.TrainLabels;

@@ -32,7 +32,7 @@ public class PreprocessingParityTests
     /// Pillow clips 16 bits to 255; here they are scaled. The picture is a formula, so the right values are known.
     /// </summary>
     [SharedFact(Folder)]
-    public void Sixteen_bit_grey_is_scaled_to_eight()
+    public void Sixteen_bit_gray_is_scaled_to_eight()
     {
         var image = ImageDecoder.Decode(SharedFolder.Path($"{Folder}/grey16.png"));
         Assert.Equal((120, 96), (image.Width, image.Height));

@@ -32,23 +32,23 @@ internal sealed class FormulaWeights(bool keras, double gain, IReadOnlyDictionar
     public static float[] Input(int count)
     {
         var values = new float[count];
-        Fill("input", values, scale: 2, centre: 0);
+        Fill("input", values, scale: 2, center: 0);
         return values;
     }
 
     private void Fill(string name, Parameter parameter, Span<float> values)
     {
-        var (scale, centre) = parameter.Role switch
+        var (scale, center) = parameter.Role switch
         {
             ParameterRole.Kernel or ParameterRole.DepthwiseKernel or ParameterRole.PointwiseKernel or ParameterRole.DenseKernel =>
                 (2 * Math.Sqrt(3 * gain / parameter.FanIn), 0.0),
             ParameterRole.Gamma or ParameterRole.MovingVariance or ParameterRole.LayerScale => (1, 1),
             _ => (0.2, 0),
         };
-        Fill(name, values, scale, centre);
+        Fill(name, values, scale, center);
     }
 
-    private static unsafe void Fill(string name, Span<float> values, double scale, double centre)
+    private static unsafe void Fill(string name, Span<float> values, double scale, double center)
     {
         var crc = Crc32.HashToUInt32(Encoding.UTF8.GetBytes(name));
         var count = values.Length;
@@ -58,7 +58,7 @@ internal sealed class FormulaWeights(bool keras, double gain, IReadOnlyDictionar
             Parallel.For(0, (count + ChunkElements - 1) / ChunkElements, chunk =>
             {
                 var end = (int)Math.Min(count, (chunk + 1L) * ChunkElements);
-                for (var i = chunk * ChunkElements; i < end; i++) start[i] = (float)((Uniform((uint)i, crc) - 0.5) * scale + centre);
+                for (var i = chunk * ChunkElements; i < end; i++) start[i] = (float)((Uniform((uint)i, crc) - 0.5) * scale + center);
             });
         }
     }

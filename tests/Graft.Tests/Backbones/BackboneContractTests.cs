@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Graft.Tests.Backbones;
 
-/// <summary>What every entry of the catalogue keeps.</summary>
+/// <summary>What every entry of the catalog keeps.</summary>
 public class BackboneContractTests
 {
     /// <summary>float32 sums in another order: a cut network may run other kernels than the whole one.</summary>
@@ -95,7 +95,7 @@ public class BackboneContractTests
         Assert.All(definition.Weights, weights =>
         {
             weights.Preprocessing.Validate();
-            Assert.NotEmpty(weights.Licence);
+            Assert.NotEmpty(weights.License);
             if (weights.Classes is { } classes) Assert.Equal(network.OutputShape.ElementCount, classes.Count);
             if (weights.Top5 is { } top5) Assert.InRange(top5, weights.Top1!.Value, 100);
             Assert.NotEmpty(weights.Tag);
@@ -218,7 +218,7 @@ public class BackboneContractTests
     private static Tensor Input(Network network)
     {
         var values = new float[network.InputShape.ElementCount];
-        QuickWeights.Fill(values, seed: 7, scale: 1, centre: 0);
+        QuickWeights.Fill(values, seed: 7, scale: 1, center: 0);
         return tensor(values).reshape(Shape(network.InputShape));
     }
 

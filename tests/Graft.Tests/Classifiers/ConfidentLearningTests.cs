@@ -6,7 +6,7 @@ public sealed class ConfidentLearningTests
 {
     /// <summary>
     /// By hand. Thresholds: class 0: (0.9 + 0.8 + 0.1 + 0.7) / 4 = 0.625; class 1: (0.9 + 0.7 + 0.45 + 0.35) / 4 = 0.6. Meant are, for the
-    /// images labelled 0: 0, 0, 1, 0; for those labelled 1: 1, 1, none, 0. So a quarter of the labels 0 and a third of the labels 1 are
+    /// images labeled 0: 0, 0, 1, 0; for those labeled 1: 1, 1, none, 0. So a quarter of the labels 0 and a third of the labels 1 are
     /// wrong: 1 + 4/3 = 2.33, rounded 2.
     /// </summary>
     [Fact]
@@ -22,7 +22,7 @@ public sealed class ConfidentLearningTests
     [Fact]
     public void Label_that_is_the_most_probable_class_is_no_suspect()
     {
-        // Image 0 is most probably what it is labelled, though its label is less probable than that of image 1, which is not.
+        // Image 0 is most probably what it is labeled, though its label is less probable than that of image 1, which is not.
         int[] labels = [0, 0, 0, 0, 1, 1, 2, 2];
         double[] probabilities =
         [

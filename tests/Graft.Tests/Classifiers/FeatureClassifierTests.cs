@@ -155,7 +155,7 @@ public class FeatureClassifierTests
     }
 
     [Fact]
-    public void More_neighbours_than_images_are_refused_with_the_number_there_is()
+    public void More_neighbors_than_images_are_refused_with_the_number_there_is()
     {
         var (rows, labels) = Clouds([2, 2]);
 
@@ -165,7 +165,7 @@ public class FeatureClassifierTests
     }
 
     [Fact]
-    public void Probabilities_of_neighbours_are_their_shares()
+    public void Probabilities_of_neighbors_are_their_shares()
     {
         float[][] rows = [[0], [1], [2], [10], [11]];
 
@@ -241,7 +241,7 @@ public class FeatureClassifierTests
         var best = candidates.OrderByDescending(candidate => candidate.Accuracy).ThenBy(candidate => candidate.Loss).First();
         Assert.Equal(best.C, fitted.C);
         Assert.Equal(candidates.OrderBy(candidate => candidate.C), candidates);
-        Assert.True(best.Accuracy > candidates[^1].Accuracy || best.Loss < candidates[^1].Loss, "Noise calls for regularisation.");
+        Assert.True(best.Accuracy > candidates[^1].Accuracy || best.Loss < candidates[^1].Loss, "Noise calls for regularization.");
     }
 
     [Fact]

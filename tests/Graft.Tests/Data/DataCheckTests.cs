@@ -44,13 +44,13 @@ public sealed class DataCheckTests : IDisposable
         File.Copy(_pictures.Put("cat/0.jpg", 0), _pictures.Outside("photos/cat/copy.jpg"));
         _pictures.Put("cat/reencoded.png", 1, format: SKEncodedImageFormat.Png);
         _pictures.Put("dog/resized.jpg", 4, quality: 60, scale: 0.5);
-        _pictures.Put("dog/wrongly-labelled.jpg", 2, quality: 50);
+        _pictures.Put("dog/wrongly-labeled.jpg", 2, quality: 50);
 
         var report = Check();
 
         Assert.Equal(
             [
-                "cat/2.jpg dog/wrongly-labelled.jpg", // one photo in two classes comes first
+                "cat/2.jpg dog/wrongly-labeled.jpg", // one photo in two classes comes first
                 "cat/0.jpg cat/copy.jpg", "cat/1.jpg cat/reencoded.png", "dog/4.jpg dog/resized.jpg",
             ],
             report.Duplicates.Select(group => string.Join(' ', Files(group))));
@@ -122,11 +122,11 @@ public sealed class DataCheckTests : IDisposable
     }
 
     [Fact]
-    public void Colours_formats_sizes_and_imbalance_are_told()
+    public void Colors_formats_sizes_and_imbalance_are_told()
     {
         for (var seed = 0; seed < 22; seed++) _pictures.Put($"{(seed < 2 ? "cat" : "dog")}/{seed}.jpg", seed);
-        var grey = Pictures.Draw(30).Pixels.Chunk(3).SelectMany(pixel => Enumerable.Repeat(pixel[0], 3)).ToArray();
-        _pictures.Put("dog/grey.png", TestImages.Encode(new(160, 120, grey), SKEncodedImageFormat.Png));
+        var gray = Pictures.Draw(30).Pixels.Chunk(3).SelectMany(pixel => Enumerable.Repeat(pixel[0], 3)).ToArray();
+        _pictures.Put("dog/grey.png", TestImages.Encode(new(160, 120, gray), SKEncodedImageFormat.Png));
 
         var report = Check();
 

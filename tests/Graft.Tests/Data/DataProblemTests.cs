@@ -44,7 +44,7 @@ public sealed class DataProblemTests : IDisposable
     }
 
     [Fact]
-    public void A_single_class_is_refused_and_a_wrapping_folder_recognised()
+    public void A_single_class_is_refused_and_a_wrapping_folder_recognized()
     {
         photos.PutMany("flowers/rose", 2);
         Assert.DoesNotContain("Did you mean", photos.LoadFails().Message);

@@ -33,13 +33,13 @@ internal sealed class Pictures : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    /// <summary>A dozen soft spots of random place, size and colour, 160×120.</summary>
+    /// <summary>A dozen soft spots of random place, size and color, 160×120.</summary>
     public static RgbImage Draw(int seed)
     {
         var random = new Random(seed);
         var spots = Enumerable.Range(0, 12).Select(_ => (
             X: 160 * random.NextDouble(), Y: 120 * random.NextDouble(), Size: 8 + 30 * random.NextDouble(),
-            Colour: new[] { random.NextDouble(), random.NextDouble(), random.NextDouble() })).ToArray();
+            Color: new[] { random.NextDouble(), random.NextDouble(), random.NextDouble() })).ToArray();
         var pixels = new byte[3 * 160 * 120];
         for (var i = 0; i < pixels.Length; i++)
         {
@@ -47,7 +47,7 @@ internal sealed class Pictures : IDisposable
             foreach (var spot in spots)
             {
                 var distance = ((x - spot.X) * (x - spot.X) + (y - spot.Y) * (y - spot.Y)) / (spot.Size * spot.Size);
-                if (distance < 1) value = 0.3 * value + 0.7 * spot.Colour[i % 3];
+                if (distance < 1) value = 0.3 * value + 0.7 * spot.Color[i % 3];
             }
             pixels[i] = (byte)(255 * value);
         }

@@ -170,7 +170,7 @@ public class GradCamTests
         using var features = Backbone.Of("tiny", Convolutional(map => map.GlobalPool("pool")), new RandomWeights(1), Preprocessing.UnitRange(16));
         foreach (var (classifier, word) in new (FeatureClassifier, string)[]
         {
-            (new NearestNeighbors(), "nearest neighbours"), (new GaussianNaiveBayes(), "naive Bayes"), (new RbfSvm(), "Gaussian kernel"),
+            (new NearestNeighbors(), "nearest neighbors"), (new GaussianNaiveBayes(), "naive Bayes"), (new RbfSvm(), "Gaussian kernel"),
         })
         {
             var fitted = classifier.Fit(photos, [.. Enumerable.Range(0, 12).Select(row => row % 3)], 3, cancellation: TestContext.Current.CancellationToken);
@@ -237,8 +237,8 @@ public class GradCamTests
         Assert.Equal(1, heat.At(2.5 / 4, 1.5 / 4));
         Assert.Equal(0.5, heat.At(3.0 / 4, 1.5 / 4)!.Value, 1e-12);
         Assert.Equal(0, heat.At(0.5 / 4, 0.5 / 4));
-        var grey = new RgbImage(40, 40, [.. Enumerable.Repeat((byte)100, 4800)]);
-        var over = heat.Over(grey);
+        var gray = new RgbImage(40, 40, [.. Enumerable.Repeat((byte)100, 4800)]);
+        var over = heat.Over(gray);
         Assert.True(over.Pixels[3 * (15 * 40 + 25)] > 180 && over.Pixels[3 * (15 * 40 + 25) + 2] < 200);
         Assert.Equal([100, 100, 100], over.Pixels[..3]);
         Assert.True(new HeatMap(1, 1, [0], PhotoPart.Whole).IsBlank);

@@ -5,7 +5,7 @@ namespace Graft.Tests.Evaluation;
 public sealed class ScaledCalibrationTests
 {
     /// <summary>
-    /// In closed form. Of 200 images of two classes, 160 are named rightly, all with the same certainty. Then 0.8 is the best probability of
+    /// In closed form. Of 200 images of two classes, 160 are classified correctly, all with the same certainty. Then 0.8 is the best probability of
     /// the named class, the temperature is the ratio of the logits, and no calibration error is left.
     /// </summary>
     [Theory]

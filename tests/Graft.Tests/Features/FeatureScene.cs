@@ -25,7 +25,7 @@ internal sealed class FeatureScene : IDisposable
         return Graft.Backbones.Backbone.Of("tiny", network, new RandomWeights(seed), preprocessing ?? Preprocessing.UnitRange(8));
     }
 
-    /// <summary>A picture of a colour that its class and number decide, with noise.</summary>
+    /// <summary>A picture of a color that its class and number decide, with noise.</summary>
     public LabeledImage Photo(int number, int label = 0)
     {
         var image = TestImages.Noise(12, 10, seed: number + 1);

@@ -8,8 +8,8 @@ public sealed class FeatureSimilarityTests
     public void Pairs_are_those_that_a_plain_loop_finds()
     {
         var random = new Random(1);
-        var centre = Enumerable.Range(0, 16).Select(_ => random.NextSingle() - 0.5f).ToArray();
-        float[][] rows = [.. Enumerable.Range(0, 60).Select(row => centre.Select(value => (1 + row) * (value + 0.25f * (random.NextSingle() - 0.5f))).ToArray())];
+        var center = Enumerable.Range(0, 16).Select(_ => random.NextSingle() - 0.5f).ToArray();
+        float[][] rows = [.. Enumerable.Range(0, 60).Select(row => center.Select(value => (1 + row) * (value + 0.25f * (random.NextSingle() - 0.5f))).ToArray())];
         var expected = (from a in Enumerable.Range(0, 60) from b in Enumerable.Range(a + 1, 59 - a) where Cosine(rows[a], rows[b]) >= 0.96 select (a, b)).ToList();
 
         Assert.InRange(expected.Count, 10, 1700);

@@ -138,11 +138,11 @@ public class AugmentationTests
     [InlineData(0.2, 0, 0)]
     [InlineData(0, 0.2, 0)]
     [InlineData(0, 0, 0.2)]
-    public void Light_and_colour_change_within_their_range(double brightness, double contrast, double colour)
+    public void Light_and_color_change_within_their_range(double brightness, double contrast, double color)
     {
-        var augmentation = new Augmentation { Brightness = brightness, Contrast = contrast, Colour = colour };
+        var augmentation = new Augmentation { Brightness = brightness, Contrast = contrast, Color = color };
         var reds = Enumerable.Range(1, 300).Select(view => augmentation.Apply(Flat(120, 80, 40), Seed, Picture, view).Pixels[0]).ToList();
-        // Grey of (120, 80, 40) is 87.4: contrast leaves an even picture's grey, colour moves red by a fifth of 32.6.
+        // Gray of (120, 80, 40) is 87.4: contrast leaves an even picture's gray, color moves red by a fifth of 32.6.
         var (least, most) = brightness > 0 ? (96.0, 144.0) : (87.4 + 0.8 * 32.6, 87.4 + 1.2 * 32.6);
 
         Assert.InRange(reds.Min(), least - 1, least + 4);
@@ -166,11 +166,11 @@ public class AugmentationTests
     }
 
     [Fact]
-    public void Cutout_covers_a_square_with_the_mean_colour()
+    public void Cutout_covers_a_square_with_the_mean_color()
     {
         var views = Enumerable.Range(1, 100).Select(view => new Augmentation { Cutout = 0.5 }.Apply(Gradient(), Seed, Picture, view).Pixels);
 
-        var covered = views.Select(view => view.Chunk(3).CountBy(pixel => (pixel[0], pixel[1], pixel[2])).Max(colour => colour.Value)).ToList();
+        var covered = views.Select(view => view.Chunk(3).CountBy(pixel => (pixel[0], pixel[1], pixel[2])).Max(color => color.Value)).ToList();
         Assert.InRange(covered.Max(), 12 * 12, 12 * 12 + 1);
         Assert.InRange(covered.Min(), 30, 12 * 12 - 1); // cut off at the edge
     }
@@ -195,7 +195,7 @@ public class AugmentationTests
             SmallestCrop = 0,
             Brightness = 2,
             Contrast = double.NaN,
-            Colour = -0.1,
+            Color = -0.1,
             Cutout = 1.1,
         }.Problems();
 

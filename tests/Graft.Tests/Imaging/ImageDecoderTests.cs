@@ -49,8 +49,8 @@ public class ImageDecoderTests
         var bits = ImageDecoder.Decode(new HandmadePng(8, 1, bits: 1, color: 0).WithRows([0b10110001]));
         Assert.Equal([255, 0, 255, 255, 0, 0, 0, 255], bits.Pixels.Chunk(3).Select(pixel => pixel[1]));
 
-        var grey = ImageDecoder.Decode(new HandmadePng(3, 1, bits: 16, color: 0).WithRows([0, 255, 128, 0, 255, 255]));
-        Assert.Equal([0, 0, 0, 128, 128, 128, 255, 255, 255], grey.Pixels);
+        var gray = ImageDecoder.Decode(new HandmadePng(3, 1, bits: 16, color: 0).WithRows([0, 255, 128, 0, 255, 255]));
+        Assert.Equal([0, 0, 0, 128, 128, 128, 255, 255, 255], gray.Pixels);
 
         var rgb = ImageDecoder.Decode(new HandmadePng(1, 1, bits: 16, color: 2).WithRows([1, 200, 128, 0, 255, 255]));
         Assert.Equal([1, 128, 255], rgb.Pixels);

@@ -43,7 +43,7 @@ public class OrientationTests
     }
 
     /// <summary>
-    /// Six squares of 32 pixels: their centres survive compression, and the picture is larger than a block of the turn.
+    /// Six squares of 32 pixels: their centers survive compression, and the picture is larger than a block of the turn.
     /// </summary>
     [Theory]
     [MemberData(nameof(Upright))]

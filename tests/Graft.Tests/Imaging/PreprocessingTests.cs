@@ -101,7 +101,7 @@ public class PreprocessingTests
         var cropped = Preprocessing.Torchvision(crop: 20, resize: 24).Resize(image);
         var (toWidth, toHeight) = width < height ? (24, 24 * height / width) : (24 * width / height, 24);
         var whole = Resampler.Resize(image, toWidth, toHeight, Interpolation.Bilinear);
-        // Halves go to the even neighbour, as in Python.
+        // Halves go to the even neighbor, as in Python.
         var (left, top) = ((int)Math.Round((toWidth - 20) / 2.0), (int)Math.Round((toHeight - 20) / 2.0));
         Assert.Equal((20, 20), (cropped.Width, cropped.Height));
         for (var y = 0; y < 20; y++) Assert.Equal(whole.Row(top + y).Slice(3 * left, 60), cropped.Row(y));

@@ -56,7 +56,7 @@ public class ResamplerTests
     }
 
     [Fact]
-    public void One_colour_stays_that_colour()
+    public void One_color_stays_that_color()
     {
         var pixels = Enumerable.Repeat((byte[])[3, 128, 255], 2000).SelectMany(pixel => pixel);
         var image = new RgbImage(50, 40, [.. pixels]);

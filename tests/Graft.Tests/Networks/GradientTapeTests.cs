@@ -64,7 +64,7 @@ public class GradientTapeTests
         return x.Convolution("one", 8, 3).BatchNorm("one.norm", 1e-3).Add("sum", map).Relu("act");
     }
 
-    /// <summary>Each layer takes all before it, normalises them and adds a few channels.</summary>
+    /// <summary>Each layer takes all before it, normalizes them and adds a few channels.</summary>
     private static Node DenseBlock(Node x)
     {
         for (var layer = 1; layer <= 3; layer++)

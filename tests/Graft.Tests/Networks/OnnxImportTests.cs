@@ -158,7 +158,7 @@ public class OnnxImportTests
         using var inference = inference_mode();
         var shape = network.InputShape;
         var image = new float[shape.ElementCount];
-        QuickWeights.Fill(image, seed: 7, scale: 1, centre: 0);
+        QuickWeights.Fill(image, seed: 7, scale: 1, center: 0);
         using var session = new InferenceSession(model);
         using var results = session.Run(
             [NamedOnnxValue.CreateFromTensor(session.InputNames[0], new DenseTensor<float>(image, [1, shape.Channels, shape.Height, shape.Width]))]);

@@ -105,7 +105,7 @@ public class OperationTests
         return [.. module.call(tensor(input).reshape([1, .. network.InputShape.Sizes.Select(size => (long)size)])).contiguous().data<float>()];
     }
 
-    /// <summary>Each parameter one value throughout; normalisations shift by as much as they scale.</summary>
+    /// <summary>Each parameter one value throughout; normalizations shift by as much as they scale.</summary>
     private sealed class Constant(Func<Parameter, float> value) : IWeights
     {
         public Constant(float value) : this(_ => value)

@@ -13,23 +13,23 @@ internal sealed class QuickWeights : IWeights
         switch (parameter.Role)
         {
             case ParameterRole.Gamma or ParameterRole.MovingVariance:
-                Fill(destination, seed, scale: 0.3f, centre: 1);
+                Fill(destination, seed, scale: 0.3f, center: 1);
                 break;
             case ParameterRole.Beta or ParameterRole.Bias or ParameterRole.MovingMean or ParameterRole.Embedding or ParameterRole.LayerScale:
-                Fill(destination, seed, scale: 0.1f, centre: parameter.Role == ParameterRole.LayerScale ? 0.3f : 0);
+                Fill(destination, seed, scale: 0.1f, center: parameter.Role == ParameterRole.LayerScale ? 0.3f : 0);
                 break;
             default:
-                Fill(destination, seed, scale: MathF.Sqrt(3f / parameter.FanIn), centre: 0);
+                Fill(destination, seed, scale: MathF.Sqrt(3f / parameter.FanIn), center: 0);
                 break;
         }
     }
 
-    public static void Fill(Span<float> destination, uint seed, float scale, float centre)
+    public static void Fill(Span<float> destination, uint seed, float scale, float center)
     {
         for (var start = (int)(seed % Table.Length); destination.Length > 0; start = 0)
         {
             var count = Math.Min(destination.Length, Table.Length - start);
-            for (var i = 0; i < count; i++) destination[i] = Table[start + i] * scale + centre;
+            for (var i = 0; i < count; i++) destination[i] = Table[start + i] * scale + center;
             destination = destination[count..];
         }
     }

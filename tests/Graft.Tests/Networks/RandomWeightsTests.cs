@@ -69,7 +69,7 @@ public class RandomWeightsTests
     [InlineData(ParameterRole.Gamma, 1)]
     [InlineData(ParameterRole.MovingVariance, 1)]
     [InlineData(ParameterRole.LayerScale, 1)]
-    public void Normalisations_begin_as_identities(ParameterRole role, float expected) =>
+    public void Normalizations_begin_as_identities(ParameterRole role, float expected) =>
         Assert.All(Read(1, new("layer", role, [5])), value => Assert.Equal(expected, value));
 
     [Fact]

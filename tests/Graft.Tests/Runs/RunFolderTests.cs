@@ -176,7 +176,7 @@ public class RunFolderTests
         using var run = Train(scene);
         var plain = (Report: RunText.Report(run), Result: RunText.Result(run), SixClasses());
         var before = CultureInfo.CurrentCulture;
-        // Built by hand: with invariant globalisation no culture is known by name.
+        // Built by hand: with invariant globalization no culture is known by name.
         var culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
         culture.NumberFormat.NumberDecimalSeparator = ",";
         culture.NumberFormat.NumberGroupSeparator = ".";

@@ -24,7 +24,7 @@ public partial class RunReportTests
         Assert.Contains($"<pre><code>graft train {scene.Photos} --learning-rate 0.02 --epochs 4</code></pre>", page, StringComparison.Ordinal);
         Assert.Contains("18 photos of 3 classes went through the pretrained network tiny", page, StringComparison.Ordinal);
         foreach (var title in (string[])["What was done", "The photos", "Learning curves", "Each class", "What is taken for what", "Calibration", "ROC",
-            "Precision and recall", "Named wrongly", "Least certain", "Map of the features"])
+            "Precision and recall", "Misclassified", "Least certain", "Map of the features"])
         {
             Assert.Contains(title, page, StringComparison.Ordinal);
         }
@@ -165,7 +165,7 @@ public partial class RunReportTests
         using var scene = new RunScene();
         var run = SavedRun.Open(scene.Run("run", plan: TrainingPlan.OnFeatures(classifier: new NearestNeighbors { Neighbors = 3 })));
 
-        Assert.Contains("There is no heat map of this model: its classifier is votes of nearest neighbours", RunReport.ToHtml(run), StringComparison.Ordinal);
+        Assert.Contains("There is no heat map of this model: its classifier is votes of nearest neighbors", RunReport.ToHtml(run), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -187,7 +187,7 @@ public partial class RunReportTests
     {
         using var scene = new RunScene();
         var folder = scene.Run("run");
-        // Those of an even number are named wrongly; of both kinds, later ones more surely.
+        // Those of an even number are misclassified; of both kinds, later ones more surely.
         RunScene.Predict(folder, "test", (number, label) =>
         {
             var probabilities = Enumerable.Repeat(0.5f * (0.5f - 0.05f * number), 3).ToArray();
@@ -201,7 +201,7 @@ public partial class RunReportTests
 
         Assert.Equal([names[8], names[6], names[4]], Pictures("wrong"));
         Assert.Equal([names[0], names[1]], Pictures("unsure"));
-        // A photo and its heat map each; of those that are named rightly the surest of each class.
+        // A photo and its heat map each; of those that are classified correctly the surest of each class.
         string[] explained = Pictures("places");
         Assert.Equal([names[8], $"{names[8]}, heat map", names[6], $"{names[6]}, heat map"], explained[..4]);
         Assert.Equal(

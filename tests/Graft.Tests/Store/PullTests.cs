@@ -49,7 +49,7 @@ public class PullTests
     }
 
     [Fact]
-    public async Task Cancelled_pull_leaves_a_part_that_the_next_one_finishes()
+    public async Task Canceled_pull_leaves_a_part_that_the_next_one_finishes()
     {
         using var scene = new StoreScene();
         await scene.InterruptAfterAsync(130_000);

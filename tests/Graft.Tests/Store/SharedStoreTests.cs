@@ -19,7 +19,7 @@ public class SharedStoreTests
     }
 
     [Fact]
-    public async Task Waiting_pull_can_be_cancelled()
+    public async Task Waiting_pull_can_be_canceled()
     {
         using var scene = new StoreScene();
         using var hold = new Slot(scene.Options.Folder, StoreScene.FileName).TryLock();

@@ -31,7 +31,7 @@ public class StoredFilesTests
     }
 
     [Fact]
-    public async Task File_unknown_to_the_catalogue_is_verified_against_what_it_was()
+    public async Task File_unknown_to_the_catalog_is_verified_against_what_it_was()
     {
         using var scene = new StoreScene();
         await scene.PullAsync();
@@ -88,7 +88,7 @@ public class StoredFilesTests
     }
 
     [Fact]
-    public async Task New_hash_in_the_catalogue_unseats_the_old_file()
+    public async Task New_hash_in_the_catalog_unseats_the_old_file()
     {
         using var scene = new StoreScene();
         await scene.PullAsync();

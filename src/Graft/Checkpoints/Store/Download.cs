@@ -69,7 +69,7 @@ internal sealed class Download(
         if (slot.Check(file, thoroughly: false) is { Condition: not FileCondition.Ok } wrong)
             yield return $"A file of that name is there but is not the one: {wrong}.";
         if (new FileInfo(slot.PartialPath) is { Exists: true, Length: > 0 and var bytes })
-            yield return $"{bytes:N0} bytes have come already; the next pull goes on from there.";
+            yield return $"{bytes:N0} bytes have come already; the next pull resumes from there.";
         var origin = options.Sources(file)[^1];
         var facts = Expectation.Of(file, slot.ReadRecord()).ToString() is { Length: > 0 } known ? $" ({known})" : "";
         yield return $"To bring it by hand, fetch {origin}{facts} on another machine and here run";

@@ -150,9 +150,9 @@ public sealed class WeightStore(WeightStoreOptions options)
     /// </summary>
     public IEnumerable<FileCheck> Verify(IEnumerable<PublishedFile> published)
     {
-        var catalogue = published.ToLookup(file => file.FileName);
+        var catalog = published.ToLookup(file => file.FileName);
         return Slots()
-            .Select(slot => Check(slot, catalogue[slot.FileName].FirstOrDefault(), thoroughly: true))
+            .Select(slot => Check(slot, catalog[slot.FileName].FirstOrDefault(), thoroughly: true))
             .OfType<FileCheck>();
     }
 

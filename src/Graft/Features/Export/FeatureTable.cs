@@ -94,7 +94,7 @@ public sealed record FeatureTable
             Metadata = new Dictionary<string, string>(Metadata)
             {
                 ["scaling"] = JsonSerializer.Serialize(
-                    "columns standardised on the training images, then each block given the same share of the variance", Json),
+                    "columns standardized on the training images, then each block given the same share of the variance", Json),
             },
         };
     }

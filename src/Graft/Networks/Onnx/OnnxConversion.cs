@@ -225,7 +225,7 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
     }
 
     /// <summary>
-    /// The weights of a linear layer with the normalisations and scales that follow it alone multiplied in, and the last of those layers: its
+    /// The weights of a linear layer with the normalizations and scales that follow it alone multiplied in, and the last of those layers: its
     /// output is what the weights give.
     /// </summary>
     private (float[] Kernel, float[]? Bias, string Name) Folded(Layer layer, float[] kernel, float[]? bias)
@@ -250,7 +250,7 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
         return (kernel, bias, last.Name);
     }
 
-    /// <summary>What a normalisation with fixed statistics, or a layer scale, does to each channel: times scale, plus offset.</summary>
+    /// <summary>What a normalization with fixed statistics, or a layer scale, does to each channel: times scale, plus offset.</summary>
     private (double[] Scale, double[]? Offset) Affine(Layer layer, int channels)
     {
         if (layer.Operation is not BatchNorm op)

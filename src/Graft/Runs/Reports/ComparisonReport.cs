@@ -14,11 +14,11 @@ public static class ComparisonReport
     {
         var split = comparison.Split == PredictionTable.Test ? "test" : "validation";
         var body = new Html().Add($"<h1>{comparison.Runs.Count:N0} runs compared</h1>\n");
-        body.Add($"<p>On the {split} images of each. The lines show where 95 of 100 such sets of images would put the figure.</p>\n");
+        body.Add($"<p>On the {split} images of each. The lines are 95 % confidence intervals.</p>\n");
         body.Add(Figures(comparison));
         body.Add($"<section><h2>Accuracy</h2>\n").Add(Intervals(comparison, result => result.Accuracy, result => result.AccuracyInterval, 100, "per cent")).Add($"</section>\n");
         body.Add($"<section><h2>Macro F1</h2>\n").Add(Intervals(comparison, result => result.MacroF1, result => result.MacroF1Interval, 1, "macro F1")).Add($"</section>\n");
-        body.Add($"<section><h2>Better, or only luckier?</h2>\n<p class=\"how\">McNemar's test: only images that one run names rightly and the other does not say which is better. p is how probable so large a difference is between runs that are equally good.</p>\n<ul>\n");
+        body.Add($"<section><h2>Better, or only luckier?</h2>\n<p class=\"how\">McNemar's test: only images that one run classifies correctly and the other does not say which is better. p is how probable so large a difference is between runs that are equally good.</p>\n<ul>\n");
         foreach (var pair in comparison.Pairs) body.Add($"<li>{pair.Verdict}</li>\n");
         body.Add($"</ul>\n");
         if (comparison.Pairs.Count(pair => pair.Test is not null) is var tests and > 2)

@@ -26,7 +26,7 @@ internal static class PhotoSections
         return html.Add($"</div>\n");
     }
 
-    /// <summary>Photos beside their heat maps: the surest errors, and of each class in turn one that was surely named rightly.</summary>
+    /// <summary>Photos beside their heat maps: the surest errors, and of each class in turn one that was surely classified correctly.</summary>
     public static Markup HeatMaps(SavedRun run, IReadOnlyList<EvaluatedImage> images, int count)
     {
         var classes = run.Result.Classes;
@@ -39,8 +39,8 @@ internal static class PhotoSections
             var right = images.Where(image => image.IsCorrect).GroupBy(image => image.Label).OrderBy(ofClass => ofClass.Key)
                 .SelectMany(ofClass => ofClass.OrderByDescending(image => image.Confidence).Select((image, rank) => (image, rank)))
                 .OrderBy(entry => entry.rank).ThenBy(entry => entry.image.Label).Take(count - wrong.Count).Select(entry => entry.image).ToList();
-            html.Add($"<p class=\"how\">Grad-CAM: the brighter the colour, the more the place spoke for the class that the photo was given. Where that is not the thing itself but what happens to be around it, the model has learnt the wrong thing from these photos. What the network does not see is darkened.</p>\n");
-            foreach (var (title, shown) in new[] { ("Named wrongly", wrong), ("Named rightly", right) })
+            html.Add($"<p class=\"how\">Grad-CAM: the brighter the color, the more the place spoke for the class that the photo was given. Where that is not the thing itself but what happens to be around it, the model has learned the wrong thing from these photos. What the network does not see is darkened.</p>\n");
+            foreach (var (title, shown) in new[] { ("Misclassified", wrong), ("Correct", right) })
             {
                 if (shown.Count == 0) continue;
                 html.Add($"<h3>{title}</h3>\n<div class=\"photos pairs\">\n");

@@ -19,10 +19,10 @@ internal static class ResultSections
         var confusion = result.Confusion;
         var largest = Enumerable.Range(0, confusion.Classes.Count).MaxBy(confusion.Support);
         var cards = new Html();
-        cards.Add($"<div class=\"cards\"><div class=\"card\"><b>{100 * result.Accuracy:0.0} %</b> accuracy: {confusion.Correct:N0} of {result.Count:N0} {images} named rightly");
-        cards.Add($"<span>{100 * result.AccuracyInterval.Low:0.0} to {100 * result.AccuracyInterval.High:0.0} % for 95 of 100 such sets of photos</span></div>");
+        cards.Add($"<div class=\"cards\"><div class=\"card\"><b>{100 * result.Accuracy:0.0} %</b> accuracy: {confusion.Correct:N0} of {result.Count:N0} {images} classified correctly");
+        cards.Add($"<span>95 % CI {100 * result.AccuracyInterval.Low:0.0}–{100 * result.AccuracyInterval.High:0.0} %</span></div>");
         cards.Add($"<div class=\"card\"><b>{result.MacroF1:0.000}</b> macro F1: every class counts the same");
-        cards.Add($"<span>{result.MacroF1Interval.Low:0.000} to {result.MacroF1Interval.High:0.000} for 95 of 100 such sets</span></div>");
+        cards.Add($"<span>95 % CI {result.MacroF1Interval.Low:0.000}–{result.MacroF1Interval.High:0.000}</span></div>");
         cards.Add($"<div class=\"card\"><b>{result.Loss:0.000}</b> log loss<span>0 would be sure and right every time; {Math.Log(confusion.Classes.Count):0.000} is blind guessing</span></div>");
         cards.Add($"<div class=\"card\"><b>{100.0 * confusion.Support(largest) / result.Count:0.0} %</b> is what always saying “{confusion.Classes[largest]}” would give<span>the largest class</span></div></div>\n");
         return cards;

@@ -6,13 +6,13 @@ namespace Graft.Runs.Reports;
 /// <summary>How much of a run its page shows.</summary>
 public sealed record RunReportOptions
 {
-    /// <summary>Photos that were named wrongly, the surest errors first. 0 to 1,000; default 60.</summary>
+    /// <summary>Photos that were misclassified, the surest errors first. 0 to 1,000; default 60.</summary>
     public int Misclassified { get; init; } = 60;
 
     /// <summary>Photos that the model was least sure of. 0 to 1,000; default 24.</summary>
     public int LeastCertain { get; init; } = 24;
 
-    /// <summary>Photos with the places marked that spoke for what they were named, half of them named wrongly. 0 to 1,000; default 24.</summary>
+    /// <summary>Photos with the places marked that spoke for what they were named, half of them misclassified. 0 to 1,000; default 24.</summary>
     public int HeatMaps { get; init; } = 24;
 
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
@@ -75,7 +75,7 @@ public static class RunReport
         sections.Add(new("confusion", "What is taken for what", ResultSections.Confusion(main.Confusion)));
         sections.Add(new("trust", "How far to trust it", ResultSections.Charts(main, isFlattering: run.Test is null)));
         if (run.Test is not null) sections.Add(new("validation", "On the validation photos", Validation(run)));
-        sections.Add(new("wrong", "Named wrongly", Wrong(images, result, options)));
+        sections.Add(new("wrong", "Misclassified", Wrong(images, result, options)));
         if (options.LeastCertain > 0) sections.Add(new("unsure", "Least certain", Unsure(images, result, options)));
         if (options.HeatMaps > 0 && missing < images.Count) sections.Add(new("places", "Where it looked", PhotoSections.HeatMaps(run, images, options.HeatMaps)));
         if (Map(run) is { } map) sections.Add(new("map", "Map of the features", map));
@@ -90,24 +90,24 @@ public static class RunReport
     {
         var (result, html) = (run.Result, new Html());
         var (network, count) = (result.Backbone, result.Images);
-        var learnt = $"{Count(count.Train, "photo")} of {result.Classes.Count:N0} classes";
+        var learned = $"{Count(count.Train, "photo")} of {result.Classes.Count:N0} classes";
         html.Add($"<p>");
         html.Add(result.Strategy switch
         {
             "features" when network.Contains('+') => Html.Of(
-                $"{learnt} went through the pretrained networks {network.Replace("+", " and ", StringComparison.Ordinal)}, which stayed as they were. On the {result.Features ?? 0:N0} numbers that they make of each photo, {Classifier(result)} was trained."),
+                $"{learned} went through the pretrained networks {network.Replace("+", " and ", StringComparison.Ordinal)}, which stayed as they were. On the {result.Features ?? 0:N0} numbers that they make of each photo, {Classifier(result)} was trained."),
             "features" => Html.Of(
-                $"{learnt} went through the pretrained network {network}, which stayed as it was. On the {result.Features ?? 0:N0} numbers that it makes of each photo, {Classifier(result)} was trained."),
-            "head" => Html.Of($"A new head was put on the pretrained network {network} and trained on {learnt} and varied views of them; the network itself stayed as it was."),
-            "finetune" => Html.Of($"A new head was put on the pretrained network {network} and trained on {learnt}; then layers of the network were trained further with it, at a small learning rate."),
-            "partial" => Html.Of($"A new head was put on the pretrained network {network}. It and the upper layers were trained together on {learnt}; the lower ones stayed as they were."),
-            "full" => Html.Of($"All layers of the pretrained network {network}, with a new head, were trained further on {learnt}."),
-            "scratch" => Html.Of($"The network {network} was trained on {learnt} from random weights, without anything learnt before."),
-            _ => Html.Of($"{network} was trained on {learnt}."),
+                $"{learned} went through the pretrained network {network}, which stayed as it was. On the {result.Features ?? 0:N0} numbers that it makes of each photo, {Classifier(result)} was trained."),
+            "head" => Html.Of($"A new head was put on the pretrained network {network} and trained on {learned} and varied views of them; the network itself stayed as it was."),
+            "finetune" => Html.Of($"A new head was put on the pretrained network {network} and trained on {learned}; then layers of the network were trained further with it, at a small learning rate."),
+            "partial" => Html.Of($"A new head was put on the pretrained network {network}. It and the upper layers were trained together on {learned}; the lower ones stayed as they were."),
+            "full" => Html.Of($"All layers of the pretrained network {network}, with a new head, were trained further on {learned}."),
+            "scratch" => Html.Of($"The network {network} was trained on {learned} from random weights, without anything learned before."),
+            _ => Html.Of($"{network} was trained on {learned}."),
         });
         html.Add($"</p>\n");
         foreach (var line in run.Account.Split('\n', StringSplitOptions.RemoveEmptyEntries)) html.Add($"<p>{line}</p>\n");
-        html.Add($"<p>{Count(count.Validation, "validation photo")} {(count.Validation == 1 ? "was" : "were")} not learnt from");
+        html.Add($"<p>{Count(count.Validation, "validation photo")} {(count.Validation == 1 ? "was" : "were")} not learned from");
         html.Add($"{(run.Course is null ? "." : ", but decided which epoch is kept: what is measured on them is a little too good.")}");
         if (count.Test > 0) html.Add($" {Count(count.Test, "test photo")} {(count.Test == 1 ? "was" : "were")} looked at once, at the end: what is measured on them can be taken at its word.");
         html.Add($"</p>\n");
@@ -239,7 +239,7 @@ public static class RunReport
         }
         legend.Add($"</ul>");
         return new Html()
-            .Add($"<p class=\"how\">What the classifier sees of {images.Count:N0} validation{(run.Test is null ? "" : " and test")} photos, laid out along the two directions in which they differ most (principal components). Photos that lie together look alike to it; those with a black rim are named wrongly. Classes that overlap here may still be apart in the other directions.</p>\n")
+            .Add($"<p class=\"how\">What the classifier sees of {images.Count:N0} validation{(run.Test is null ? "" : " and test")} photos, laid out along the two directions in which they differ most (principal components). Photos that lie together look alike to it; those with a black rim are misclassified. Classes that overlap here may still be apart in the other directions.</p>\n")
             .Add($"<figure class=\"large\" style=\"margin-left:0\">{ResultSections.Drawn(chart, "Map of the features, colored by class")}{(Markup)legend}</figure>\n");
     }
 
@@ -260,7 +260,7 @@ public static class RunReport
         "svm" => "a linear support vector machine",
         "rbf-svm" => "a support vector machine with a Gaussian kernel",
         "bayes" => "Gaussian naive Bayes",
-        "knn" => "nearest neighbours",
+        "knn" => "nearest neighbors",
         "mean" => "nearest class means",
         var other => other,
     };
