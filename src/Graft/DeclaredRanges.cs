@@ -33,8 +33,7 @@ internal static class DeclaredRanges
     public static string Words(RangeAttribute range)
     {
         var (low, high) = (Text(range.Minimum), Text(range.Maximum));
-        var isOpenEnded = range.Maximum is double.PositiveInfinity or int.MaxValue;
-        return (range.MinimumIsExclusive, isOpenEnded, range.MaximumIsExclusive) switch
+        return (range.MinimumIsExclusive, IsOpenEnded(range), range.MaximumIsExclusive) switch
         {
             (true, true, _) => $"above {low}",
             (false, true, _) => $"at least {low}",
@@ -44,6 +43,9 @@ internal static class DeclaredRanges
             (false, false, false) => $"from {low} to {high}",
         };
     }
+
+    /// <summary>Whether there is no maximum but the type's own.</summary>
+    public static bool IsOpenEnded(RangeAttribute range) => range.Maximum is double.PositiveInfinity or double.MaxValue or int.MaxValue;
 
     /// <summary>"LearningRate" as "learning rate".</summary>
     public static string Words(string property)

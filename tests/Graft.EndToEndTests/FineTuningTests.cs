@@ -213,7 +213,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     public void Killed_run_on_features_is_resumed_to_the_very_same_model()
     {
         var graft = new GraftCommand(_folder.FullName);
-        string[] options = ["--backbone", "tiny", "--epochs", "3000", "--patience", "0", "--dropout", "0.3"];
+        string[] options = ["--epochs", "3000", "--patience", "0", "--dropout", "0.3"];
         var whole = graft.Run(Arguments("whole", options));
         Assert.True(whole.ExitCode == 0, whole.ToString());
 

@@ -5,22 +5,6 @@ using Graft.Networks;
 
 namespace Graft.Backbones;
 
-/// <summary>How a layer's output becomes features.</summary>
-public enum FeaturePooling
-{
-    /// <summary>One number per channel: a map averaged; of tokens the class token.</summary>
-    Average,
-
-    /// <summary>One number per channel: a map's largest.</summary>
-    Maximum,
-
-    /// <summary>All numbers: of a Keras network height, width, channels, of others channels, height, width, as their libraries flatten.</summary>
-    Flatten,
-
-    /// <summary>The output as it is.</summary>
-    None,
-}
-
 /// <summary>A pretrained network, ready to be cut: its description, its weights, and how photos become its input.</summary>
 public sealed class Backbone : IDisposable
 {
@@ -223,17 +207,17 @@ public sealed class Backbone : IDisposable
     /// <summary>
     /// What transfer learning keeps: the network without its classification head, its output pooled, by default to one number per channel.
     /// </summary>
-    public Backbone Features(FeaturePooling pooling = FeaturePooling.Average) => (Head is null ? this : CutBefore(Head)).Pooled(pooling);
+    public Backbone Features(Pooling pooling = Pooling.Average) => (Head is null ? this : CutBefore(Head)).Pooled(pooling);
 
     /// <summary>The output as a vector; nothing changes where it is one already.</summary>
     /// <exception cref="GraftException">The outputs are tokens, of which there is no maximum.</exception>
-    public Backbone Pooled(FeaturePooling pooling = FeaturePooling.Average) => (Network.OutputShape, pooling) switch
+    public Backbone Pooled(Pooling pooling = Pooling.Average) => (Network.OutputShape, pooling) switch
     {
-        (_, FeaturePooling.None) or ({ IsVector: true }, _) => this,
-        (_, FeaturePooling.Flatten) => Cut(Network.Append(output => output.Flatten(PoolLayer, FlatOrder))),
-        ({ IsTokens: true }, FeaturePooling.Average) => Cut(Network.Append(output => output.FirstToken(PoolLayer))),
+        (_, Pooling.None) or ({ IsVector: true }, _) => this,
+        (_, Pooling.Flatten) => Cut(Network.Append(output => output.Flatten(PoolLayer, FlatOrder))),
+        ({ IsTokens: true }, Pooling.Average) => Cut(Network.Append(output => output.FirstToken(PoolLayer))),
         ({ IsMap: true }, _) => Cut(Network.Append(output => output.GlobalPool(
-            PoolLayer, pooling == FeaturePooling.Maximum ? PoolFunction.Max : PoolFunction.Average))),
+            PoolLayer, pooling == Pooling.Max ? PoolFunction.Max : PoolFunction.Average))),
         _ => throw new GraftException(
             $"Layer '{Network.Output.Name}' of {Name} outputs tokens [{Network.OutputShape}], which cannot be pooled by maximum. "
             + "Pool by average, which takes the class token, or flatten."),

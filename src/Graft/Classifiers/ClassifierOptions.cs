@@ -1,7 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using System.Reflection;
 using Graft.Data;
 
@@ -55,19 +54,5 @@ public sealed record ClassifierOptions
         Properties.Where(property => !Equals(property.GetValue(this), property.GetValue(Default))).Select(property => property.Name);
 
     /// <summary>What is out of its range, a sentence each; empty if nothing is.</summary>
-    public IReadOnlyList<string> Problems() =>
-    [
-        .. from property in Properties
-           let range = property.GetCustomAttribute<RangeAttribute>()
-           let value = property.GetValue(this)
-           where range is not null && value is not null && !(range.IsValid(value) && !value.Equals(double.NaN))
-           select string.Create(CultureInfo.InvariantCulture, $"Expected {property.Name} {Words(range)}, found {value}."),
-    ];
-
-    private static string Words(RangeAttribute range) => range switch
-    {
-        { Maximum: 1.0 } => string.Create(CultureInfo.InvariantCulture, $"from {range.Minimum} to {range.Maximum}"),
-        { MinimumIsExclusive: true } => string.Create(CultureInfo.InvariantCulture, $"above {range.Minimum}"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"of at least {range.Minimum}"),
-    };
+    public IReadOnlyList<string> Problems() => DeclaredRanges.ProblemsOf(this);
 }

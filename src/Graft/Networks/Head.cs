@@ -2,18 +2,24 @@ using System.Text.Json.Serialization;
 
 namespace Graft.Networks;
 
-/// <summary>How a head makes a vector of a feature map.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<HeadPooling>))]
-public enum HeadPooling
+/// <summary>How the output of a layer becomes features.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<Pooling>))]
+public enum Pooling
 {
-    /// <summary>The mean of each channel; of tokens, the class token.</summary>
+    /// <summary>One number per channel: a map's mean; of tokens, the class token.</summary>
     Average,
 
-    /// <summary>The largest value of each channel; of tokens, the class token.</summary>
+    /// <summary>One number per channel: a map's largest; of tokens, a head takes the class token.</summary>
     Max,
 
-    /// <summary>Every value: [channels, height, width] → [channels · height · width].</summary>
+    /// <summary>
+    /// Every value, [channels, height, width] → [channels · height · width]; the features of a Keras network in the order height, width, channels, as
+    /// Keras flattens.
+    /// </summary>
     Flatten,
+
+    /// <summary>The output as it is; a head cannot take a map so.</summary>
+    None,
 }
 
 /// <summary>
@@ -31,10 +37,10 @@ public sealed record Head
     public static Head Dense(int units, double dropout = 0) => new() { HiddenUnits = [units], Dropout = dropout };
 
     /// <summary>The head of the classic fine-tuning recipe: flatten, dense 256 with ReLU, dropout 0.5, softmax.</summary>
-    public static Head FullyConnected { get; } = new() { Pooling = HeadPooling.Flatten, HiddenUnits = [256], Dropout = 0.5, BatchNorm = false };
+    public static Head FullyConnected { get; } = new() { Pooling = Pooling.Flatten, HiddenUnits = [256], Dropout = 0.5, BatchNorm = false };
 
     /// <summary>What makes a vector of a feature map; default the mean of each channel.</summary>
-    public HeadPooling Pooling { get; init; }
+    public Pooling Pooling { get; init; }
 
     /// <summary>
     /// Whether two classes share one output, the logit of the second, as in binary recipes. Default false: an output for each class.
@@ -57,9 +63,9 @@ public sealed record Head
         network.OutputShape switch
         {
             { IsVector: true } => output,
-            _ when Pooling == HeadPooling.Flatten => output.Flatten("features"),
+            _ when Pooling == Pooling.Flatten => output.Flatten("features"),
             { IsTokens: true } => output.FirstToken("features"),
-            _ => output.GlobalPool("features", Pooling == HeadPooling.Max ? PoolFunction.Max : PoolFunction.Average),
+            _ => output.GlobalPool("features", Pooling == Pooling.Max ? PoolFunction.Max : PoolFunction.Average),
         },
         classes));
 
@@ -86,6 +92,7 @@ public sealed record Head
     {
         var problems = new List<string>();
         if (HiddenUnits.Any(units => units < 1)) problems.Add($"Expected hidden layers of at least 1 unit, found {string.Join(", ", HiddenUnits)}.");
+        if (Pooling == Pooling.None) problems.Add("Expected a pooling that makes a vector for the head, found none.");
         if (Dropout is not (>= 0 and < 1)) problems.Add($"Expected a dropout from 0 up to 1, found {Dropout}.");
         return problems;
     }

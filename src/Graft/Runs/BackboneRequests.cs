@@ -2,22 +2,25 @@ using Graft.Backbones;
 using Graft.Checkpoints;
 using Graft.Features;
 using Graft.Imaging;
+using Graft.Networks;
 
 namespace Graft.Runs;
 
 /// <summary>Opens the networks that a request names.</summary>
 public static class BackboneRequests
 {
-    private static readonly Dictionary<string, FeaturePooling> Poolings = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Pooling> Poolings = new(StringComparer.Ordinal)
     {
-        ["avg"] = FeaturePooling.Average,
-        ["max"] = FeaturePooling.Maximum,
-        ["flatten"] = FeaturePooling.Flatten,
-        ["none"] = FeaturePooling.None,
+        ["avg"] = Pooling.Average,
+        ["max"] = Pooling.Max,
+        ["flatten"] = Pooling.Flatten,
+        ["none"] = Pooling.None,
     };
 
     /// <summary>The names of poolings, those that give a vector first.</summary>
     public static IReadOnlyList<string> PoolingNames { get; } = [.. Poolings.Keys];
+
+    internal static Pooling PoolingOf(string name) => Poolings[name];
 
     public static bool IsOnnx(string name) => name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
 

@@ -37,7 +37,7 @@ public static class DocumentSchema
         {
             var bounded = described["items"] as JsonObject ?? described;
             bounded[range.MinimumIsExclusive ? "exclusiveMinimum" : "minimum"] = JsonValue.Create(Convert.ToDouble(range.Minimum));
-            if (range.Maximum is not (double.PositiveInfinity or int.MaxValue))
+            if (!DeclaredRanges.IsOpenEnded(range))
                 bounded[range.MaximumIsExclusive ? "exclusiveMaximum" : "maximum"] = JsonValue.Create(Convert.ToDouble(range.Maximum));
         }
         if (setting is not null) described.Insert(0, "description", setting.Declared.Description);

@@ -18,7 +18,7 @@ public sealed class RunFolder : IDisposable
 {
     internal const string ModelFile = "model.safetensors", ResultFile = "result.json";
 
-    private const string LockFile = ".lock";
+    private const string LockFile = ".lock", AnotherFolder = "Name another folder.";
 
     /// <summary>How every JSON document for a person or a program is written: snake_case, indented.</summary>
     public static JsonSerializerOptions Json { get; } = new()
@@ -56,7 +56,7 @@ public sealed class RunFolder : IDisposable
         try
         {
             if (!isNew && Directory.EnumerateFileSystemEntries(folder).Any())
-                throw new GraftException($"The folder {folder} is not empty; a run never overwrites files. Name another one (--out).");
+                throw new GraftException($"The folder {folder} is not empty; a run never overwrites files.") { Code = "run-folder", Remedy = AnotherFolder };
             Directory.CreateDirectory(folder);
             // Better to learn now than after the training that nothing can be written here.
             var probe = Path.Combine(folder, ".writable");
@@ -65,7 +65,7 @@ public sealed class RunFolder : IDisposable
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new GraftException($"The run folder {folder} cannot be written: {problem.Message} Name another one (--out).", problem);
+            throw new GraftException($"The run folder {folder} cannot be written: {problem.Message}", problem) { Code = "run-folder", Remedy = AnotherFolder };
         }
         return new(folder, isNew);
     }
@@ -95,7 +95,7 @@ public sealed class RunFolder : IDisposable
         if (_lock is null) throw new GraftException($"Another process trains in {FullName}. Wait for it, or name another folder.");
         if (_isResumed) return;
         if (File.Exists(In(RunDescription.FileName)) || IsComplete)
-            throw new GraftException($"Another run was started in {FullName}. Name another folder (--out).");
+            throw new GraftException($"Another run was started in {FullName}.") { Code = "run-folder", Remedy = AnotherFolder };
         Write("The run", () => WholeFile.Write(In(RunDescription.FileName), RunDescription.Of(request).ToJson()));
     }
 
@@ -218,7 +218,7 @@ public sealed class RunFolder : IDisposable
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new GraftException($"{what} cannot be written in {FullName}: {problem.Message} Free some space, or name another folder (--out).", problem);
+            throw new GraftException($"{what} cannot be written in {FullName}: {problem.Message} Free some space, or name another folder.", problem);
         }
     }
 }

@@ -172,13 +172,7 @@ internal static class RequestPlan
             HiddenUnits = request.Hidden is { Count: > 0 } hidden ? hidden : head.HiddenUnits,
             Dropout = request.Dropout ?? head.Dropout,
             BatchNorm = head.BatchNorm && (request.Standardize ?? true),
-            Pooling = request.Pool switch
-            {
-                null => head.Pooling,
-                "max" => HeadPooling.Max,
-                "flatten" => HeadPooling.Flatten,
-                _ => HeadPooling.Average,
-            },
+            Pooling = request.Pool is { } pool ? BackboneRequests.PoolingOf(pool) : head.Pooling,
         };
     }
 }

@@ -50,7 +50,7 @@ public sealed class TrainingSetup : IDisposable
         if (plan.Options.Strategy == Strategy.Features)
         {
             TrainingRun.LoadAhead();
-            var features = request.BackbonesOrDefault.LoadFeatures(request.Pool ?? (plan.Options.Head.Pooling == HeadPooling.Flatten ? "flatten" : null), fetch);
+            var features = request.BackbonesOrDefault.LoadFeatures(request.Pool ?? (plan.Options.Head.Pooling == Pooling.Flatten ? "flatten" : null), fetch);
             return new(features) { Request = request, Photos = photos, Plan = plan, Name = features.Name, Features = features, Notes = photos.Notes };
         }
         var network = request.BackbonesOrDefault[0];

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Graft.Tests.Backbones;
 
-public class FeaturePoolingTests
+public class PoolingTests
 {
     private static Backbone Map(string name = "tiny")
     {
@@ -27,11 +27,11 @@ public class FeaturePoolingTests
     {
         var map = Run(Map()).Chunk(4).ToArray();
 
-        Assert.Equal(map.Select(channel => channel.Max()), Run(Map().Features(FeaturePooling.Maximum)));
+        Assert.Equal(map.Select(channel => channel.Max()), Run(Map().Features(Pooling.Max)));
         Assert.All(map.Zip(Run(Map().Features())), pair => Assert.Equal(pair.First.Average(), pair.Second, 1e-6));
-        Assert.Equal(map.SelectMany(channel => channel), Run(Map().Features(FeaturePooling.Flatten)));
-        Assert.Equal(TensorShape.Vector(16), Map().Features(FeaturePooling.Flatten).Network.OutputShape);
-        Assert.Equal(TensorShape.Map(4, 2, 2), Map().Features(FeaturePooling.None).Network.OutputShape);
+        Assert.Equal(map.SelectMany(channel => channel), Run(Map().Features(Pooling.Flatten)));
+        Assert.Equal(TensorShape.Vector(16), Map().Features(Pooling.Flatten).Network.OutputShape);
+        Assert.Equal(TensorShape.Map(4, 2, 2), Map().Features(Pooling.None).Network.OutputShape);
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public class FeaturePoolingTests
         var map = Run(Map()).Chunk(4).ToArray();
 
         Assert.Equal(
-            Enumerable.Range(0, 4).SelectMany(place => map.Select(channel => channel[place])), Run(Map("tiny.keras").Features(FeaturePooling.Flatten)));
+            Enumerable.Range(0, 4).SelectMany(place => map.Select(channel => channel[place])), Run(Map("tiny.keras").Features(Pooling.Flatten)));
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public class FeaturePoolingTests
     {
         var vector = Map().Features();
 
-        Assert.All(Enum.GetValues<FeaturePooling>(), pooling => Assert.Same(vector, vector.Features(pooling)));
+        Assert.All(Enum.GetValues<Pooling>(), pooling => Assert.Same(vector, vector.Features(pooling)));
     }
 
     [Fact]
@@ -58,9 +58,9 @@ public class FeaturePoolingTests
         var cut = tokens.CutAfter("norm");
         Assert.True(cut.Network.OutputShape.IsTokens);
 
-        var problem = Assert.Throws<GraftException>(() => cut.Pooled(FeaturePooling.Maximum));
+        var problem = Assert.Throws<GraftException>(() => cut.Pooled(Pooling.Max));
 
         Assert.Contains("class token", problem.Message, StringComparison.Ordinal);
-        Assert.True(cut.Pooled(FeaturePooling.Flatten).Network.OutputShape.IsVector);
+        Assert.True(cut.Pooled(Pooling.Flatten).Network.OutputShape.IsVector);
     }
 }

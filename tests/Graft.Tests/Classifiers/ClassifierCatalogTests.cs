@@ -114,7 +114,7 @@ public class ClassifierCatalogTests
         var problem = Assert.Throws<GraftException>(() => ClassifierCatalog.Create("mean", new() { C = 10, Neighbors = 0 }));
 
         Assert.Contains("mean has no option C; logistic, svm, rbf-svm have it", problem.Message, StringComparison.Ordinal);
-        Assert.Contains("Expected Neighbors of at least 1, found 0", problem.Message, StringComparison.Ordinal);
+        Assert.Contains("Expected neighbors at least 1, found 0", problem.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -122,7 +122,7 @@ public class ClassifierCatalogTests
     [InlineData(-1)]
     [InlineData(double.NaN)]
     public void C_out_of_its_range_is_refused(double c) => Assert.Contains(
-        "Expected C above 0", Assert.Throws<GraftException>(() => ClassifierCatalog.Create("svm", new() { C = c })).Message, StringComparison.Ordinal);
+        "Expected c above 0", Assert.Throws<GraftException>(() => ClassifierCatalog.Create("svm", new() { C = c })).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Options_reach_their_classifier()

@@ -72,7 +72,7 @@ public class FeatureBlocksTests
     [Fact]
     public void Each_block_has_the_same_share_of_the_variance_however_large_or_wide_it_is()
     {
-        using var wide = FeatureScene.Backbone().CutAfter("relu").Features(FeaturePooling.Flatten);
+        using var wide = FeatureScene.Backbone().CutAfter("relu").Features(Pooling.Flatten);
         using var narrow = FeatureScene.Backbone();
         using var blocks = new FeatureBlocks(wide, narrow);
         var random = new Random(3);

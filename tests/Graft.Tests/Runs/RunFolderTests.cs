@@ -45,7 +45,7 @@ public class RunFolderTests
 
         var problem = Assert.Throws<GraftException>(() => RunFolder.Create(Path.Combine(folder.FullName, "run"), "name"));
 
-        Assert.Contains("--out", problem.Message, StringComparison.Ordinal);
+        Assert.Contains("Name another folder", problem.Message, StringComparison.Ordinal);
         Assert.Equal(["mine.txt"], Directory.GetFileSystemEntries(Path.Combine(folder.FullName, "run")).Select(path => Path.GetFileName(path)));
     }
 
@@ -55,7 +55,7 @@ public class RunFolderTests
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder.File("run"), "mine");
 
-        Assert.Contains("--out", Assert.Throws<GraftException>(() => RunFolder.Create(folder.File("run"), "name")).Message, StringComparison.Ordinal);
+        Assert.Contains("Name another folder", Assert.Throws<GraftException>(() => RunFolder.Create(folder.File("run"), "name")).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -23,10 +23,10 @@ public class GraftedNetworkTests
     }
 
     [Theory]
-    [InlineData(HeadPooling.Average, 5)]
-    [InlineData(HeadPooling.Max, 5)]
-    [InlineData(HeadPooling.Flatten, 5 * 4 * 4)]
-    public void Head_pools_a_map_as_asked(HeadPooling pooling, int features)
+    [InlineData(Pooling.Average, 5)]
+    [InlineData(Pooling.Max, 5)]
+    [InlineData(Pooling.Flatten, 5 * 4 * 4)]
+    public void Head_pools_a_map_as_asked(Pooling pooling, int features)
     {
         var model = Maps().Graft(new() { Pooling = pooling }, ["a", "b", "c"]);
 

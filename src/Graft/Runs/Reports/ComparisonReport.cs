@@ -22,7 +22,7 @@ public static class ComparisonReport
         foreach (var pair in comparison.Pairs) body.Add($"<li>{pair.Verdict}</li>\n");
         body.Add($"</ul>\n");
         if (comparison.Pairs.Count(pair => pair.Test is not null) is var tests and > 2)
-            body.Add($"<p class=\"how\">Of {tests} tests, one in twenty calls a difference real that is none: take a single p just below 0.05 with care.</p>\n");
+            body.Add($"<p class=\"how\">Of {tests} tests, one in twenty calls a difference real that is only luck: take a single p just below 0.05 with care.</p>\n");
         body.Add($"</section>\n<section><h2>Each class, F1</h2>\n").Add(Classes(comparison)).Add($"</section>\n");
         body.Add($"<section><h2>What was done differently</h2>\n").Add(Options(comparison)).Add($"</section>\n");
         foreach (var (run, name) in comparison.Runs.Zip(comparison.Names))
