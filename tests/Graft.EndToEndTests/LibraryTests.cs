@@ -40,7 +40,12 @@ public sealed class LibraryTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
         var graft = new GraftCommand(folder.FullName);
         TrainingRequest request = new()
         {
-            Photos = photos.Folder, Backbones = [new() { Name = "graft_mobilenet_v2_050", Size = 64 }], Strategy = strategy, Epochs = 6, Patience = 0, BatchSize = 8,
+            Photos = photos.Folder,
+            Backbones = [new() { Name = "graft_mobilenet_v2_050", Size = 64 }],
+            Strategy = strategy,
+            Epochs = 6,
+            Patience = 0,
+            BatchSize = 8,
         };
         var whole = graft.Run(
             "train", photos.Folder, "--backbone", "graft_mobilenet_v2_050", "--size", "64", "--strategy", $"{strategy}".ToLowerInvariant(), "--epochs", "6",

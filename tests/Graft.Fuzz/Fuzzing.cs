@@ -3,16 +3,16 @@ using System.Globalization;
 
 namespace Graft.Fuzz;
 
-/// <summary>Reads mutated files until the time is up, and keeps those that fail.</summary>
+/// <summary>Reads mutated files until the time is up or there were enough, and keeps those that fail.</summary>
 internal static class Fuzzing
 {
     /// <returns>Whether nothing failed.</returns>
-    public static bool Run(FuzzKind kind, TimeSpan time, int seed, string failures)
+    public static bool Run(FuzzKind kind, TimeSpan time, int most, int seed, string failures)
     {
         var folder = Directory.CreateTempSubdirectory("graft-fuzz-").FullName;
         try
         {
-            return Run(kind, time, seed, failures, folder);
+            return Run(kind, time, most, seed, failures, folder);
         }
         finally
         {
@@ -20,7 +20,7 @@ internal static class Fuzzing
         }
     }
 
-    private static bool Run(FuzzKind kind, TimeSpan time, int seed, string failures, string folder)
+    private static bool Run(FuzzKind kind, TimeSpan time, int most, int seed, string failures, string folder)
     {
         var seeds = kind.Seeds(folder);
         foreach (var valid in seeds)
@@ -29,8 +29,8 @@ internal static class Fuzzing
         }
         var clock = Stopwatch.StartNew();
         var (inputs, accepted, failed, slowest) = (0, 0, 0, TimeSpan.Zero);
-        long most = 0;
-        for (; clock.Elapsed < time; inputs++)
+        long largest = 0;
+        for (; clock.Elapsed < time && inputs < most; inputs++)
         {
             // By its number, so that one input can be made again without those before it.
             var random = new Random(HashCode(seed, inputs));
@@ -39,7 +39,7 @@ internal static class Fuzzing
             var problem = Problem(kind, input, folder, out var isAccepted, out var took, out var bytes);
             if (isAccepted) accepted++;
             if (took > slowest) slowest = took;
-            most = Math.Max(most, bytes);
+            largest = Math.Max(largest, bytes);
             if (problem is null) continue;
             failed++;
             Directory.CreateDirectory(failures);
@@ -48,7 +48,7 @@ internal static class Fuzzing
             Console.WriteLine($"{path}: {problem}");
         }
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{kind.Name}: {inputs:N0} inputs of {seeds.Count} seeds in {clock.Elapsed.TotalSeconds:0} s, {accepted:N0} accepted, {failed:N0} failed; the slowest {slowest.TotalSeconds:0.0} s, the largest {most >> 20:N0} MiB"));
+            $"{kind.Name}: {inputs:N0} inputs of {seeds.Count} seeds in {clock.Elapsed.TotalSeconds:0} s, {accepted:N0} accepted, {failed:N0} failed; the slowest {slowest.TotalSeconds:0.0} s, the largest {largest >> 20:N0} MiB"));
         return failed == 0;
     }
 

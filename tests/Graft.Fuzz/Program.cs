@@ -10,7 +10,7 @@ string Option(string name, string otherwise) => Array.IndexOf(args, name) is >= 
 var chosen = kinds.Where(kind => args.Length > 0 && (args[0] == kind.Name || args[0] == "all")).ToList();
 if (chosen.Count == 0)
 {
-    Console.Error.WriteLine($"Usage: {string.Join('|', kinds.Select(kind => kind.Name))}|all [--seconds 60] [--seed 1] [--failures FOLDER] [--input FILE]");
+    Console.Error.WriteLine($"Usage: {string.Join('|', kinds.Select(kind => kind.Name))}|all [--seconds 60] [--inputs COUNT] [--seed 1] [--failures FOLDER] [--input FILE]");
     return 2;
 }
 if (Option("--input", "") is { Length: > 0 } again)
@@ -19,8 +19,9 @@ if (Option("--input", "") is { Length: > 0 } again)
     return 0;
 }
 var seconds = double.Parse(Option("--seconds", "60"), CultureInfo.InvariantCulture);
+var inputs = int.Parse(Option("--inputs", $"{int.MaxValue}"), CultureInfo.InvariantCulture);
 var seed = int.Parse(Option("--seed", "1"), CultureInfo.InvariantCulture);
 var failures = Option("--failures", "fuzz-failures");
 var isClean = true;
-foreach (var kind in chosen) isClean &= Fuzzing.Run(kind, TimeSpan.FromSeconds(seconds / chosen.Count), seed, failures);
+foreach (var kind in chosen) isClean &= Fuzzing.Run(kind, TimeSpan.FromSeconds(seconds / chosen.Count), inputs, seed, failures);
 return isClean ? 0 : 1;

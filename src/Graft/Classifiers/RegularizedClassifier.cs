@@ -1,6 +1,6 @@
-using Graft.Data;
 using System.Globalization;
 using System.Text.Json.Serialization;
+using Graft.Data;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -256,7 +256,7 @@ public static class Quarantine
                 ? throw new DataException($"{list} is damaged: a path has a NUL character in it.")
                 : cell;
         }
-        catch (CsvFormatException broken)
+        catch (Exception broken) when (broken is CsvFormatException or IOException)
         {
             throw new DataException($"{list} is damaged: {broken.Message}");
         }

@@ -69,7 +69,7 @@ public sealed record RunDescription
             document.Remove("request");
             return document.Deserialize<RunDescription>(RunFolder.Json)! with { Request = request };
         }
-        catch (Exception problem) when (problem is JsonException or InvalidOperationException)
+        catch (Exception problem) when (problem is JsonException or InvalidOperationException or ArgumentException)
         {
             throw new GraftException($"{file} is damaged: {problem.Message} Start a new run.", problem);
         }

@@ -182,7 +182,9 @@ public sealed class SavedRun
         }
         if (epochs.Count == 0) return null;
         var best = stages[^1].FirstEpoch - 1 + ((result.Stages is [.., var last] ? last.Epochs : result.Epochs)?.Best ?? epochs.Count);
-        return new(new(epochs, best), stages);
+        return best >= 1 && best <= epochs.Count
+            ? new(new(epochs, best), stages)
+            : throw new FormatException($"{file} has {epochs.Count} epochs, of which the best is said to be number {best}.");
     }
 
     private static List<SkippedFile> SkippedIn(string file)

@@ -42,7 +42,8 @@ internal sealed class TrainingProgressReport(IProgress<StepProgress> progress, T
         {
             progress.Report(new(
                 "Training", epoch.Epoch, training.Options.Epochs, "epochs",
-                string.Create(CultureInfo.InvariantCulture, $"validation: loss {epoch.ValidationLoss:0.000}, accuracy {100 * epoch.ValidationAccuracy:0.0} %")) { Training = measures });
+                string.Create(CultureInfo.InvariantCulture, $"validation: loss {epoch.ValidationLoss:0.000}, accuracy {100 * epoch.ValidationAccuracy:0.0} %"))
+            { Training = measures });
             return;
         }
         Report(training, epoch.Epoch, training.ImagesPerEpoch, measures, string.Create(
@@ -53,7 +54,8 @@ internal sealed class TrainingProgressReport(IProgress<StepProgress> progress, T
     private double ImagesPerSecond => _images / _clock.Elapsed.TotalSeconds;
 
     private void Report(TrainingProgress training, int epoch, int done, TrainingMeasures measures, string note) => progress.Report(new(
-        $"{(stages > 1 ? $"Stage {stage.Number}, epoch" : "Epoch")} {epoch}/{training.Options.Epochs}", done, training.ImagesPerEpoch, "images", note) { Training = measures });
+        $"{(stages > 1 ? $"Stage {stage.Number}, epoch" : "Epoch")} {epoch}/{training.Options.Epochs}", done, training.ImagesPerEpoch, "images", note)
+    { Training = measures });
 
     private static string Duration(TimeSpan time) => time.TotalSeconds switch
     {

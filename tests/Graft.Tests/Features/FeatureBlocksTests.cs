@@ -1,7 +1,7 @@
-using Graft.Backbones;
 using Graft.Data;
 using Graft.Features;
 using Graft.Imaging;
+using Graft.Networks;
 
 namespace Graft.Tests.Features;
 
