@@ -51,7 +51,10 @@ internal static class RequestValidation
         if (setting.ValueIn(request) is not { } value) return null;
         if ((setting.Declared.For & request.Way) == 0)
         {
-            var others = WayNames.Where(way => (way.Way & setting.Declared.For) != 0).Select(way => way.Name).ToList();
+            var takes = setting.Declared.For;
+            // What both ways on features take, features take.
+            List<string> others = (takes & Ways.Features) == Ways.Features ? ["features"] : [];
+            others.AddRange(WayNames.Where(way => (way.Way & takes) != 0 && (others.Count == 0 || (way.Way & Ways.Features) == 0)).Select(way => way.Name));
             return new(
                 "unused", setting.Name, value,
                 $"{{{setting.Name}}} needs {{Strategy}} {Or(others)}, and has no effect on {WayNames.First(way => way.Way == request.Way).Name}.",
