@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -17,7 +16,7 @@ internal static partial class WholeFile
 
     private const int ErrorFileExists = 17;
 
-    private static readonly ConcurrentDictionary<string, bool> Cleared = new(StringComparer.Ordinal);
+    private static readonly HashSet<string> Cleared = new(StringComparer.Ordinal);
 
     /// <param name="replaces">Whether a file of that name is replaced, at once; else it stays, and writing fails.</param>
     /// <exception cref="IOException">There is a file of that name that is not to be replaced, or the disk is full or fails.</exception>
@@ -115,7 +114,11 @@ internal static partial class WholeFile
     private static (string Path, FileStream File) Begin(string path)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        if (Cleared.TryAdd(folder, true) && Directory.Exists(folder)) ClearDrafts(folder);
+        // No thread makes a draft while another clears: between making and locking it, it looks like one that was left.
+        lock (Cleared)
+        {
+            if (Cleared.Add(folder) && Directory.Exists(folder)) ClearDrafts(folder);
+        }
         var draft = Path.Join(folder, $".{Guid.NewGuid():N}{Draft}");
         return (draft, new(draft, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete));
     }
