@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
-using System.Text;
 using System.Text.Json.Serialization;
 using Graft.Classifiers;
 
@@ -53,14 +52,5 @@ public sealed record Setting(PropertyInfo Property, SettingAttribute Declared)
         return type is { IsEnum: true } ? [.. Enum.GetNames(type).Select(name => name.ToLowerInvariant())] : null;
     }
 
-    private static string Kebab(string name)
-    {
-        var words = new StringBuilder();
-        foreach (var letter in name)
-        {
-            if (char.IsUpper(letter) && words.Length > 0) words.Append('-');
-            words.Append(char.ToLowerInvariant(letter));
-        }
-        return words.ToString();
-    }
+    private static string Kebab(string name) => DeclaredRanges.Words(name).Replace(' ', '-');
 }
