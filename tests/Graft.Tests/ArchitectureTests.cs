@@ -4,6 +4,8 @@ using System.Reflection.Emit;
 using System.Runtime.CompilerServices;
 using Graft.Checkpoints;
 using Graft.Imaging;
+using Graft.Networks;
+using TorchSharp;
 
 namespace Graft.Tests;
 
@@ -38,29 +40,62 @@ public class ArchitectureTests
             ? place
             : null;
 
+    /// <summary>
+    /// A scalar of TorchSharp's is freed by its finalizer, even while libtorch reads it, unless something holds it: so that only
+    /// <see cref="Scalars"/> makes any, and nothing is called in TorchSharp that makes one of its own and does not dispose of it.
+    /// </summary>
+    [Fact]
+    public void Numbers_of_formulas_are_held()
+    {
+        var shim = typeof(Scalar).Assembly;
+        var calls = MethodsOf(shim.GetTypes()).ToDictionary(method => method, method => NamedIn(method).OfType<MethodBase>().ToHashSet());
+        var unheld = calls.Where(method => method.Value.Any(MakesScalar) && !method.Value.Any(called => called.Name == "Dispose"))
+            .Select(method => method.Key).ToHashSet();
+        while (calls.Where(method => !unheld.Contains(method.Key) && method.Value.Overlaps(unheld)).Select(method => method.Key).ToList() is { Count: > 0 } more)
+            unheld.UnionWith(more.Concat(more.OfType<MethodInfo>().Select(method => method.GetBaseDefinition()))); // An optimizer's step
+        Assert.Contains(typeof(torch.Tensor).GetMethod("op_Addition", [typeof(torch.Tensor), typeof(torch.Tensor)])!, unheld);
+
+        var violations = MethodsOf(typeof(Checkpoint).Assembly.GetTypes()).Where(method => method.DeclaringType != typeof(Scalars))
+            .SelectMany(method => NamedIn(method).OfType<MethodBase>().Where(called => MakesScalar(called) || unheld.Contains(called))
+                .Select(called => $"{method.DeclaringType}.{method.Name} calls {called.DeclaringType}.{called}"));
+        Assert.Empty(violations.Distinct().Order(StringComparer.Ordinal));
+
+        static bool MakesScalar(MethodBase method) =>
+            method is MethodInfo { ReturnType: var made, Name: "op_Implicit" or "ToScalar" } && made == typeof(Scalar);
+    }
+
+    private const BindingFlags Declared =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+
+    private static IEnumerable<MethodBase> MethodsOf(IEnumerable<Type> types) =>
+        types.SelectMany(type => type.GetMethods(Declared).Cast<MethodBase>().Concat(type.GetConstructors(Declared)));
+
     private static IEnumerable<Type> NamedBy(Type type)
     {
-        const BindingFlags all = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
         if (type.BaseType is { } parent) yield return parent;
         foreach (var contract in type.GetInterfaces()) yield return contract;
-        foreach (var field in type.GetFields(all)) yield return field.FieldType;
-        foreach (var method in type.GetMethods(all).Cast<MethodBase>().Concat(type.GetConstructors(all)))
+        foreach (var field in type.GetFields(Declared)) yield return field.FieldType;
+        foreach (var method in MethodsOf([type]))
         {
             if (method is MethodInfo { ReturnType: var returned }) yield return returned;
             foreach (var parameter in method.GetParameters()) yield return parameter.ParameterType;
             if (method.GetMethodBody() is not { } body) continue;
             foreach (var local in body.LocalVariables) yield return local.LocalType;
-            foreach (var named in NamedIn(body, method)) yield return named;
+            foreach (var member in NamedIn(method))
+            {
+                if (member is Type named) yield return named;
+                else if (member.DeclaringType is { } declaring) yield return declaring;
+            }
         }
     }
 
     private static readonly Dictionary<short, OpCode> Instructions = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
         .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value);
 
-    /// <summary>The types that a method's instructions name: of what is called, made, read or cast.</summary>
-    private static IEnumerable<Type> NamedIn(MethodBody body, MethodBase method)
+    /// <summary>What a method's instructions name: what is called, made, read or cast.</summary>
+    private static IEnumerable<MemberInfo> NamedIn(MethodBase method)
     {
-        var code = body.GetILAsByteArray()!;
+        if (method.GetMethodBody()?.GetILAsByteArray() is not { } code) yield break;
         var (ofType, ofMethod) = (
             method.DeclaringType!.IsGenericType ? method.DeclaringType.GetGenericArguments() : null, method.IsGenericMethod ? method.GetGenericArguments() : null);
         for (var at = 0; at < code.Length;)
@@ -69,9 +104,7 @@ public class ArchitectureTests
             at += instruction.Size;
             if (instruction.OperandType is OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineType or OperandType.InlineTok)
             {
-                var member = method.Module.ResolveMember(BitConverter.ToInt32(code, at), ofType, ofMethod);
-                if (member is Type type) yield return type;
-                else if (member?.DeclaringType is { } declaring) yield return declaring;
+                if (method.Module.ResolveMember(BitConverter.ToInt32(code, at), ofType, ofMethod) is { } member) yield return member;
             }
             at += instruction.OperandType switch
             {

@@ -1,4 +1,5 @@
 using Graft.Networks;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -29,7 +30,7 @@ public abstract record ClosedFormClassifier : FeatureClassifier
     /// <summary>[images, classes], float64: the outputs for each image by a fit without it; NaN for the only image of a class.</summary>
     private Tensor OutOfFold(FeatureMatrix raw, FittingWork work)
     {
-        var outputs = full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64);
+        var outputs = full([raw.Count, raw.Classes], Number(double.NaN), ScalarType.Float64);
         var folds = raw.Folds(work.Seed);
         for (var fold = 0; fold < folds.Count; fold++)
         {
@@ -50,7 +51,7 @@ public abstract record ClosedFormClassifier : FeatureClassifier
         var outputs = layer.Operation is ClassifierOperation operation
             ? operation.LogProbabilities(features, Weight)
             : features.to_type(ScalarType.Float64).mm(Weight(ParameterRole.DenseKernel).to_type(ScalarType.Float64).t())
-                .add_(Weight(ParameterRole.Bias));
+                .Increase(Weight(ParameterRole.Bias));
         return outputs.to_type(ScalarType.Float64).MoveToOuterDisposeScope();
 
         Tensor Weight(ParameterRole role)

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Graft.Data;
 using Graft.Networks;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -83,7 +84,7 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
     {
         using var scope = NewDisposeScope();
         var sums = zeros([Classes, values.shape[1]], ScalarType.Float64)
-            .index_add_(0, tensor([.. Labels.Select(label => (long)label)]), values, 1);
+            .index_add_(0, tensor([.. Labels.Select(label => (long)label)]), values, Number(1));
         return (sums / tensor([.. Counts().Select(count => (double)count)]).unsqueeze(1)).MoveToOuterDisposeScope();
     }
 
@@ -135,11 +136,11 @@ internal sealed record Standardization(Tensor Mean, Tensor Variance)
             var values = features.Values.narrow(1, start, width).to_type(ScalarType.Float64);
             var middle = values.mean([0]);
             mean.narrow(0, start, width).copy_(middle);
-            variance.narrow(0, start, width).copy_(values.sub_(middle).square().mean([0]));
+            variance.narrow(0, start, width).copy_(values.sub_(middle).Squared().mean([0]));
         }
         // scikit-learn's bound below which a variance is nothing but rounding.
-        var rounding = variance * (features.Count * MachineEpsilon) + (mean * (features.Count * MachineEpsilon)).square();
-        variance.masked_fill_(variance.le(rounding), 1);
+        var rounding = (variance * Number(features.Count * MachineEpsilon)).Plus((mean * Number(features.Count * MachineEpsilon)).Squared());
+        variance.masked_fill_(variance.le(rounding), Number(1));
         return new(mean.MoveToOuterDisposeScope(), variance.MoveToOuterDisposeScope());
     }
 

@@ -1,6 +1,6 @@
 using Graft.Data;
 using Graft.Networks;
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -36,7 +36,7 @@ public sealed record GaussianNaiveBayes : ClosedFormClassifier
     private protected override FittedLayer FitLayer(FeatureMatrix features, FittingWork work)
     {
         var x = features.Values.to_type(ScalarType.Float64);
-        var added = x.var([0], unbiased: false).max().ToDouble() * VarianceSmoothing;
+        var added = x.var([0], unbiased: false).max().Value() * VarianceSmoothing;
         // Features that all are constant say nothing, but must not divide by 0.
         if (added == 0) added = VarianceSmoothing > 0 ? VarianceSmoothing : 1e-9;
         var (means, variances) = (new List<Tensor>(), new List<Tensor>());
@@ -48,7 +48,7 @@ public sealed record GaussianNaiveBayes : ClosedFormClassifier
                 [.. Enumerable.Range(0, features.Count).Where(image => features.Labels[image] == label).Select(image => (long)image)];
             var own = x.index_select(0, tensor(images));
             means.Add(own.mean([0]).MoveToOuterDisposeScope());
-            variances.Add(own.var([0], unbiased: false).add_(added).MoveToOuterDisposeScope());
+            variances.Add(own.var([0], unbiased: false).Increase(added).MoveToOuterDisposeScope());
         }
         var counts = features.Counts();
         return new("head.classes", new GaussianBayes(features.Classes), new Dictionary<ParameterRole, float[]>

@@ -1,3 +1,4 @@
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -74,5 +75,5 @@ internal sealed class KernelRows
     }
 
     private Tensor Kernel(Tensor rows, Tensor squares) =>
-        rows.mm(_features.t()).mul_(2).sub_(squares.unsqueeze(1)).sub_(_squares.unsqueeze(0)).clamp_max_(0).mul_(_gamma).exp_();
+        rows.mm(_features.t()).mul_(Number(2)).sub_(squares.unsqueeze(1)).sub_(_squares.unsqueeze(0)).clamp_max_(Number(0)).mul_(Number(_gamma)).exp_();
 }

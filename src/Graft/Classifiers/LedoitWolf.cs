@@ -1,4 +1,4 @@
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -15,12 +15,12 @@ internal static class LedoitWolf
     {
         using var scope = NewDisposeScope();
         double count = centered.shape[0], length = centered.shape[1];
-        var squares = centered.square();
-        var trace = squares.sum().ToDouble() / count;
+        var squares = centered.Squared();
+        var trace = squares.sum().Value() / count;
         // Σ over all pairs of features of their squared covariance, and of the mean of their squared product.
         var gram = count < length ? centered.mm(centered.t()) : centered.t().mm(centered);
-        var delta = gram.square().sum().ToDouble() / (count * count);
-        var beta = squares.sum(1).square().sum().ToDouble();
+        var delta = gram.Squared().sum().Value() / (count * count);
+        var beta = squares.sum(1).Squared().sum().Value();
         beta = (beta / count - delta) / (length * count);
         delta = (delta - trace * trace / length) / length;
         return delta <= 0 || beta <= 0 ? 0 : Math.Min(beta, delta) / delta;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Graft.Networks;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -58,7 +59,7 @@ public abstract record LinearClassifier : RegularizedClassifier
             new() { Name = Name, Account = $"{Title}, {Describe(c, candidates)}", Facts = facts, C = c, Layers = [layer] }, features,
             () => OutOfFold(model, features, features.Folds(work.Seed), [c], coefficients, work) is [var outputs]
                 ? outputs
-                : full([features.Count, features.Classes], double.NaN, ScalarType.Float64));
+                : full([features.Count, features.Classes], Number(double.NaN), ScalarType.Float64));
     }
 
     /// <summary>What classifiers say of images that they were not fitted on: cross-validation in 5 stratified folds.</summary>
@@ -120,7 +121,7 @@ public abstract record LinearClassifier : RegularizedClassifier
     {
         using var scope = NewDisposeScope();
         var factor = HasLogits ? 1 : Temperature.Fit(outputs, features);
-        return CandidateC.Of(c, outputs * factor, features, features.SampleWeights(ClassWeights));
+        return CandidateC.Of(c, outputs * Number(factor), features, features.SampleWeights(ClassWeights));
     }
 
     /// <summary>
@@ -132,7 +133,7 @@ public abstract record LinearClassifier : RegularizedClassifier
         LinearModel all, FeatureMatrix features, IReadOnlyList<Fold> folds, IReadOnlyList<double> values, Tensor? start, FittingWork work)
     {
         if (folds.Count == 0) return [];
-        var outputs = values.Select(_ => full([features.Count, features.Classes], double.NaN, ScalarType.Float64)).ToList();
+        var outputs = values.Select(_ => full([features.Count, features.Classes], Number(double.NaN), ScalarType.Float64)).ToList();
         for (var fold = 0; fold < folds.Count; fold++)
         {
             LibtorchTuning.ReleaseFree();

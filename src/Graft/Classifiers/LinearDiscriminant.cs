@@ -1,7 +1,7 @@
 using System.Globalization;
 using Graft.Data;
 using Graft.Networks;
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -74,7 +74,7 @@ public sealed record LinearDiscriminant : ClosedFormClassifier
         var (means, deviations) = Deviations(features);
         var middle = means.mean([0], keepdim: true);
         var kernel = Solve(deviations, (means - middle).t(), Shrinkage!.Value).t(); // Σ⁻¹·(mean − middle) of each class
-        var bias = LogPriors(features) - kernel.mul((means + middle) / 2).sum(1);
+        var bias = LogPriors(features) - kernel.mul(means.Plus(middle) / Number(2)).sum(1);
         return new("head.decisions", new Dense(features.Classes), new Dictionary<ParameterRole, float[]>
         {
             [ParameterRole.DenseKernel] = kernel.ToFloats(),
@@ -105,21 +105,21 @@ public sealed record LinearDiscriminant : ClosedFormClassifier
     private static Tensor Solve(Tensor deviations, Tensor right, double shrinkage)
     {
         var (count, length) = (deviations.shape[0], deviations.shape[1]);
-        var mean = deviations.square().sum().ToDouble() / count / length;
+        var mean = deviations.Squared().sum().Value() / count / length;
         // Features that are all alike within classes have no covariance: any is as good.
         var identity = mean > 0 ? Math.Max(shrinkage, LeastShrinkage) * mean : 1;
         var share = (1 - shrinkage) / count;
         if (count >= length)
         {
-            var covariance = deviations.t().mm(deviations).mul_(share);
-            covariance.diagonal().add_(identity);
+            var covariance = deviations.t().mm(deviations).mul_(Number(share));
+            covariance.diagonal().Increase(identity);
             return cholesky_solve(right, linalg.cholesky(covariance));
         }
         // (b·I + a·RᵀR)⁻¹ = (I − Rᵀ·(b/a·I + R·Rᵀ)⁻¹·R) / b
-        if (share == 0) return right / identity;
+        if (share == 0) return right / Number(identity);
         var system = deviations.mm(deviations.t());
-        system.diagonal().add_(identity / share);
-        return (right - deviations.t().mm(cholesky_solve(deviations.mm(right), linalg.cholesky(system)))) / identity;
+        system.diagonal().Increase(identity / share);
+        return (right - deviations.t().mm(cholesky_solve(deviations.mm(right), linalg.cholesky(system)))) / Number(identity);
     }
 
     private double Choose(FeatureMatrix features)
@@ -141,12 +141,12 @@ public sealed record LinearDiscriminant : ClosedFormClassifier
         using var scope = NewDisposeScope();
         var (means, deviations) = Deviations(features);
         var (count, length) = (deviations.shape[0], deviations.shape[1]);
-        var mean = deviations.square().sum().ToDouble() / count / length;
+        var mean = deviations.Squared().sum().Value() / count / length;
         if (mean == 0) return [.. shrinkages.Select(_ => (1.0, 0.0))];
         // Directions in which the images deviate, and how much: the deviations are U·diag(√sizes)·axesᵀ.
         var isWide = count < length;
         var (sizes, vectors) = linalg.eigh(isWide ? deviations.mm(deviations.t()) : deviations.t().mm(deviations));
-        var kept = sizes.gt(sizes.max() * 1e-12).nonzero().squeeze(1);
+        var kept = sizes.gt(sizes.max() * Number(1e-12)).nonzero().squeeze(1);
         sizes = sizes.index_select(0, kept);
         vectors = vectors.index_select(1, kept);
         var axes = isWide ? deviations.t().mm(vectors) / sizes.sqrt() : vectors; // [features, kept]
@@ -154,9 +154,9 @@ public sealed record LinearDiscriminant : ClosedFormClassifier
         var labels = tensor([.. features.Labels.Select(label => (long)label)]);
         double[] counts = [.. features.Counts().Select(images => (double)images)];
         var own = tensor([.. features.Labels.Select(label => counts[label])]);
-        var rows = own.gt(1).nonzero().squeeze(1);
+        var rows = own.gt(Number(1)).nonzero().squeeze(1);
         (deviations, labels, own) = (deviations.index_select(0, rows), labels.index_select(0, rows), own.index_select(0, rows));
-        var x = deviations + means.index_select(0, labels);
+        var x = deviations.Plus(means.index_select(0, labels));
         var middle = means.mean([0], keepdim: true);
         (x, means) = (x - middle, means - middle);
         var (xAxes, meanAxes, rAxes) = (x.mm(axes), means.mm(axes), deviations.mm(axes));
@@ -168,25 +168,27 @@ public sealed record LinearDiscriminant : ClosedFormClassifier
             using var inner = NewDisposeScope();
             var identity = Math.Max(shrinkage, LeastShrinkage) * mean;
             var share = (1 - shrinkage) / (count - 1);
-            // u'·G⁻¹·v = (u'·v) / identity + Σ weight · (u'·axis)(v'·axis), for G = share · Σ r·r' + identity · I
-            var weights = 1 / (sizes * share + identity) - 1 / identity;
-            var xx = x.square().sum(1, keepdim: true) / identity + (xAxes.square() * weights).sum(1, keepdim: true);
-            var mm = means.square().sum(1) / identity + (meanAxes.square() * weights).sum(1);
-            var xm = x.mm(means.t()) / identity + (xAxes * weights).mm(meanAxes.t());
-            var xr = (x * deviations).sum(1, keepdim: true) / identity + (xAxes * rAxes * weights).sum(1, keepdim: true);
-            var rm = deviations.mm(means.t()) / identity + (rAxes * weights).mm(meanAxes.t());
-            var rr = deviations.square().sum(1, keepdim: true) / identity + (rAxes.square() * weights).sum(1, keepdim: true);
-            var (distances, alongs) = (xx - 2 * xm + mm, xr - rm); // (x − m)'·G⁻¹·(x − m) and (x − m)'·G⁻¹·r, [images, classes]
+            // Product: u'·G⁻¹·v = (u'·v) / identity + Σ weight · (u'·axis)(v'·axis), for G = share · Σ r·r' + identity · I
+            var weights = (sizes * Number(share)).Plus(identity).reciprocal() - Number(1 / identity);
+            var xx = Product(x.Squared().sum(1, keepdim: true), (xAxes.Squared() * weights).sum(1, keepdim: true));
+            var mm = Product(means.Squared().sum(1), (meanAxes.Squared() * weights).sum(1));
+            var xm = Product(x.mm(means.t()), (xAxes * weights).mm(meanAxes.t()));
+            var xr = Product((x * deviations).sum(1, keepdim: true), (xAxes * rAxes * weights).sum(1, keepdim: true));
+            var rm = Product(deviations.mm(means.t()), (rAxes * weights).mm(meanAxes.t()));
+            var rr = Product(deviations.Squared().sum(1, keepdim: true), (rAxes.Squared() * weights).sum(1, keepdim: true));
+            var (distances, alongs) = ((xx - xm * Number(2)).Plus(mm), xr - rm); // (x − m)'·G⁻¹·(x − m) and (x − m)'·G⁻¹·r, [images, classes]
             // Of its own class's mean without it, the image is farther by n / (n − 1).
-            var factor = (own / (own - 1)).unsqueeze(1);
-            distances = where(hot, rr * factor.square(), distances);
+            var factor = (own / (own - Number(1))).unsqueeze(1);
+            distances = where(hot, rr * factor.Squared(), distances);
             alongs = where(hot, rr * factor, alongs);
-            var lost = factor * share;
-            distances += alongs.square() * lost / (1 - lost * rr).clamp_min(1e-12);
-            var outputs = logPriors - 0.5 * distances;
+            var lost = factor * Number(share);
+            distances = distances.Plus(alongs.Squared() * lost / (lost * rr).neg_().Increase(1).clamp_min(Number(1e-12)));
+            var outputs = logPriors - distances * Number(0.5);
             scores.Add((
-                outputs.argmax(1).eq(labels).to_type(ScalarType.Float64).mean().ToDouble(),
-                nn.functional.cross_entropy(outputs, labels).ToDouble()));
+                outputs.argmax(1).eq(labels).to_type(ScalarType.Float64).mean().Value(),
+                nn.functional.cross_entropy(outputs, labels).Value()));
+
+            Tensor Product(Tensor plain, Tensor alongAxes) => (plain / Number(identity)).Plus(alongAxes);
         }
         return scores;
     }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -13,7 +14,6 @@ internal abstract class LinearLoss
     /// Numbers for libtorch that are kept: one that is made for a call may be collected while the call still reads it, and a fit makes
     /// many thousand calls.
     /// </summary>
-    private protected static readonly TorchSharp.Scalar Zero = 0, One = 1;
 
     /// <summary>
     /// Of all images, float64: [1] or, where the classes' models do not know of each other, of each class by itself, [classes, 1].
@@ -81,7 +81,7 @@ internal sealed class CrossEntropy(int[] labels, int classes, double[] weights) 
         }
 
         public override Tensor Weights { get; } =
-            (1 - (probabilities * probabilities).sum([0])).mul_(weights.squeeze(0)).div_(probabilities.shape[0] - 1).to_type(ScalarType.Float32);
+            (probabilities * probabilities).sum([0]).neg_().Increase(1).mul_(weights.squeeze(0)).div_(Number(probabilities.shape[0] - 1)).to_type(ScalarType.Float32);
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public override void Multiply(int image, Span<float> change)
@@ -107,24 +107,24 @@ internal sealed class SquaredHinge : LinearLoss
     {
         var hot = OneHot(labels, weights.Length);
         var own = tensor(weights).unsqueeze(1);
-        _signs = hot * 2 - 1;
-        _weights = (weights.Length == 2 ? (hot * own).sum(0, keepdim: true).expand_as(hot) : hot * (own - 1) + 1) * c;
-        _slopes = _signs * _weights * -2;
-        _curvatures = _weights * 2;
+        _signs = hot * Number(2) - Number(1);
+        _weights = (weights.Length == 2 ? (hot * own).sum(0, keepdim: true).expand_as(hot) : (hot * (own - Number(1))).Plus(1)) * Number(c);
+        _slopes = _signs * _weights * Number(-2);
+        _curvatures = _weights * Number(2);
     }
 
     public override Tensor Values(Tensor outputs)
     {
         using var scope = NewDisposeScope();
-        return (Slack(outputs).square() * _weights).sum(1, keepdim: true).MoveToOuterDisposeScope();
+        return (Slack(outputs).Squared() * _weights).sum(1, keepdim: true).MoveToOuterDisposeScope();
     }
 
     public override Tensor Gradient(Tensor outputs) => Slack(outputs).mul_(_slopes);
 
     public override Curvature Curvature(Tensor outputs) =>
-        new Active(Slack(outputs).gt(Zero).to_type(ScalarType.Float64).mul_(_curvatures));
+        new Active(Slack(outputs).gt(Number(0)).to_type(ScalarType.Float64).mul_(_curvatures));
 
-    private Tensor Slack(Tensor outputs) => (outputs * _signs).neg_().add_(One).clamp_min_(Zero);
+    private Tensor Slack(Tensor outputs) => (outputs * _signs).neg_().Increase(1).clamp_min_(Number(0));
 
     private sealed class Active(Tensor weights) : Curvature
     {

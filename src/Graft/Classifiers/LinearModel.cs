@@ -1,4 +1,4 @@
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -72,15 +72,15 @@ internal sealed class LinearModel
         {
             var (q, r) = linalg.qr(features.to_type(ScalarType.Float64).t());
             _basis = q;
-            _double = cat([r.t() / _scale, ones([images, 1], ScalarType.Float64)], 1);
+            _double = cat([r.t() / Number(_scale), ones([images, 1], ScalarType.Float64)], 1);
             _single = _double.to_type(ScalarType.Float32);
         }
         else
         {
             _single = cat([features, ones([images, 1], ScalarType.Float32)], 1);
-            if (_scale != 1) _single.narrow(1, 0, length).div_(_scale); // Exact
+            if (_scale != 1) _single.narrow(1, 0, length).div_(Number(_scale)); // Exact
         }
-        _ridge = full([Columns], 1 / (_scale * _scale), ScalarType.Float64);
+        _ridge = full([Columns], Number(1 / (_scale * _scale)), ScalarType.Float64);
         _ridge[-1] = tensor(penalizeIntercept ? 1.0 : 0);
         _ridge32 = _ridge.to_type(ScalarType.Float32);
         foreach (var tensor in (Tensor?[])[_basis, _double, _single, _ridge, _ridge32]) tensor?.MoveToOuterDisposeScope();
@@ -98,10 +98,10 @@ internal sealed class LinearModel
     private static double ScaleOf(Tensor features)
     {
         // Of the largest, so that no square overflows or vanishes.
-        var largest = features.abs().max().ToDouble();
+        var largest = features.abs().max().Value();
         if (largest == 0) return 1;
         using var scope = NewDisposeScope();
-        var mean = (features / largest).square().mean().ToDouble();
+        var mean = (features / Number(largest)).Squared().mean().Value();
         return Math.Pow(2, Math.Clamp(Math.Round(Math.Log2(largest * Math.Sqrt(mean))), -120, 120));
     }
 
@@ -128,9 +128,9 @@ internal sealed class LinearModel
         {
             cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
-            var gradient = SumOver(loss.Gradient(outputs)).addcmul_(_ridge, w, 1);
+            var gradient = SumOver(loss.Gradient(outputs)).addcmul_(_ridge, w, Number(1));
             var largestByClass = gradient.abs().amax([1]);
-            largest = largestByClass.max().ToDouble();
+            largest = largestByClass.max().Value();
             if (largest <= tolerance) return Solution(step);
             if (!double.IsFinite(largest)) break;
 
@@ -159,7 +159,7 @@ internal sealed class LinearModel
                     needed = used > ManyProducts;
                     direction = tensor(solved, [classes, Columns]).to_type(ScalarType.Float64);
                 }
-                isExact = direction is null || step >= MostSingleSteps || !IsSolved(curvature, gradient, direction, largestByClass.gt(tolerance));
+                isExact = direction is null || step >= MostSingleSteps || !IsSolved(curvature, gradient, direction, largestByClass.gt(Number(tolerance)));
             }
             if (isExact) direction = SolveExactly(curvature, gradient, Math.Min(accuracy, 0.1), ref products);
             var isByClass = values.dim() == 2;
@@ -171,11 +171,11 @@ internal sealed class LinearModel
             var lengths = isByClass
                 ? BestLengths(loss, w, outputs, direction!, change)
                 : SufficientLengths(loss, w, outputs, direction!, change, values, slopes);
-            w.add_(direction! * lengths);
-            outputs.add_(change * lengths);
-            var valueBefore = values.sum().ToDouble();
+            w.Increase(direction! * lengths);
+            outputs.Increase(change * lengths);
+            var valueBefore = values.sum().Value();
             values.copy_(Values(loss, w, outputs));
-            if (lengths.max().ToDouble() == 0 || (isByClass && values.sum().ToDouble() >= valueBefore))
+            if (lengths.max().Value() == 0 || (isByClass && values.sum().Value() >= valueBefore))
             {
                 if (isExact) return Solution(step); // As exact as float64 gets.
                 isExact = true;
@@ -186,14 +186,14 @@ internal sealed class LinearModel
             + "Give a smaller C, or standardize the features.");
 
         LinearSolution Solution(int steps) =>
-            new(coefficients.copy_(Extend(w)), values.sum().ToDouble(), largest, steps, products);
+            new(coefficients.copy_(Extend(w)), values.sum().Value(), largest, steps, products);
     }
 
     /// <summary>The Newton system times a direction, [classes, reduced + 1], float64.</summary>
     private Tensor Curve(Curvature curvature, Tensor direction)
     {
         using var scope = NewDisposeScope();
-        return SumOver(curvature.Multiply(OutputsOf(direction))).addcmul_(_ridge, direction, 1).MoveToOuterDisposeScope();
+        return SumOver(curvature.Multiply(OutputsOf(direction))).addcmul_(_ridge, direction, Number(1)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Whether a direction solves the Newton system well enough to be a step.</summary>
@@ -201,11 +201,11 @@ internal sealed class LinearModel
     private bool IsSolved(Curvature curvature, Tensor gradient, Tensor direction, Tensor classes)
     {
         using var scope = NewDisposeScope();
-        var residual = Curve(curvature, direction).add_(gradient).square().sum(1);
-        var size = gradient.square().sum(1);
+        var residual = Curve(curvature, direction).Increase(gradient).Squared().sum(1);
+        var size = gradient.Squared().sum(1);
         var most = curvature.ByClass is null ? MostResidual : MostDirectResidual;
         if (curvature.ByClass is null) (residual, size, classes) = (residual.sum().view(1), size.sum().view(1), ones([1], ScalarType.Bool));
-        return residual.le(size * (most * most)).logical_or_(classes.logical_not()).all().ToBoolean();
+        return residual.le(size * Number(most * most)).logical_or_(classes.logical_not()).all().IsTrue();
     }
 
     /// <summary>The same as <see cref="NewtonSystem"/> solves, all in float64: slow, but right whatever the features are.</summary>
@@ -217,22 +217,22 @@ internal sealed class LinearModel
             : [ExactFactor(curvature.Weights)];
         var direction = zeros_like(gradient);
         var residual = gradient.neg();
-        var goal = accuracy * gradient.norm().ToDouble();
+        var goal = accuracy * gradient.norm().Value();
         var search = Conditioned(residual);
-        var product = (residual * search).sum().ToDouble();
+        var product = (residual * search).sum().Value();
         for (var count = 0; count < MostExactProducts; count++)
         {
             products++;
             using var inner = NewDisposeScope();
             var curved = Curve(curvature, search);
-            var along = (search * curved).sum().ToDouble();
+            var along = (search * curved).sum().Value();
             if (!(along > 0)) break;
-            direction.add_(search * (product / along));
-            residual.sub_(curved * (product / along));
-            if (residual.norm().ToDouble() <= goal) break;
+            direction.Increase(search * Number(product / along));
+            residual.sub_(curved * Number(product / along));
+            if (residual.norm().Value() <= goal) break;
             var conditioned = Conditioned(residual);
-            var next = (residual * conditioned).sum().ToDouble();
-            search.mul_(next / product).add_(conditioned);
+            var next = (residual * conditioned).sum().Value();
+            search.mul_(Number(next / product)).Increase(conditioned);
             product = next;
         }
         return direction.MoveToOuterDisposeScope();
@@ -255,20 +255,20 @@ internal sealed class LinearModel
         using var scope = NewDisposeScope();
         var own = weights.to_type(ScalarType.Float64).unsqueeze(1);
         var x = _double ?? _single.to_type(ScalarType.Float64);
-        if (Columns > MostFeaturesOfGram) return (x.square() * own).sum(0).add_(_ridge).clamp_min_(1e-300).MoveToOuterDisposeScope();
+        if (Columns > MostFeaturesOfGram) return (x.Squared() * own).sum(0).Increase(_ridge).clamp_min_(Number(1e-300)).MoveToOuterDisposeScope();
         var gram = x.t().mm(x * own);
-        gram.diagonal().add_(_ridge);
+        gram.diagonal().Increase(_ridge);
         return Factor(gram, 1e-15).MoveToOuterDisposeScope();
     }
 
     /// <summary>The Cholesky factor of a matrix to whose diagonal is added what rounding asks for.</summary>
     private static Tensor Factor(Tensor matrix, double rounding)
     {
-        for (var added = matrix.diagonal().max().ToDouble() * rounding; ; added *= 10)
+        for (var added = matrix.diagonal().max().Value() * rounding; ; added *= 10)
         {
-            matrix.diagonal().add_(added);
+            matrix.diagonal().Increase(added);
             var (factor, info) = linalg.cholesky_ex(matrix);
-            if (info.ToInt32() == 0) return factor;
+            if (info.Whole() == 0) return factor;
             if (!double.IsFinite(added)) throw new GraftException("The fit met numbers beyond float64. Standardize the features.");
         }
     }
@@ -286,7 +286,7 @@ internal sealed class LinearModel
         using var scope = NewDisposeScope();
         var last = coefficients.shape[1] - 1;
         return features.to_type(ScalarType.Float64)
-            .mm(coefficients.narrow(1, 0, last).t()).add_(coefficients.select(1, last)).MoveToOuterDisposeScope();
+            .mm(coefficients.narrow(1, 0, last).t()).Increase(coefficients.select(1, last)).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -298,22 +298,22 @@ internal sealed class LinearModel
         using var scope = NewDisposeScope();
         var low = zeros([w.shape[0], 1], ScalarType.Float64);
         var high = ones_like(low);
-        for (var doublings = 0; doublings < 10 && Slopes(high).lt(0).any().ToBoolean(); doublings++)
-            high = where(Slopes(high).lt(0), high * 2, high);
+        for (var doublings = 0; doublings < 10 && Slopes(high).lt(Number(0)).any().IsTrue(); doublings++)
+            high = where(Slopes(high).lt(Number(0)), high * Number(2), high);
         for (var halvings = 0; halvings < MostHalvings; halvings++)
         {
-            var middle = (low + high) / 2;
-            var falls = Slopes(middle).lt(0);
+            var middle = low.Plus(high) / Number(2);
+            var falls = Slopes(middle).lt(Number(0));
             (low, high) = (where(falls, middle, low), where(falls, high, middle));
         }
-        return ((low + high) / 2).MoveToOuterDisposeScope();
+        return (low.Plus(high) / Number(2)).MoveToOuterDisposeScope();
 
         Tensor Slopes(Tensor lengths)
         {
             using var inner = NewDisposeScope();
-            var byOutputs = loss.Gradient(outputs + change * lengths);
-            return ((byOutputs * change).sum(1, keepdim: true) + ((w + direction * lengths) * _ridge * direction).sum(1, keepdim: true))
-                .MoveToOuterDisposeScope();
+            var byOutputs = loss.Gradient(outputs.Plus(change * lengths));
+            return (byOutputs * change).sum(1, keepdim: true)
+                .Plus((w.Plus(direction * lengths) * _ridge * direction).sum(1, keepdim: true)).MoveToOuterDisposeScope();
         }
     }
 
@@ -325,10 +325,10 @@ internal sealed class LinearModel
         for (var halvings = 0; halvings < MostHalvings; halvings++)
         {
             using var scope = NewDisposeScope();
-            var next = Values(loss, w + direction * length, outputs + change * length);
+            var next = Values(loss, w.Plus(direction * length), outputs.Plus(change * length));
             // Near the end the decrease is smaller than the rounding of the value; the gradient then decides.
-            if (next.le(values + slopes * length * SufficientDecrease + values.abs() * Rounding).all().ToBoolean()) return length;
-            length.div_(2);
+            if (next.le(values.Plus(slopes * length * Number(SufficientDecrease)).Plus(values.abs() * Number(Rounding))).all().IsTrue()) return length;
+            length.div_(Number(2));
         }
         return length.zero_();
     }
@@ -338,13 +338,13 @@ internal sealed class LinearModel
     {
         using var scope = NewDisposeScope();
         var values = loss.Values(outputs);
-        var penalty = (w.square() * _ridge).mul_(0.5);
-        return (values + (values.dim() == 2 ? penalty.sum(1, keepdim: true) : penalty.sum())).MoveToOuterDisposeScope();
+        var penalty = (w.Squared() * _ridge).mul_(Number(0.5));
+        return values.Plus(values.dim() == 2 ? penalty.sum(1, keepdim: true) : penalty.sum()).MoveToOuterDisposeScope();
     }
 
     /// <summary>Whether the Newton systems of single classes are small enough to be solved as they are.</summary>
     private bool IsSolvable(Tensor weights) =>
-        _penalizesIntercept && (Columns <= MostFeaturesOfGram || weights.gt(0).sum([1]).max().ToInt64() <= MostFeaturesOfGram);
+        _penalizesIntercept && (Columns <= MostFeaturesOfGram || weights.gt(Number(0)).sum([1]).max().Whole() <= MostFeaturesOfGram);
 
     /// <summary>
     /// −(ridge + Σ weight · x·xᵀ)⁻¹·gradient for each class that is not at its optimum yet. Images without weight are left out; where
@@ -361,12 +361,12 @@ internal sealed class LinearModel
             if (largest[label] <= tolerance) continue;
             using var inner = NewDisposeScope();
             var own = weights[label];
-            var images = own.gt(0).nonzero().squeeze(1);
+            var images = own.gt(Number(0)).nonzero().squeeze(1);
             var right = gradient[label].unsqueeze(1);
             if (images.shape[0] >= Columns)
             {
                 // In the beginning all images count, and often the same for all classes.
-                var isAll = images.shape[0] == all && weights.min().ToDouble() == weights.max().ToDouble();
+                var isAll = images.shape[0] == all && weights.min().Value() == weights.max().Value();
                 var factor = isAll && factorOfAll is not null ? factorOfAll : Precondition(own);
                 if (isAll && factorOfAll is null) factorOfAll = factor.MoveToOuterDisposeScope();
                 direction[label] = cholesky_solve(right.to_type(ScalarType.Float32), factor).to_type(ScalarType.Float64).squeeze(1).neg_();
@@ -379,10 +379,10 @@ internal sealed class LinearModel
                     ? scaled.mm((scaled / _ridge).t())
                     : _gram.index_select(0, images).index_select(1, images).to_type(ScalarType.Float64).mul_(root).mul_(root.t());
                 // (R + AᵀA)⁻¹ = R⁻¹ − R⁻¹Aᵀ·(1 + A·R⁻¹·Aᵀ)⁻¹·A·R⁻¹
-                var inverse = (1 / _ridge).unsqueeze(1);
-                system.diagonal().add_(1);
+                var inverse = _ridge.reciprocal().unsqueeze(1);
+                system.diagonal().Increase(1);
                 var (factor, info) = linalg.cholesky_ex(system);
-                if (info.ToInt32() != 0) return null;
+                if (info.Whole() != 0) return null;
                 var solved = cholesky_solve(scaled.mm(right * inverse), factor);
                 direction[label] = scaled.t().mm(solved).sub_(right).mul_(inverse).squeeze(1);
             }
@@ -395,12 +395,12 @@ internal sealed class LinearModel
     {
         using var scope = NewDisposeScope();
         if (_single.shape[1] > MostFeaturesOfGram)
-            return _single.square().t().mv(weights).add_(_ridge32).clamp_min_(1e-6).MoveToOuterDisposeScope();
-        var rows = weights.gt(weights.max() * SmallestShare).nonzero().squeeze(1);
+            return _single.Squared().t().mv(weights).Increase(_ridge32).clamp_min_(Number(1e-6)).MoveToOuterDisposeScope();
+        var rows = weights.gt(weights.max() * Number(SmallestShare)).nonzero().squeeze(1);
         var scaled = _single.index_select(0, rows).mul_(weights.index_select(0, rows).sqrt_().unsqueeze(1));
         var gram = LowerGram(scaled);
         scaled.Dispose();
-        gram.diagonal().add_(_ridge32);
+        gram.diagonal().Increase(_ridge32);
         return Factor(gram, 1e-6).MoveToOuterDisposeScope();
     }
 
@@ -424,7 +424,7 @@ internal sealed class LinearModel
     {
         using var scope = NewDisposeScope();
         var last = coefficients.shape[1] - 1;
-        var own = coefficients.narrow(1, 0, last) * _scale;
+        var own = coefficients.narrow(1, 0, last) * Number(_scale);
         return cat([_basis is null ? own : own.mm(_basis), coefficients.narrow(1, last, 1)], 1).MoveToOuterDisposeScope();
     }
 
@@ -433,7 +433,7 @@ internal sealed class LinearModel
     {
         using var scope = NewDisposeScope();
         var last = w.shape[1] - 1;
-        var own = w.narrow(1, 0, last) / _scale;
+        var own = w.narrow(1, 0, last) / Number(_scale);
         return cat([_basis is null ? own : own.mm(_basis.t()), w.narrow(1, last, 1)], 1).MoveToOuterDisposeScope();
     }
 }

@@ -1,4 +1,5 @@
 using Graft.Networks;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -35,7 +36,7 @@ public sealed record NearestClassMean : ClosedFormClassifier
         var middle = means.mean([0], keepdim: true);
         // −½|x − m|² = x·m − ½|m|² − ½|x|²; with m = middle + d: x·d − middle·d − ½|d|², and terms that all classes share.
         var kernel = means - middle;
-        var bias = -(kernel * middle).sum(1) - 0.5 * kernel.square().sum(1);
+        var bias = -(kernel * middle).sum(1) - kernel.Squared().sum(1) * Number(0.5);
         return (kernel.MoveToOuterDisposeScope(), bias.MoveToOuterDisposeScope());
     }
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Graft.Networks;
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -67,7 +67,7 @@ public sealed record RbfSvm : RegularizedClassifier
             })],
         };
         return Calibrated(fitted, features, () => decisions is null
-            ? full([features.Count, features.Classes], double.NaN, ScalarType.Float64)
+            ? full([features.Count, features.Classes], Number(double.NaN), ScalarType.Float64)
             : TorchClassifiers.LogProbabilities(decisions, sigmoids, features.Classes));
     }
 
@@ -75,7 +75,7 @@ public sealed record RbfSvm : RegularizedClassifier
     {
         using var scope = NewDisposeScope();
         var values = features.Values.to_type(ScalarType.Float64);
-        var variance = (values - values.mean()).square().mean().ToDouble();
+        var variance = (values - values.mean()).Squared().mean().Value();
         return variance > 0 ? 1 / (features.Length * variance) : 1;
     }
 
@@ -99,7 +99,7 @@ public sealed record RbfSvm : RegularizedClassifier
         var folds = raw.Folds(work.Seed);
         if (folds.Count == 0) return [];
         var pairs = raw.Classes * (raw.Classes - 1) / 2;
-        var decisions = values.Select(_ => full([raw.Count, pairs], double.NaN, ScalarType.Float64)).ToList();
+        var decisions = values.Select(_ => full([raw.Count, pairs], Number(double.NaN), ScalarType.Float64)).ToList();
         for (var fold = 0; fold < folds.Count; fold++)
         {
             work.Progress?.Report(new("Cross-validation", fold, folds.Count, "folds"));

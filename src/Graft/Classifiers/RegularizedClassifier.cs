@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
 using Graft.Data;
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -21,7 +21,7 @@ public sealed record CandidateC(double C, double Accuracy, double Loss)
         var right = kept.argmax(1).eq(labels).to_type(ScalarType.Float64);
         var loss = nn.functional.cross_entropy(kept, labels, reduction: nn.Reduction.None);
         var total = weight.sum();
-        return new(c, ((right * weight).sum() / total).ToDouble(), ((loss * weight).sum() / total).ToDouble());
+        return new(c, ((right * weight).sum() / total).Value(), ((loss * weight).sum() / total).Value());
     }
 }
 

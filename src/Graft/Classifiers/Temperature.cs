@@ -1,5 +1,5 @@
 using Graft.Networks;
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -31,7 +31,7 @@ internal static class Temperature
         if (count == 0) return (1, 0);
         // Views of one image say no more than one.
         var doubt = 1 / ((double)count * features.ImageCounts().Sum() / features.Count + 2);
-        var targets = eye(classes, dtype: ScalarType.Float64) * (1 - doubt - doubt / (classes - 1)) + doubt / (classes - 1);
+        var targets = (eye(classes, dtype: ScalarType.Float64) * Number(1 - doubt - doubt / (classes - 1))).Plus(doubt / (classes - 1));
         return Minimize(kept, targets.index_select(0, own));
     }
 
@@ -73,7 +73,7 @@ internal static class Temperature
         double Loss(double logarithm)
         {
             using var scope = NewDisposeScope();
-            return -((outputs * Math.Exp(logarithm)).log_softmax(1) * targets).sum().ToDouble();
+            return -((outputs * Number(Math.Exp(logarithm))).log_softmax(1) * targets).sum().Value();
         }
     }
 }

@@ -1,5 +1,5 @@
 using Graft.Classifiers;
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Evaluation;
@@ -48,13 +48,13 @@ public sealed record ScaledCalibration(double Temperature, Calibration Calibrati
         double Loss(double temperature)
         {
             using var inner = NewDisposeScope();
-            return nn.functional.cross_entropy(logits / temperature, own).ToDouble() * labels.Length;
+            return nn.functional.cross_entropy(logits / Number(temperature), own).Value() * labels.Length;
         }
 
         double Confidence(double temperature)
         {
             using var inner = NewDisposeScope();
-            return (logits / temperature).softmax(1).amax([1]).mean().ToDouble();
+            return (logits / Number(temperature)).softmax(1).amax([1]).mean().Value();
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Graft.Networks;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Features;
@@ -29,7 +30,7 @@ internal static class FeatureSimilarity
         foreach (var block in blockLengths)
         {
             var part = directions.narrow(1, start, block);
-            part.div_(part.norm(1, keepdim: true).clamp_min_(1e-12f).mul_((float)Math.Sqrt(blockLengths.Count)));
+            part.div_(part.norm(1, keepdim: true).clamp_min_(Number(1e-12)).mul_(Number(Math.Sqrt(blockLengths.Count))));
             start += block;
         }
         var pairs = new List<(int, int)>();
@@ -40,7 +41,7 @@ internal static class FeatureSimilarity
             using var inner = NewDisposeScope();
             var few = directions.narrow(0, first, Math.Min(step, count - first));
             // [few, those from the first of them on]
-            var found = few.mm(directions.narrow(0, first, count - first).t()).ge(least).triu_(1).nonzero();
+            var found = few.mm(directions.narrow(0, first, count - first).t()).ge(Number(least)).triu_(1).nonzero();
             var indices = MemoryMarshal.Cast<byte, long>(found.contiguous().bytes);
             for (var i = 0; i < indices.Length; i += 2) pairs.Add((first + (int)indices[i], first + (int)indices[i + 1]));
         }

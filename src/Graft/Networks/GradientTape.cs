@@ -124,7 +124,7 @@ internal sealed class GradientTape
             if (Norm is null)
             {
                 if (Activation is not null) MapKernels.Mask<TActivation>(Rows.Of(Output), Rows.Of(gradient), more);
-                else if (second is not null) gradient.add_(second);
+                else if (second is not null) gradient.Increase(second);
                 Release(Output, second);
                 autograd.backward([Value], [gradient]);
             }
@@ -158,7 +158,7 @@ internal sealed class GradientTape
         }
         using var present = tensor.grad;
         if (present is null) tensor.grad = gradient;
-        else present.add_(gradient);
+        else present.Increase(gradient);
     }
 }
 

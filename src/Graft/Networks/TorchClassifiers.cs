@@ -1,3 +1,4 @@
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Networks;
@@ -24,7 +25,7 @@ internal static class TorchClassifiers
     /// <inheritdoc cref="LogProbabilities(GaussianBayes, Tensor, Func{ParameterRole, Tensor})"/>
     public static Tensor LogProbabilities(NormalizedClassMeans operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
         features, weight, (x, values) => (SquaredDistances(
-            Normalize(x, values(ParameterRole.MovingMean)), values(ParameterRole.ClassMeans)) * -0.5).log_softmax(1));
+            Normalize(x, values(ParameterRole.MovingMean)), values(ParameterRole.ClassMeans)) * Number(-0.5)).log_softmax(1));
 
     /// <inheritdoc cref="LogProbabilities(GaussianBayes, Tensor, Func{ParameterRole, Tensor})"/>
     public static Tensor LogProbabilities(NeighborVotes operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
@@ -54,8 +55,8 @@ internal static class TorchClassifiers
             using var inner = NewDisposeScope();
             var difference = x - means[label];
             var distance = difference.mul_(difference).div_(variances[label]).sum(1);
-            var logarithm = (variances[label] * (2 * Math.PI)).log().sum();
-            columns.Add((logPriors[label] - (distance + logarithm) * 0.5).MoveToOuterDisposeScope());
+            var logarithm = (variances[label] * Number(2 * Math.PI)).log().sum();
+            columns.Add((logPriors[label] - distance.Plus(logarithm) * Number(0.5)).MoveToOuterDisposeScope());
         }
         return stack(columns, 1).MoveToOuterDisposeScope();
     }
@@ -63,7 +64,7 @@ internal static class TorchClassifiers
     /// <summary>Joint log-likelihoods [N, classes] as <see cref="GaussianBayes.TailScale"/> says; a scale of 0 leaves them.</summary>
     public static Tensor WithTails(Tensor logLikelihoods, double scale) => scale == 0
         ? logLikelihoods.alias()
-        : ((logLikelihoods.amax([1], keepdim: true) - logLikelihoods) * scale).log1p_().neg_();
+        : ((logLikelihoods.amax([1], keepdim: true) - logLikelihoods) * Number(scale)).log1p_().neg_();
 
     /// <summary>The nearest examples, nearest first, and of equally near ones the first: distances and numbers, both [N, count].</summary>
     public static (Tensor Distances, Tensor Indices) Nearest(Tensor x, Tensor examples, int count)
@@ -80,7 +81,7 @@ internal static class TorchClassifiers
     public static Tensor PairDecisions(RbfMachine machine, Tensor x, Tensor vectors, Tensor coefficients, Tensor offsets)
     {
         using var scope = NewDisposeScope();
-        var kernel = SquaredDistances(x, vectors).mul_(-machine.Gamma).exp_();
+        var kernel = SquaredDistances(x, vectors).mul_(Number(-machine.Gamma)).exp_();
         var byClass = new List<Tensor>(); // [N, classes − 1]: the class's vectors in each of its pairs
         var first = 0L;
         foreach (var count in machine.SupportVectors)
@@ -91,8 +92,8 @@ internal static class TorchClassifiers
         var columns = new List<Tensor>();
         for (var i = 0; i < machine.Classes; i++)
             for (var j = i + 1; j < machine.Classes; j++)
-                columns.Add(byClass[i].select(1, j - 1) + byClass[j].select(1, i));
-        return stack(columns, 1).add_(offsets).MoveToOuterDisposeScope();
+                columns.Add(byClass[i].select(1, j - 1).Plus(byClass[j].select(1, i)));
+        return stack(columns, 1).Increase(offsets).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -110,14 +111,14 @@ internal static class TorchClassifiers
             for (var j = i + 1; j < classes; j++)
             {
                 var decision = decisions.select(1, pair++);
-                var first = decision.ge(0).to_type(ScalarType.Float64);
-                votes.select(1, i).add_(first);
-                votes.select(1, j).add_(1 - first);
-                sums.select(1, i).add_(decision);
+                var first = decision.ge(Number(0)).to_type(ScalarType.Float64);
+                votes.select(1, i).Increase(first);
+                votes.select(1, j).Increase(first.neg().Increase(1));
+                sums.select(1, i).Increase(decision);
                 sums.select(1, j).sub_(decision);
             }
         }
-        return votes.add_(sums / ((sums.abs() + 1) * 3)).MoveToOuterDisposeScope();
+        return votes.Increase(sums / (sums.abs().Plus(1) * Number(3))).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -132,16 +133,16 @@ internal static class TorchClassifiers
         var (largest, place) = coupled.max(1, keepdim: true);
         var exchanged = coupled.scatter(1, place, coupled.gather(1, winner)).scatter_(1, winner, largest);
         // Of equal probabilities the first would be predicted.
-        exchanged = exchanged.scatter(1, winner, largest * (1 + 1e-6));
-        return exchanged.clamp_min(SmallestProbability).log().MoveToOuterDisposeScope();
+        exchanged = exchanged.scatter(1, winner, largest * Number(1 + 1e-6));
+        return exchanged.clamp_min(Number(SmallestProbability)).log().MoveToOuterDisposeScope();
     }
 
     /// <summary>Platt's 1 / (1 + exp(A·f + B)): the probability of the first class of each pair, [N, pairs].</summary>
     public static Tensor PairProbabilities(Tensor decisions, Tensor calibration)
     {
         using var scope = NewDisposeScope();
-        return (decisions * calibration.select(1, 0) + calibration.select(1, 1)).neg_().sigmoid_()
-            .clamp_(SmallestPairProbability, 1 - SmallestPairProbability).MoveToOuterDisposeScope();
+        return (decisions * calibration.select(1, 0)).Plus(calibration.select(1, 1)).neg_().sigmoid_()
+            .clamp_(Number(SmallestPairProbability), Number(1 - SmallestPairProbability)).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -161,23 +162,23 @@ internal static class TorchClassifiers
             for (var j = i + 1; j < classes; j++)
             {
                 var ij = pairs.select(1, pair++);
-                var ji = 1 - ij;
+                var ji = ij.neg().Increase(1);
                 var product = (ij * ji).neg_();
                 system.select(1, i).select(1, j).copy_(product);
                 system.select(1, j).select(1, i).copy_(product);
-                diagonal.select(1, i).add_(ji * ji);
-                diagonal.select(1, j).add_(ij * ij);
+                diagonal.select(1, i).Increase(ji * ji);
+                diagonal.select(1, j).Increase(ij * ij);
             }
         }
         for (var i = 0; i < classes; i++)
         {
             system.select(1, i).select(1, i).copy_(diagonal.select(1, i));
-            system.select(1, i).select(1, classes).fill_(1);
-            system.select(1, classes).select(1, i).fill_(1);
+            system.select(1, i).select(1, classes).fill_(Number(1));
+            system.select(1, classes).select(1, i).fill_(Number(1));
         }
         var right = zeros([count, classes + 1, 1], ScalarType.Float64);
-        right.select(1, classes).fill_(1);
-        var solution = linalg.solve(system, right).squeeze(2).narrow(1, 0, classes).clamp_min(0);
+        right.select(1, classes).fill_(Number(1));
+        var solution = linalg.solve(system, right).squeeze(2).narrow(1, 0, classes).clamp_min(Number(0));
         return (solution / solution.sum(1, keepdim: true)).MoveToOuterDisposeScope();
     }
 
@@ -186,7 +187,7 @@ internal static class TorchClassifiers
     {
         using var scope = NewDisposeScope();
         var moved = x - center;
-        return (moved / moved.square().sum(1, keepdim: true).sqrt_().clamp_min_(1e-12)).MoveToOuterDisposeScope();
+        return (moved / moved.Squared().sum(1, keepdim: true).sqrt_().clamp_min_(Number(1e-12))).MoveToOuterDisposeScope();
     }
 
     /// <summary>[N, features], [M, features] → [N, M]; at least 0.</summary>
@@ -196,7 +197,7 @@ internal static class TorchClassifiers
         // Distances do not change when both move; near the origin fewer digits cancel.
         var center = y.mean([0], keepdim: true);
         var (a, b) = (x - center, y - center);
-        return a.mm(b.t()).mul_(-2).add_((a * a).sum(1, keepdim: true)).add_((b * b).sum(1).unsqueeze(0)).clamp_min_(0)
+        return a.mm(b.t()).mul_(Number(-2)).Increase((a * a).sum(1, keepdim: true)).Increase((b * b).sum(1).unsqueeze(0)).clamp_min_(Number(0))
             .MoveToOuterDisposeScope();
     }
 
@@ -206,8 +207,8 @@ internal static class TorchClassifiers
         var (_, nearest) = Nearest(x, examples, votes.Neighbors);
         var classes = labels.to_type(ScalarType.Int64).index_select(0, nearest.flatten()).view(nearest.shape);
         var all = votes.Neighbors + votes.PriorVotes * votes.Classes;
-        var shares = full([x.shape[0], votes.Classes], votes.PriorVotes / all, ScalarType.Float64);
-        shares.scatter_add_(1, classes, full(nearest.shape, 1 / all, ScalarType.Float64));
-        return shares.clamp_min_(SmallestProbability).log_().MoveToOuterDisposeScope();
+        var shares = full([x.shape[0], votes.Classes], Number(votes.PriorVotes / all), ScalarType.Float64);
+        shares.scatter_add_(1, classes, full(nearest.shape, Number(1 / all), ScalarType.Float64));
+        return shares.clamp_min_(Number(SmallestProbability)).log_().MoveToOuterDisposeScope();
     }
 }

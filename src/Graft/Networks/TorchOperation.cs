@@ -90,8 +90,8 @@ internal sealed class TorchOperation(
 
     public Tensor Visit(Add operation)
     {
-        var sum = overwrites ? inputs[0].add_(inputs[1]) : inputs[0] + inputs[1];
-        foreach (var more in inputs.Skip(2)) sum.add_(more);
+        var sum = overwrites ? inputs[0].Increase(inputs[1]) : inputs[0].Plus(inputs[1]);
+        foreach (var more in inputs.Skip(2)) sum.Increase(more);
         return sum;
     }
 
@@ -104,7 +104,7 @@ internal sealed class TorchOperation(
     public Tensor Visit(PositionEmbedding operation)
     {
         using var places = Resample(tensors[layer.Name], operation.Grid, inputs[1].shape[2], inputs[1].shape[3]);
-        return Input + places;
+        return Input.Plus(places);
     }
 
     public Tensor Visit(SelfAttention operation) => Attend(Input, operation.Heads);
@@ -125,7 +125,7 @@ internal sealed class TorchOperation(
     {
         using var centered = Input - Fitted(ParameterRole.Center);
         return operation.IsDiagonal
-            ? (centered * Fitted(ParameterRole.Factors)).add_(Fitted(ParameterRole.Shift))
+            ? (centered * Fitted(ParameterRole.Factors)).Increase(Fitted(ParameterRole.Shift))
             : F.linear(centered, Fitted(ParameterRole.Factors), Fitted(ParameterRole.Shift));
     }
 
@@ -149,8 +149,7 @@ internal sealed class TorchOperation(
     {
         using var scope = NewDisposeScope();
         var op = (BatchNorm)norm.Operation;
-        using Scalar epsilon = op.Epsilon;
-        var scale = tensors[$"{norm.Name}.running_var"].add(epsilon).rsqrt_();
+        var scale = tensors[$"{norm.Name}.running_var"].Plus(op.Epsilon).rsqrt_();
         if (op.Scale) scale = scale * tensors[$"{norm.Name}.weight"];
         var mean = bias is null ? tensors[$"{norm.Name}.running_mean"] : tensors[$"{norm.Name}.running_mean"] - bias;
         var shift = tensors[$"{norm.Name}.bias"] - mean * scale;

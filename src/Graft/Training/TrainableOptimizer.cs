@@ -1,113 +1,130 @@
 using Graft.Networks;
-using TorchSharp.Modules;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Training;
 
-/// <summary>libtorch's optimizer of the weights that are to learn: kernels decay, the rest does not, lower layers may learn slower.</summary>
+/// <summary>
+/// The optimizer of the weights that are to learn, by PyTorch's formulas: kernels decay, the rest does not, lower layers may learn slower.
+/// TorchSharp's own optimizers take numbers that may be collected while libtorch reads them; see <see cref="Scalars"/>.
+/// </summary>
 internal sealed class TrainableOptimizer : IDisposable
 {
-    private readonly OptimizerHelper _optimizer;
+    /// <summary>PyTorch's defaults: of Adam's two averages, of RMSprop's, and what keeps both from dividing by 0.</summary>
+    private const double Beta1 = 0.9, Beta2 = 0.999, Alpha = 0.99, Epsilon = 1e-8;
+
     private readonly TrainingOptions _options;
-    private readonly double[] _shares;
-    private readonly TorchSharp.Modules.Parameter[] _weights;
+    private readonly List<Trained> _weights = [];
     private double _share = 1;
+
+    /// <summary>A weight, its weight decay, the share of the learning rate that its layer has, and the optimizer's memory of it by name.</summary>
+    private sealed record Trained(
+        TorchSharp.Modules.Parameter Weight, double Decay, double Share, Tensor? Momentum = null, Tensor? Average = null, Tensor? Square = null)
+    {
+        public IEnumerable<(string Name, Tensor? Value)> Memory => [("momentum", Momentum), ("average", Average), ("square", Square)];
+    }
 
     public TrainableOptimizer(TorchNetwork network, TrainingOptions options)
     {
         _options = options;
         var described = network.Network.Parameters.ToDictionary(parameter => parameter.Key, StringComparer.Ordinal);
         var trained = network.named_parameters().Where(pair => pair.parameter.requires_grad).ToList();
-        _weights = [.. trained.Select(pair => pair.parameter)];
         if (trained.Count == 0) throw new GraftException("Every layer is frozen: there is nothing to train. Unfreeze some, at least the head.");
 
         var layers = trained.Select(pair => described[pair.name].Layer).Distinct().ToList();
         double ShareOf(string layer) => options.LayerwiseLearningRateDecay == 1 || layers.Count == 1
             ? 1
             : Math.Pow(options.LayerwiseLearningRateDecay, 1 - layers.IndexOf(layer) / (layers.Count - 1.0));
-        // Decaying kernels first, then the rest; each layer by itself only where it has a rate of its own.
-        var groups = trained.GroupBy(pair => (Decays: described[pair.name].IsKernel, Share: ShareOf(described[pair.name].Layer)))
-            .OrderByDescending(group => group.Key.Decays)
-            .Select(group => (Weights: group.Select(pair => pair.parameter).ToList(), Decay: group.Key.Decays ? options.WeightDecay : 0, group.Key.Share))
-            .ToList();
-        _shares = [.. groups.Select(group => group.Share)];
-        var (rate, momentum) = (options.LearningRate, options.Momentum);
-        _optimizer = options.Optimizer switch
-        {
-            OptimizerKind.Sgd => optim.SGD(
-                groups.Select(group => new SGD.ParamGroup(group.Weights, new() { weight_decay = group.Decay })), rate, momentum,
-                nesterov: options.Nesterov && momentum > 0),
-            OptimizerKind.RmsProp => optim.RMSProp(
-                groups.Select(group => new RMSProp.ParamGroup(group.Weights, new() { weight_decay = group.Decay })), rate),
-            OptimizerKind.Adam => optim.Adam(
-                groups.Select(group => new Adam.ParamGroup(group.Weights, new() { weight_decay = group.Decay })), rate),
-            OptimizerKind.AdamW => optim.AdamW(
-                groups.Select(group => new AdamW.ParamGroup(group.Weights, new() { weight_decay = group.Decay })), rate, weight_decay: 0),
-            _ => throw new ArgumentOutOfRangeException(nameof(options), options.Optimizer, null),
-        };
-        if (_shares.Any(share => share != 1)) Apply();
+        // Decaying kernels first, each layer's with its own rate together: the order of a checkpoint.
+        foreach (var group in trained.GroupBy(pair => (Decays: described[pair.name].IsKernel, Share: ShareOf(described[pair.name].Layer)))
+            .OrderByDescending(group => group.Key.Decays))
+            foreach (var (_, weight) in group)
+                _weights.Add(Remembered(new(weight, group.Key.Decays ? options.WeightDecay : 0, group.Key.Share)));
     }
 
-    /// <summary>The optimizer's memory, by weight and name, such as Adam's two averages; what is not there yet is left out.</summary>
-    public IEnumerable<(string Key, Tensor Value)> Tensors => States.SelectMany((state, index) => (state switch
-    {
-        SGD.State sgd => [("momentum", sgd.momentum_buffer)],
-        RMSProp.State rms => [("square", rms.square_avg), ("momentum", rms.momentum_buffer), ("gradient", rms.grad_avg)],
-        Adam.State adam => [("average", adam.exp_avg), ("square", adam.exp_avg_sq)],
-        AdamW.State adam => [("average", adam.exp_avg), ("square", adam.exp_avg_sq)],
-        _ => Array.Empty<(string, Tensor)>(),
-    }).Where(pair => pair.Item2 is not null).Select(pair => ($"{index}.{pair.Item1}", pair.Item2)));
+    /// <summary>The optimizer's memory, by weight and name, such as Adam's two averages.</summary>
+    public IEnumerable<(string Key, Tensor Value)> Tensors => _weights.SelectMany((weight, index) =>
+        weight.Memory.Where(pair => pair.Value is not null).Select(pair => ($"{index}.{pair.Name}", pair.Value!)));
 
-    /// <summary>Steps done, as the optimizer's own corrections count them.</summary>
-    public long Steps
-    {
-        get => States.Select(state => state switch { RMSProp.State rms => rms.step, Adam.State adam => adam.step, AdamW.State adam => adam.step, _ => 0L })
-            .DefaultIfEmpty().Max();
-        set
-        {
-            foreach (var state in States)
-            {
-                if (state is RMSProp.State rms) rms.step = value;
-                if (state is Adam.State adam) adam.step = value;
-                if (state is AdamW.State adamW) adamW.step = value;
-            }
-        }
-    }
-
-    private List<OptimizerState> States => _optimizer.state_dict().State;
+    /// <summary>Steps done, as Adam's corrections count them.</summary>
+    public long Steps { get; set; }
 
     /// <summary>Lets gradients go: the next ones take no adding to, and their memory is free for activations until then.</summary>
     public void ForgetGradients()
     {
-        foreach (var weight in _weights) weight.grad = null;
+        foreach (var trained in _weights) trained.Weight.grad = null;
     }
 
-    public void Step() => _optimizer.step();
+    public void Step()
+    {
+        using var noGradients = no_grad();
+        Steps++;
+        foreach (var trained in _weights)
+        {
+            using var scope = NewDisposeScope();
+            if (trained.Weight.grad is not { } gradient) continue;
+            var rate = _share * trained.Share * _options.LearningRate;
+            if (_options.Optimizer == OptimizerKind.AdamW) trained.Weight.mul_(Number(1 - rate * trained.Decay));
+            else if (trained.Decay != 0) gradient = gradient.add(trained.Weight, Number(trained.Decay));
+            switch (_options.Optimizer)
+            {
+                case OptimizerKind.Sgd: StepSgd(trained, gradient, rate); break;
+                case OptimizerKind.RmsProp:
+                    trained.Square!.mul_(Number(Alpha)).addcmul_(gradient, gradient, Number(1 - Alpha));
+                    trained.Weight.addcdiv_(gradient, trained.Square.sqrt().Increase(Epsilon), Number(-rate));
+                    break;
+                default: StepAdam(trained, gradient, rate); break;
+            }
+        }
+    }
 
     /// <summary>Scales all gradients down together where their norm is larger than this.</summary>
-    public void ClipGradients(double norm) => nn.utils.clip_grad_norm_(_weights, norm);
+    public void ClipGradients(double norm) => nn.utils.clip_grad_norm_(_weights.Select(trained => trained.Weight), norm);
 
     /// <summary>Sets the learning rate to a share of the options'; returns it.</summary>
     public double SetShare(double share)
     {
-        if (share != _share)
-        {
-            _share = share;
-            Apply();
-        }
+        _share = share;
         return share == 1 ? _options.LearningRate : share * _options.LearningRate;
     }
 
-    /// <summary>Puts back a momentum that is made only in the first step.</summary>
-    public void RestoreMomentum(int index, Tensor value)
+    public void Dispose()
     {
-        if (States[index] is SGD.State sgd) sgd.momentum_buffer = value.DetachFromDisposeScope();
+        foreach (var (_, tensor) in Tensors) tensor.Dispose();
     }
 
-    public void Dispose() => _optimizer.Dispose();
-
-    private void Apply()
+    private Trained Remembered(Trained trained)
     {
-        foreach (var (group, share) in _optimizer.ParamGroups.Zip(_shares)) group.LearningRate = _share * share * _options.LearningRate;
+        return _options.Optimizer switch
+        {
+            OptimizerKind.Sgd => _options.Momentum == 0 ? trained : trained with { Momentum = Zeros() },
+            OptimizerKind.RmsProp => trained with { Square = Zeros() },
+            OptimizerKind.Adam or OptimizerKind.AdamW => trained with { Average = Zeros(), Square = Zeros() },
+            _ => throw new ArgumentOutOfRangeException(nameof(trained), _options.Optimizer, null),
+        };
+
+        Tensor Zeros()
+        {
+            using var noGradients = no_grad();
+            return zeros_like(trained.Weight).DetachFromDisposeScope();
+        }
+    }
+
+    private void StepSgd(Trained trained, Tensor gradient, double rate)
+    {
+        if (trained.Momentum is { } momentum)
+        {
+            momentum.mul_(Number(_options.Momentum)).Increase(gradient);
+            gradient = _options.Nesterov ? gradient.add(momentum, Number(_options.Momentum)) : momentum;
+        }
+        trained.Weight.add_(gradient, Number(-rate));
+    }
+
+    private void StepAdam(Trained trained, Tensor gradient, double rate)
+    {
+        trained.Average!.mul_(Number(Beta1)).add_(gradient, Number(1 - Beta1));
+        trained.Square!.mul_(Number(Beta2)).addcmul_(gradient, gradient, Number(1 - Beta2));
+        var size = (trained.Square.sqrt() / Number(Math.Sqrt(1 - Math.Pow(Beta2, Steps)))).Increase(Epsilon);
+        trained.Weight.addcdiv_(trained.Average, size, Number(-rate / (1 - Math.Pow(Beta1, Steps))));
     }
 }

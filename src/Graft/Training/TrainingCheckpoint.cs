@@ -79,15 +79,6 @@ public sealed record TrainingCheckpoint(string File, string Images = "")
         foreach (var (key, tensor) in best.Tensors) Fill(tensor, $"best/{key}");
         foreach (var (key, tensor) in average?.Tensors ?? []) Fill(tensor, $"average/{key}");
         foreach (var (key, tensor) in optimizer.Tensors) Fill(tensor, $"optimizer/{key}");
-        // SGD's momentum does not exist before its first step.
-        var known = optimizer.Tensors.Select(pair => $"optimizer/{pair.Key}").ToHashSet(StringComparer.Ordinal);
-        foreach (var entry in file.Tensors.Where(entry => entry.Name.StartsWith("optimizer/", StringComparison.Ordinal) && !known.Contains(entry.Name)))
-        {
-            using var scope = NewDisposeScope();
-            var momentum = zeros([.. entry.Shape], device: new(network.Device));
-            Fill(momentum, entry.Name);
-            optimizer.RestoreMomentum(int.Parse(entry.Name.Split('/', '.')[1], CultureInfo.InvariantCulture), momentum);
-        }
         optimizer.Steps = long.Parse(file.Metadata["optimizer_steps"], CultureInfo.InvariantCulture);
         if (average is not null) average.Steps = int.Parse(file.Metadata["average_steps"], CultureInfo.InvariantCulture);
         using (var generator = tensor(Convert.FromBase64String(file.Metadata["random"]))) random.set_rng_state(generator);

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Graft.Data;
 using Graft.Networks;
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Training;
@@ -26,7 +26,6 @@ internal sealed class TrainingLoop : IDisposable
     private readonly TrainingProgress _progress;
     private readonly int _classes;
     private TrainingState _state = TrainingState.Start;
-    private long _collected = Stopwatch.GetTimestamp();
 
     public TrainingLoop(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options, IReadOnlyList<ITrainingCallback> callbacks,
@@ -129,35 +128,21 @@ internal sealed class TrainingLoop : IDisposable
             var logits = Logits(_network.Record(inputs, tape));
             var batchLoss = mixed == 0
                 ? _objective.Loss(logits, batch)
-                : _objective.Loss(logits, batch) * (1 - mixed) + _objective.Loss(logits, batch.Reversed()) * mixed;
+                : (_objective.Loss(logits, batch) * Number(1 - mixed)).Plus(_objective.Loss(logits, batch.Reversed()) * Number(mixed));
             tape.Backward(batchLoss);
             Tell(callback => callback.OnGradients(_progress));
             if (_options.GradientClip > 0) _optimizer.ClipGradients(_options.GradientClip);
             _optimizer.Step();
             _average?.Update();
-            var (value, hits) = (batchLoss.ToDouble(), Correct(logits, batch.Labels));
+            var (value, hits) = (batchLoss.Value(), Correct(logits, batch.Labels));
             if (!double.IsFinite(value)) throw Diverged(epoch, value);
             loss += value * batches[step].Length;
             correct += hits;
             seen += batches[step].Length;
             var result = new StepResult(epoch, step + 1, value, (double)hits / batches[step].Length, batches[step].Length, rate);
             Tell(callback => callback.OnStep(_progress, result));
-            CollectHandles();
         }
         return (loss / seen, (double)correct / seen, rate);
-    }
-
-    /// <summary>
-    /// Collects what the steps have let go of. Each of TorchSharp's <see cref="Scalar"/>, of which an optimizer makes several a weight, holds a
-    /// few bytes of libtorch's memory until then. .NET does not know of it and would let many steps pass, while they lie in the holes that one
-    /// step's tensors leave for the next one's: a ResNet50 took up to 1 GB more, and a tenth longer.
-    /// </summary>
-    private void CollectHandles()
-    {
-        // It takes a millisecond, as long as a step of a head alone.
-        if (Stopwatch.GetElapsedTime(_collected) < TimeSpan.FromMilliseconds(100)) return;
-        GC.Collect(0);
-        _collected = Stopwatch.GetTimestamp();
     }
 
     private (double Loss, double Accuracy) Evaluate(CancellationToken cancellation)
@@ -173,7 +158,7 @@ internal sealed class TrainingLoop : IDisposable
             using var scope = NewDisposeScope();
             var labels = Batch.Of(_validation, batch, _network.Device).Labels;
             var logits = Logits(_network.call(reader.Next()));
-            loss += nn.functional.cross_entropy(logits, labels).ToDouble() * batch.Length;
+            loss += nn.functional.cross_entropy(logits, labels).Value() * batch.Length;
             correct += Correct(logits, labels);
         }
         return (loss / _validation.Count, (double)correct / _validation.Count);
@@ -182,7 +167,7 @@ internal sealed class TrainingLoop : IDisposable
     /// <summary>A logit for each class; one alone stands for the second class, against 0 for the first.</summary>
     private static Tensor Logits(Tensor outputs) => outputs.shape[1] == 1 ? cat([zeros_like(outputs), outputs], 1) : outputs;
 
-    private static long Correct(Tensor logits, Tensor labels) => logits.argmax(1).eq(labels).sum().ToInt64();
+    private static long Correct(Tensor logits, Tensor labels) => logits.argmax(1).eq(labels).sum().Whole();
 
     /// <summary>Blends each input with the one as far from the batch's end as it is from its start; returns the other one's share.</summary>
     private double Mix(ref Tensor inputs, int epoch, int step)
@@ -193,7 +178,7 @@ internal sealed class TrainingLoop : IDisposable
         share = Math.Min(share, 1 - share);
         if (_options.Mixing == BatchMixing.Mixup)
         {
-            inputs = inputs * (1 - share) + inputs.flip(0) * share;
+            inputs = (inputs * Number(1 - share)).Plus(inputs.flip(0) * Number(share));
             return share;
         }
         var (height, width) = ((int)inputs.shape[2], (int)inputs.shape[3]);

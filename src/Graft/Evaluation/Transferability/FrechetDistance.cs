@@ -1,5 +1,5 @@
 using Graft.Classifiers;
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Evaluation.Transferability;
@@ -23,10 +23,10 @@ public static class FrechetDistance
             [.. first, .. second], [.. Enumerable.Repeat(0, first.Count), .. Enumerable.Repeat(1, second.Count)], 2).Values.to_type(ScalarType.Float64);
         var (a, b) = (all.narrow(0, 0, first.Count), all.narrow(0, first.Count, second.Count));
         var (meanA, meanB) = (a.mean([0], keepdim: true), b.mean([0], keepdim: true));
-        (a, b) = ((a - meanA) / Math.Sqrt(first.Count - 1), (b - meanB) / Math.Sqrt(second.Count - 1));
+        (a, b) = ((a - meanA) / Number(Math.Sqrt(first.Count - 1)), (b - meanB) / Number(Math.Sqrt(second.Count - 1)));
         // With C₁ = AᵀA and C₂ = BᵀB, the roots of the eigenvalues of C₁·C₂ are the singular values of A·Bᵀ.
         return Math.Max(
-            0, (meanA - meanB).square().sum().ToDouble() + a.square().sum().ToDouble() + b.square().sum().ToDouble()
-                - 2 * linalg.svdvals(a.mm(b.t())).sum().ToDouble());
+            0, (meanA - meanB).Squared().sum().Value() + a.Squared().sum().Value() + b.Squared().sum().Value()
+                - 2 * linalg.svdvals(a.mm(b.t())).sum().Value());
     }
 }

@@ -1,5 +1,5 @@
 using Graft.Classifiers;
-using TorchSharp;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Evaluation.Transferability;
@@ -21,14 +21,14 @@ public static class HScore
         x -= x.mean([0], keepdim: true);
         double count = features.Count, length = features.Length;
         var shrinkage = LedoitWolf.Shrinkage(x);
-        var identity = shrinkage * x.square().sum().ToDouble() / count / length;
+        var identity = shrinkage * x.Squared().sum().Value() / count / length;
         var means = features.Means(x);
         var weights = tensor([.. features.Counts().Select(images => images / (count - 1))]).unsqueeze(1);
         Tensor solved; // cov(f)⁻¹ · meansᵀ
         if (count >= length)
         {
-            var covariance = x.t().mm(x) * ((1 - shrinkage) / count);
-            covariance.diagonal().add_(identity);
+            var covariance = x.t().mm(x) * Number((1 - shrinkage) / count);
+            covariance.diagonal().Increase(identity);
             solved = linalg.pinv(covariance).mm(means.t());
         }
         else
@@ -36,9 +36,9 @@ public static class HScore
             var system = x.mm(x.t());
             var share = (1 - shrinkage) / count;
             if (share == 0) return 0;
-            system.diagonal().add_(identity / share);
-            solved = (means.t() - x.t().mm(linalg.solve(system, x.mm(means.t())))) / identity;
+            system.diagonal().Increase(identity / share);
+            solved = (means.t() - x.t().mm(linalg.solve(system, x.mm(means.t())))) / Number(identity);
         }
-        return (1 - shrinkage) * (means * solved.t() * weights).sum().ToDouble();
+        return (1 - shrinkage) * (means * solved.t() * weights).sum().Value();
     }
 }

@@ -1,5 +1,6 @@
 using Graft.Classifiers;
 using Graft.Networks;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Evaluation.Transferability;
@@ -27,7 +28,7 @@ public static class LeaveOneOutNeighbors
             using var inner = NewDisposeScope();
             var count = Math.Min(RowsAtOnce, rows.Count - start);
             var similarities = x.narrow(0, start, count).mm(x.t());
-            similarities.narrow(1, start, count).diagonal().fill_(double.NegativeInfinity);
+            similarities.narrow(1, start, count).diagonal().fill_(Number(double.NegativeInfinity));
             var (_, order) = similarities.sort(dim: 1, descending: true, stable: true);
             var nearest = order.narrow(1, 0, Math.Min(neighbors, rows.Count - 1)).contiguous().data<long>().ToArray().Chunk(Math.Min(neighbors, rows.Count - 1)).ToArray();
             for (var row = 0; row < count; row++)

@@ -1,4 +1,5 @@
 using Graft.Classifiers;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Evaluation.Transferability;
@@ -22,14 +23,14 @@ public static class LogME
         using var inference = no_grad();
         using var scope = NewDisposeScope();
         var (left, singular, _) = linalg.svd(FeatureMatrix.Of(rows, labels, classes).Values.to_type(ScalarType.Float64), fullMatrices: false);
-        var kept = singular.gt(singular.max() * Tiny).nonzero().squeeze(1);
-        var sizes = singular.index_select(0, kept).square().ToDoubles();
+        var kept = singular.gt(singular.max() * Number(Tiny)).nonzero().squeeze(1);
+        var sizes = singular.index_select(0, kept).Squared().ToDoubles();
         left = left.index_select(1, kept);
         var score = 0.0;
         for (var label = 0; label < classes; label++)
         {
             var target = tensor([.. labels.Select(own => own == label ? 1.0 : 0)]);
-            score += Evidence(sizes, left.t().mv(target).square().ToDoubles(), labels.Count(own => own == label), labels.Count);
+            score += Evidence(sizes, left.t().mv(target).Squared().ToDoubles(), labels.Count(own => own == label), labels.Count);
         }
         return score / classes;
     }
