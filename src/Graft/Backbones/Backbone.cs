@@ -55,8 +55,7 @@ public sealed class Backbone : IDisposable
         string name, Preprocessing? preprocessing = null, string? upTo = null, IProgress<DownloadProgress>? progress = null,
         WeightStore? store = null, CancellationToken cancellation = default)
     {
-        var published = BackboneCatalog.Find(name).Weights[0].File;
-        var file = published is null ? null : await (store ?? WeightStore.Default).PullAsync(published, progress, cancellation).ConfigureAwait(false);
+        var file = await BackboneCatalog.Find(name).FetchWeightsAsync(store, progress, cancellation).ConfigureAwait(false);
         return await Task.Run(() => Load(name, file, preprocessing, upTo), cancellation).ConfigureAwait(false);
     }
 

@@ -313,12 +313,20 @@ public sealed class ImageClassifier : IDisposable
         IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
+        return Predict(paths, cache, warn, progress, new PhotoHashes(), cancellation);
+    }
+
+    /// <param name="hashes">Of the photos that were read before.</param>
+    internal Predictions Predict(
+        IReadOnlyList<string> paths, FeatureCache? cache, Action<string>? warn, IProgress<StepProgress>? progress, PhotoHashes hashes,
+        CancellationToken cancellation)
+    {
         if (paths.Any(string.IsNullOrWhiteSpace)) throw new ArgumentException("A path is empty. Name a photo.", nameof(paths));
         using var use = _guard.Enter();
         var head = _head.Value;
         var set = _blocks.Value.Extract(
             [.. paths.Select(path => new LabeledImage(path, Class: 0))], _blockNetworks.Value, cache, warn, InferenceEngine.Onnx, bank: null,
-            progress, cancellation);
+            progress, cancellation, hashes);
         var outputs = head is null
             ? set.Rows
             : Trainer.Outputs(head, new ExamplesInMemory(set.Rows, new int[set.Rows.Count]), batchSize: 256, cancellation);
