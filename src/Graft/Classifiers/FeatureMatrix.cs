@@ -39,8 +39,11 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
         if (rows.Count * (length + 1L) > MostValues) // With the column of the intercept.
         {
             throw new GraftException(
-                $"{rows.Count:N0} images × {length:N0} features are more numbers than a classifier can be fitted on ({MostValues:N0}). "
-                + "Pool the features (--pool avg), or cut the network at a layer with fewer.");
+                $"{rows.Count:N0} images × {length:N0} features are more numbers than a classifier can be fitted on ({MostValues:N0}).")
+            {
+                Code = "too-many-features",
+                Remedy = "Pool the features by average, or cut the network at a layer with fewer.",
+            };
         }
 
         var values = empty_strided([rows.Count, length], [length, 1], ScalarType.Float32);

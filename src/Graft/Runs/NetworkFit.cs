@@ -84,7 +84,7 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
         {
             if (images.Count == 0) return null;
             var predictions = (mappedModel ?? classifier).Predict(
-                [.. images.Select(image => image.Path)], isVector ? context.Cache : null, context.Warn, context.Progress, _hashes, cancellation);
+                images, isVector ? context.Cache : null, context.Warn, _hashes, context.Progress, cancellation);
             if (predictions.Broken.Count > 0) photos = photos.WithSkipped(predictions.Broken);
             if (predictions.Read.Count == 0) return null;
             rows.AddRange(predictions.Features);
