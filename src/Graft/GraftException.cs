@@ -16,6 +16,9 @@ public class GraftException(string problem, Exception? innerException = null) : 
     /// </summary>
     public string? Remedy { get; init; }
 
+    /// <summary>What the remedy names: a network, a layer, a file; null where it names nothing.</summary>
+    public string? Value { get; init; }
+
     /// <summary><see cref="Exception.Message"/> without the remedy.</summary>
     public string Problem => base.Message;
 

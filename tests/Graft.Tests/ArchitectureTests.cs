@@ -2,15 +2,18 @@ using System.Diagnostics;
 using System.Reflection;
 using System.Reflection.Emit;
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 using Graft.Checkpoints;
 using Graft.Imaging;
 using Graft.Networks;
+using Graft.Runs;
+using Graft.Runs.Reports;
 using TorchSharp;
 
 namespace Graft.Tests;
 
 /// <summary>Arrows between the folders of Graft run one way; see DESIGN.md, "Layout and direction".</summary>
-public class ArchitectureTests
+public partial class ArchitectureTests
 {
     private const string ProbeVariable = "GRAFT_TEST_PROBE_CHECKPOINT";
     private const int NothingOfTorch = 77;
@@ -92,20 +95,58 @@ public class ArchitectureTests
     private static readonly Dictionary<short, OpCode> Instructions = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
         .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value);
 
+    /// <summary>Where the command's words are what is meant, by the type that says them.</summary>
+    private static readonly Dictionary<Type, string> SaysTheCommandsWords = new()
+    {
+        [typeof(RequestCommand)] = "a request in the words of the command line",
+        [typeof(RunReport)] = "a page for a person says how to repeat the run",
+        [typeof(DataCheckPage)] = "a page for a person says what to do with the photos",
+    };
+
+    /// <summary>A program has no options: the library's problems have a code, which the command phrases (Graft.Cli/Remedies.cs).</summary>
+    [Theory]
+    [InlineData(typeof(Checkpoint))]
+    [InlineData(typeof(ImageDecoder))]
+    public void The_library_says_no_option_and_no_verb_of_the_command(Type ofAssembly)
+    {
+        var said = ofAssembly.Assembly.GetTypes().Where(type => !SaysTheCommandsWords.Keys.Any(except => IsIn(type, except)))
+            .SelectMany(type => MethodsOf([type]).SelectMany(TextsIn).Select(text => $"{type.FullName}: {text}"))
+            .Where(text => CommandWord().IsMatch(text)).ToList();
+
+        Assert.Empty(said);
+
+        static bool IsIn(Type type, Type outer) => type == outer || (type.DeclaringType is { } declaring && IsIn(declaring, outer));
+    }
+
+    /// <summary>An option, which a custom property of a style sheet is not; or a verb after the command's name.</summary>
+    [GeneratedRegex(@"(?<![\w(-])--[a-z][a-z-]*(?![\w-]*:)|\bgraft (?:demo|train|evaluate|predict|export|serve|report|compare|features|models|data|cache)\b")]
+    private static partial Regex CommandWord();
+
+    private static IEnumerable<string> TextsIn(MethodBase method) => method.GetMethodBody() is not { } body ? []
+        : Operands(body.GetILAsByteArray()!).Where(operand => operand.Kind == OperandType.InlineString).Select(operand => method.Module.ResolveString(operand.Token));
+
     /// <summary>What a method's instructions name: what is called, made, read or cast.</summary>
     private static IEnumerable<MemberInfo> NamedIn(MethodBase method)
     {
-        if (method.GetMethodBody()?.GetILAsByteArray() is not { } code) yield break;
+        if (method.GetMethodBody() is not { } body) yield break;
         var (ofType, ofMethod) = (
             method.DeclaringType!.IsGenericType ? method.DeclaringType.GetGenericArguments() : null, method.IsGenericMethod ? method.GetGenericArguments() : null);
+        foreach (var (kind, token) in Operands(body.GetILAsByteArray()!))
+        {
+            if (kind is not (OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineType or OperandType.InlineTok)) continue;
+            if (method.Module.ResolveMember(token, ofType, ofMethod) is { } member) yield return member;
+        }
+    }
+
+    /// <summary>Of the instructions that name something, its token.</summary>
+    private static IEnumerable<(OperandType Kind, int Token)> Operands(byte[] code)
+    {
         for (var at = 0; at < code.Length;)
         {
             var instruction = code[at] == 0xFE ? Instructions[(short)(0xFE00 | code[at + 1])] : Instructions[code[at]];
             at += instruction.Size;
-            if (instruction.OperandType is OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineType or OperandType.InlineTok)
-            {
-                if (method.Module.ResolveMember(BitConverter.ToInt32(code, at), ofType, ofMethod) is { } member) yield return member;
-            }
+            if (instruction.OperandType is OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineType or OperandType.InlineTok or OperandType.InlineString)
+                yield return (instruction.OperandType, BitConverter.ToInt32(code, at));
             at += instruction.OperandType switch
             {
                 OperandType.InlineNone => 0,

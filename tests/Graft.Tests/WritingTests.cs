@@ -19,7 +19,6 @@ public partial class WritingTests
         ["Graft/Data/SplitWriter.cs"] = "into a folder that is a draft as a whole, through OutputFolder",
         ["Graft/Data/Quarantine.cs"] = "moves photos and appends to its list, through OutputFolder",
         ["Graft/Checkpoints/SafetensorsWriter.cs"] = "its own draft, preallocated",
-        ["Graft/Checkpoints/MappedFile.cs"] = "a memory map of a file that is read",
         ["Graft/Checkpoints/Store/Slot.cs"] = "records beside downloads, under checked names",
         ["Graft/Checkpoints/Store/PartialFile.cs"] = "a download that outlives a crash",
         ["Graft/Checkpoints/Store/WeightStore.cs"] = "an import, hashed as it is copied",

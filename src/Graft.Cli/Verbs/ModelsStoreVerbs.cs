@@ -23,11 +23,10 @@ internal static class ModelsStoreVerbs
             "graft models pull mobilenet_v2") { names, Hash };
         command.SetWork((parsed, cancellation) =>
         {
-            foreach (var file in parsed.GetRequiredValue(names).Select(PublishedFileOf).ToList())
+            foreach (var (name, file) in parsed.GetRequiredValue(names).Select(name => (name, PublishedFileOf(name))).ToList())
             {
                 Pin(parsed, file);
-                var path = WeightStore.Default.Find(file) ?? FetchedWeights.Pull(file, cancellation);
-                Console.Out.WriteLine(path);
+                Console.Out.WriteLine(FetchedWeights.Ensure(BackboneCatalog.Find(name), cancellation));
             }
             return Terminal.Done;
         });

@@ -55,8 +55,7 @@ public sealed class Backbone : IDisposable
         string name, Preprocessing? preprocessing = null, string? upTo = null, IProgress<DownloadProgress>? progress = null,
         WeightStore? store = null, CancellationToken cancellation = default)
     {
-        var published = BackboneCatalog.Find(name).Weights[0].File;
-        var file = published is null ? null : await (store ?? WeightStore.Default).PullAsync(published, progress, cancellation).ConfigureAwait(false);
+        var file = await BackboneCatalog.Find(name).FetchWeightsAsync(store, progress, cancellation).ConfigureAwait(false);
         return await Task.Run(() => Load(name, file, preprocessing, upTo), cancellation).ConfigureAwait(false);
     }
 
@@ -98,7 +97,7 @@ public sealed class Backbone : IDisposable
         }
         catch (CheckpointMismatchException mismatch)
         {
-            using (file) throw Remedy(file, definition, mismatch, upTo) is { } remedy ? mismatch.WithRemedy(remedy) : mismatch;
+            using (file) throw Remedy(file, definition, mismatch, upTo) is (var remedy, var code, var value) ? mismatch.WithRemedy(remedy, code, value) : mismatch;
         }
         catch
         {
@@ -128,21 +127,21 @@ public sealed class Backbone : IDisposable
         whole.OutputShape.IsVector ? [.. Enumerable.Range(0, whole.OutputShape.ElementCount).Select(number => $"class {number}")] : null;
 
     /// <summary>What a file that does not fit is good for: a part of the network, or another network of the catalog; null if nothing is found.</summary>
-    private static string? Remedy(Checkpoint file, BackboneDefinition definition, CheckpointMismatchException mismatch, string? upTo)
+    private static (string Remedy, string Code, string? Value)? Remedy(Checkpoint file, BackboneDefinition definition, CheckpointMismatchException mismatch, string? upTo)
     {
         const double Alike = 0.9;
         var whole = definition.Build();
         if (upTo is null && LastWholeLayer(whole, mismatch.Differing) is { } layer
             && CheckpointWeights.ShareFound(file, whole.CutAfter(layer), whole, definition.OtherKeys) == 1)
         {
-            return $"The file holds the network up to '{layer}': use it with --layer {layer}.";
+            return ($"The file holds the network up to '{layer}': load it up to there.", "fits-up-to-layer", layer);
         }
         var own = upTo is null ? 1 - (double)mismatch.Differing.Count / whole.CutBefore(definition.Head).Parameters.Count : 1;
         var others = BackboneCatalog.All.Where(other => other != definition).Select(other => (Definition: other, Share: ShareOf(other))).ToList();
         return others.Find(other => other.Share == 1) is { Definition: { } fits }
-            ? $"It fits {fits.FullName}: use it with --backbone {fits.FullName}."
+            ? ($"It fits {fits.FullName}: load it as that.", "fits-other-backbone", fits.FullName)
             : others.MaxBy(other => other.Share) is var near && near.Share > Math.Max(own, Alike)
-                ? $"The nearest network is {near.Definition.FullName}, which shares {near.Share:P0} of its tensors."
+                ? ($"The nearest network is {near.Definition.FullName}, which shares {near.Share:P0} of its tensors.", "checkpoint-mismatch", null)
                 : null;
 
         double ShareOf(BackboneDefinition other)

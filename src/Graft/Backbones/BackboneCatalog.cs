@@ -95,14 +95,17 @@ public static class BackboneCatalog
 }
 
 /// <summary>A name that is not in the catalog.</summary>
-public sealed class UnknownBackboneException(string name) : GraftException(
-    $"There is no backbone '{name}'. {Suggestion(name)}`graft models` lists them all.")
+public sealed class UnknownBackboneException : GraftException
 {
+    public UnknownBackboneException(string name)
+        : base($"There is no backbone '{name}'.{Suggestion(name)}") =>
+        (Code, Remedy) = ("unknown-backbone", $"{nameof(BackboneCatalog)}.{nameof(BackboneCatalog.All)} lists them all.");
+
     private static string Suggestion(string name)
     {
         var stem = name.Split('_', '-', '.')[0];
         var near = BackboneCatalog.All.Select(entry => entry.Name).Distinct()
             .Where(known => known.StartsWith(stem, StringComparison.OrdinalIgnoreCase)).Take(6).ToList();
-        return near.Count > 0 ? $"Did you mean {string.Join(", ", near)}? " : "";
+        return near.Count > 0 ? $" Did you mean {string.Join(", ", near)}?" : "";
     }
 }

@@ -1,4 +1,5 @@
 using Graft.Checkpoints;
+using Graft.Checkpoints.Store;
 using Graft.Networks;
 
 namespace Graft.Backbones;
@@ -80,6 +81,11 @@ public sealed record BackboneDefinition
     /// <summary>The record of a file that has its published name, wherever it lies; else, and for no file, the usual one.</summary>
     public PretrainedWeights WeightsOf(string? file) =>
         Weights.FirstOrDefault(weights => file is not null && weights.File?.FileName == Path.GetFileName(file)) ?? Weights[0];
+
+    /// <summary>The file of the usual weights, downloaded and verified where the store does not have it yet; null of weights that are part of Graft.</summary>
+    /// <exception cref="GraftException">It cannot be downloaded or kept; the message says how to supply it.</exception>
+    internal async Task<string?> FetchWeightsAsync(WeightStore? store, IProgress<DownloadProgress>? progress, CancellationToken cancellation) =>
+        Weights[0].File is { } file ? await (store ?? WeightStore.Default).PullAsync(file, progress, cancellation).ConfigureAwait(false) : null;
 
     /// <summary>The same network with the weights of this tag as the usual ones.</summary>
     /// <exception cref="GraftException">There are none; the message lists the tags.</exception>

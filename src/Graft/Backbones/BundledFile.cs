@@ -14,6 +14,9 @@ public sealed record BundledFile(string FileName, string Package)
     internal string Locate() => IsPresent
         ? Path
         : throw new GraftException(
-            $"There is no file {Path}. It comes with the package {Package}: build without -p:GraftBundledBackbone=false, "
-            + "name a copy with --weights FILE, or choose another backbone, such as --backbone tiny.");
+            $"There is no file {Path}. It comes with the package {Package}, unless it is built with GraftBundledBackbone=false.")
+        {
+            Code = "bundled-weights-missing",
+            Remedy = "Name a copy of it, or choose another backbone, such as tiny.",
+        };
 }

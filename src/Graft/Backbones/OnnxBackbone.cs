@@ -39,8 +39,11 @@ public static class OnnxBackbone
         }
         catch (GraftException problem)
         {
-            throw new GraftException(
-                $"{file} cannot be trained: {problem.Message} Keep it frozen (leave --strategy out), or name an earlier tensor with --layer.", problem);
+            throw new GraftException($"{file} cannot be trained: {problem.Message}", problem)
+            {
+                Code = "onnx-not-trainable",
+                Remedy = "Keep it frozen, or cut it at an earlier tensor.",
+            };
         }
         Check(file, frozen, network, weights);
         return Backbone.Of(frozen.Name, network, weights, frozen.Preprocessing);
@@ -55,6 +58,12 @@ public static class OnnxBackbone
         using var copy = FrozenNetwork.Load(network, weights);
         var (expected, actual) = (original.Run(image), copy.Run(image));
         if (expected.Length != actual.Length || expected.Zip(actual, (e, a) => Math.Abs(e - a)).Max() > Relative * expected.Max(Math.Abs))
-            throw new GraftException($"{file} cannot be trained: as layers of Graft it computes something else. Keep it frozen (leave --strategy out), and please report the file.");
+        {
+            throw new GraftException($"{file} cannot be trained: as layers of Graft it computes something else.")
+            {
+                Code = "onnx-differs",
+                Remedy = "Keep it frozen, and please report the file.",
+            };
+        }
     }
 }

@@ -1,3 +1,4 @@
+using Graft.Checkpoints;
 using Graft.Imaging;
 using Graft.Networks;
 using static Graft.Networks.ActivationFunction;
@@ -39,21 +40,17 @@ public static class VisionTransformer
             .Add($"{block}.add2", attended);
     }
 
-    /// <summary>torchvision's keys, and those of its published files, where the dense layers of a block have names.</summary>
-    private static IReadOnlyList<IReadOnlyDictionary<string, string>> TorchvisionNames(Size size)
-    {
-        var (names, published) = (new Dictionary<string, string>(), new Dictionary<string, string>());
-        for (var index = 0; index < size.Depth; index++)
-        {
-            var block = BlockName(index);
-            foreach (var map in (Dictionary<string, string>[])[names, published])
-                foreach (var kind in (string[])["weight", "bias"])
-                    map.Add($"{block}.self_attention.in_proj.{kind}", $"{block}.self_attention.in_proj_{kind}");
-            published.Add($"{block}.mlp.0", $"{block}.mlp.linear_1");
-            published.Add($"{block}.mlp.3", $"{block}.mlp.linear_2");
-        }
-        return [published, names];
-    }
+    /// <summary>Of the published files, where the dense layers of a block have names.</summary>
+    private static readonly KeyMap PublishedKeys = KeyMap.Of(
+        new KeyRule("*.self_attention.in_proj.*", "*.self_attention.in_proj_*"),
+        new KeyRule("*.mlp.0.*", "*.mlp.linear_1.*"),
+        new KeyRule("*.mlp.3.*", "*.mlp.linear_2.*"));
+
+    /// <summary>Of the files that torchvision saves today.</summary>
+    private static Dictionary<string, string> TorchvisionNames(Size size) =>
+        (from block in Enumerable.Range(0, size.Depth).Select(BlockName)
+         from kind in (string[])["weight", "bias"]
+         select ($"{block}.self_attention.in_proj.{kind}", $"{block}.self_attention.in_proj_{kind}")).ToDictionary();
 
     public static PretrainedWeights B16ImageNetV1 => BackboneCatalog.WeightsOf("vit_b_16.torchvision/imagenet_v1");
 
@@ -79,6 +76,7 @@ public static class VisionTransformer
         BackboneDefinition.Torchvision(name, "Dosovitskiy et al. 2020, arXiv:2010.11929", () => Build(name, size, patch), parameters, weights) with
         {
             Head = "heads.head",
-            OtherNames = TorchvisionNames(size),
+            OtherNames = [TorchvisionNames(size)],
+            Weights = [.. weights.Select(file => file with { Keys = PublishedKeys })],
         };
 }

@@ -161,7 +161,7 @@ public sealed class CheckpointWeights : IWeights
             {
                 throw new GraftException(
                     $"{checkpoint.Path} has several sets of weights that fit: {string.Join(", ", fitting.Select(candidate => $"'{candidate.Prefix}'"))}. "
-                    + $"Say which is meant after the file's name: --weights {checkpoint.Path}#{fitting[0].Prefix.TrimEnd('.', '/')}");
+                    + $"Say which is meant after the file's name: {checkpoint.Path}#{fitting[0].Prefix.TrimEnd('.', '/')}");
             }
             fitting = averages;
         }
@@ -303,8 +303,8 @@ public sealed class CheckpointMismatchException : GraftException
         string path, Network network, string prefix, IReadOnlyList<string> problems, IReadOnlyList<Parameter> differing, string remedy)
         : base(
             $"{path} does not fit the network '{network.Name}': {problems.Count} tensor{(problems.Count == 1 ? "" : "s")} "
-            + $"{(problems.Count == 1 ? "differs" : "differ")} ({Examples(problems)}). {Where(network, prefix, differing)}{remedy}") =>
-        (_path, _network, _prefix, Problems, Differing) = (path, network, prefix, problems, differing);
+            + $"{(problems.Count == 1 ? "differs" : "differ")} ({Examples(problems)}). {Where(network, prefix, differing)}".TrimEnd()) =>
+        (_path, _network, _prefix, Problems, Differing, Remedy) = (path, network, prefix, problems, differing, remedy);
 
     private readonly string _path, _prefix;
     private readonly Network _network;
@@ -315,8 +315,9 @@ public sealed class CheckpointMismatchException : GraftException
     /// <summary>The network's parameters that the file lacks or has in another shape, in the network's order.</summary>
     internal IReadOnlyList<Parameter> Differing { get; }
 
-    /// <summary>The same with another last sentence: what helps.</summary>
-    internal CheckpointMismatchException WithRemedy(string remedy) => new(_path, _network, _prefix, Problems, Differing, remedy);
+    /// <summary>The same with another remedy.</summary>
+    internal CheckpointMismatchException WithRemedy(string remedy, string code, string? value) =>
+        new(_path, _network, _prefix, Problems, Differing, remedy) { Code = code, Value = value };
 
     private static string Where(Network network, string prefix, IReadOnlyList<Parameter> differing)
     {

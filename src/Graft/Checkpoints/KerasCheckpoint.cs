@@ -47,7 +47,7 @@ public sealed class KerasCheckpoint : Checkpoint
     /// <summary>A <c>.keras</c> archive: the weights lie in it as they are, and its configuration names the layers.</summary>
     internal static KerasCheckpoint LoadArchive(string path)
     {
-        using var file = MappedFile.Open(path);
+        using var file = RandomAccessFile.Open(path);
         try
         {
             var entries = StoredZip.Read(file);

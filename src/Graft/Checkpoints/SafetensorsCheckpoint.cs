@@ -5,16 +5,16 @@ namespace Graft.Checkpoints;
 
 /// <summary>
 /// A <c>.safetensors</c> file: 8 bytes of header length, a JSON header, then the tensors without a gap
-/// (https://github.com/huggingface/safetensors, "Format"). Its values are memory-mapped.
+/// (https://github.com/huggingface/safetensors, "Format"). Its values are read on demand.
 /// </summary>
 public sealed class SafetensorsCheckpoint : Checkpoint
 {
     internal const int HeaderLimitBytes = 100_000_000;
 
-    private readonly MappedFile _file;
+    private readonly RandomAccessFile _file;
     private readonly long[] _offsets;
 
-    private SafetensorsCheckpoint(MappedFile file, SafetensorsHeader header, long[] offsets)
+    private SafetensorsCheckpoint(RandomAccessFile file, SafetensorsHeader header, long[] offsets)
         : base(file.Path, header.Tensors, header.Metadata) =>
         (_file, _offsets, ClassNames) = (file, offsets, ClassKeys.Select(key => Listed(header.Metadata.GetValueOrDefault(key))).FirstOrDefault(names => names is not null));
 
@@ -44,7 +44,7 @@ public sealed class SafetensorsCheckpoint : Checkpoint
 
     internal static SafetensorsCheckpoint Load(string path)
     {
-        var file = MappedFile.Open(path);
+        var file = RandomAccessFile.Open(path);
         try
         {
             var headerLength = BinaryPrimitives.ReadUInt64LittleEndian(file.Read(0, sizeof(ulong)));

@@ -5,7 +5,7 @@ namespace Graft.Checkpoints;
 
 /// <summary>
 /// The directory of a zip archive whose entries are stored, not compressed, as <c>torch.save</c> writes them: what it
-/// yields is where each entry's bytes lie in the file, so that they can be mapped (PKWARE APPNOTE 4.3, with zip64).
+/// yields is where each entry's bytes lie in the file, so that they can be read on demand (PKWARE APPNOTE 4.3, with zip64).
 /// </summary>
 internal static class StoredZip
 {
@@ -19,7 +19,7 @@ internal static class StoredZip
     /// <summary>Whether a file is a sound archive with an entry of this name.</summary>
     public static bool Holds(string path, string name)
     {
-        using var file = MappedFile.Open(path);
+        using var file = RandomAccessFile.Open(path);
         try
         {
             return Read(file).ContainsKey(name);
@@ -31,7 +31,7 @@ internal static class StoredZip
     }
 
     /// <exception cref="InvalidDataException">The archive is damaged; the message says how.</exception>
-    public static Dictionary<string, Entry> Read(MappedFile file)
+    public static Dictionary<string, Entry> Read(RandomAccessFile file)
     {
         var (position, length, count) = FindDirectory(file);
         if (length > DirectoryLimitBytes) throw new InvalidDataException($"its directory claims {length} bytes");
@@ -62,7 +62,7 @@ internal static class StoredZip
         return entries;
     }
 
-    private static (long Position, long Length, long Count) FindDirectory(MappedFile file)
+    private static (long Position, long Length, long Count) FindDirectory(RandomAccessFile file)
     {
         var tailLength = (int)Math.Min(file.Length, EndLength + ushort.MaxValue);
         var tailStart = file.Length - tailLength;
@@ -111,7 +111,7 @@ internal static class StoredZip
         }
     }
 
-    private static long DataStart(MappedFile file, long header, string name)
+    private static long DataStart(RandomAccessFile file, long header, string name)
     {
         if (header < 0 || header > file.Length - LocalLength)
             throw new InvalidDataException($"'{name}' in it is cut short");

@@ -21,10 +21,10 @@ public sealed class TorchCheckpoint : Checkpoint
     private static readonly string[] ClassListKeys = ["classes", "CLASSES", "class_names", "classnames", "labels", "label_names", "idx_to_class", "id2label"];
     private static readonly string[] ClassNumberKeys = ["class_to_idx", "label2id"];
 
-    private readonly MappedFile _file;
+    private readonly RandomAccessFile _file;
     private readonly TorchTensor[] _tensors;
 
-    private TorchCheckpoint(MappedFile file, IReadOnlyList<(string Name, TorchTensor Tensor)> tensors, IReadOnlyList<string>? classes)
+    private TorchCheckpoint(RandomAccessFile file, IReadOnlyList<(string Name, TorchTensor Tensor)> tensors, IReadOnlyList<string>? classes)
         : base(
             file.Path,
             [.. tensors.Select(named => new TensorEntry(named.Name, named.Tensor.Storage.Type, named.Tensor.Shape))],
@@ -39,9 +39,9 @@ public sealed class TorchCheckpoint : Checkpoint
 
     internal static TorchCheckpoint LoadLegacy(string path) => Load(path, ReadLegacy);
 
-    private static TorchCheckpoint Load(string path, Func<MappedFile, object?> read)
+    private static TorchCheckpoint Load(string path, Func<RandomAccessFile, object?> read)
     {
-        var file = MappedFile.Open(path);
+        var file = RandomAccessFile.Open(path);
         try
         {
             var root = read(file);
@@ -64,7 +64,7 @@ public sealed class TorchCheckpoint : Checkpoint
         }
     }
 
-    private static object? ReadZip(MappedFile file)
+    private static object? ReadZip(RandomAccessFile file)
     {
         var entries = StoredZip.Read(file);
         var pickles = entries.Keys.Where(name => name.EndsWith("/data.pkl", StringComparison.Ordinal)).ToList();
@@ -114,7 +114,7 @@ public sealed class TorchCheckpoint : Checkpoint
     }
 
     /// <summary>Five pickles (magic number, protocol, system, object, storage keys), then the storages.</summary>
-    private static object? ReadLegacy(MappedFile file)
+    private static object? ReadLegacy(RandomAccessFile file)
     {
         using var stream = RegularFile.OpenRead(file.Path, bufferSize: 4096);
         if (PickleMachine.Load(stream) is not BigInteger magic || magic != LegacyMagic)

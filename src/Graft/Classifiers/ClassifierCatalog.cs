@@ -51,10 +51,13 @@ public static class ClassifierCatalog
 
         static string Owners(string option)
         {
-            var owners = Entries.Where(owner => owner.Takes.Contains(option)).Select(owner => owner.Name).ToList();
+            var owners = OwnersOf(option);
             return $"{string.Join(", ", owners)} {(owners.Count == 1 ? "has" : "have")} it";
         }
     }
+
+    /// <summary>Names of the classifiers to which an option belongs; empty where every classifier takes it, or none.</summary>
+    public static IReadOnlyList<string> OwnersOf(string option) => [.. Entries.Where(entry => entry.Own.Contains(option)).Select(entry => entry.Name)];
 
     private static ClassifierEntry[] Distinct(params ClassifierEntry[] entries) =>
         entries.CountBy(entry => entry.Name).FirstOrDefault(count => count.Value > 1) is { Key: { } name }

@@ -29,7 +29,7 @@ public abstract record FeatureClassifier
     public bool Standardize { get; init; } = true;
 
     /// <summary>
-    /// Whether outputs are scaled by a temperature, fitted on the images that 5-fold cross-validation held out, so that the probabilities are
+    /// Whether outputs are scaled by a temperature, fitted on images that 5-fold cross-validation held out, so that the probabilities are
     /// calibrated. No prediction changes. Default true; without it they are what scikit-learn's <c>predict_proba</c> gives, where it has one.
     /// </summary>
     public bool Calibrate { get; init; } = true;
@@ -130,7 +130,7 @@ public sealed record FittedClassifier : IWeights
 
     /// <summary>How many numbers the classifier consists of, without those that standardize the features.</summary>
     public long ParameterCount =>
-        Layers.Where(layer => layer.Operation is not BatchNorm).Sum(layer => layer.Values.Values.Sum(values => (long)values.Length));
+        Layers.Where(layer => layer.Name != Standardization.LayerName).Sum(layer => layer.Values.Values.Sum(values => (long)values.Length));
 
     internal IReadOnlyList<FittedLayer> Layers { get; init; } = [];
 
@@ -150,7 +150,7 @@ public sealed record FittedClassifier : IWeights
     void IWeights.Read(Parameter parameter, Span<float> destination)
     {
         var values = Layers.First(layer => layer.Name == parameter.Layer).Values.GetValueOrDefault(parameter.Role);
-        // What is not listed does nothing: the shift of a batch norm.
+        // What is not listed does nothing: the shift of an affine transform.
         if (values is null) destination.Clear();
         else values.CopyTo(destination);
     }

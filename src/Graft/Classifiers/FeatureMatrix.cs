@@ -16,7 +16,7 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
 
     public int Count => Labels.Length;
 
-    public int Length => (int)Values.shape[1];
+    public int Length { get; } = (int)Values.shape[1];
 
     /// <exception cref="GraftException">No two classes, a class without images, rows of different lengths, or a feature that is no number.</exception>
     public static FeatureMatrix Of(IReadOnlyList<float[]> rows, IReadOnlyList<int> labels, int classes, IReadOnlyList<int>? groups = null)
@@ -40,8 +40,11 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
         if (rows.Count * (length + 1L) > MostValues) // With the column of the intercept.
         {
             throw new GraftException(
-                $"{rows.Count:N0} images × {length:N0} features are more numbers than a classifier can be fitted on ({MostValues:N0}). "
-                + "Pool the features (--pool avg), or cut the network at a layer with fewer.");
+                $"{rows.Count:N0} images × {length:N0} features are more numbers than a classifier can be fitted on ({MostValues:N0}).")
+            {
+                Code = "too-many-features",
+                Remedy = "Pool the features by average, or cut the network at a layer with fewer.",
+            };
         }
 
         var values = empty_strided([rows.Count, length], [length, 1], ScalarType.Float32);
@@ -116,8 +119,7 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
 /// <param name="Variance">[features], float64, over all images; 1 where the feature does not vary.</param>
 internal sealed record Standardization(Tensor Mean, Tensor Variance)
 {
-    /// <summary>Only so that batch norm does not ask for another: it changes no variance that counts.</summary>
-    private const double Epsilon = 1e-30;
+    public const string LayerName = "head.norm";
 
     /// <summary>From 1 to the next float64.</summary>
     private const double MachineEpsilon = 2.220446049250313e-16;
@@ -159,13 +161,15 @@ internal sealed record Standardization(Tensor Mean, Tensor Variance)
     }
 
     /// <summary>The same as a layer of a network.</summary>
-    public FittedLayer Layer() => new(
-        "head.norm", new BatchNorm(Epsilon, Scale: false),
-        new Dictionary<ParameterRole, float[]>
+    public FittedLayer Layer()
+    {
+        using var scope = NewDisposeScope();
+        return new(LayerName, new AffineTransform((int)Mean.shape[0], IsDiagonal: true), new Dictionary<ParameterRole, float[]>
         {
-            [ParameterRole.MovingMean] = Mean.ToFloats(),
-            [ParameterRole.MovingVariance] = Variance.ToFloats(),
+            [ParameterRole.Center] = Mean.ToFloats(),
+            [ParameterRole.Factors] = Variance.rsqrt().ToFloats(),
         });
+    }
 }
 
 internal static class TensorNumbers

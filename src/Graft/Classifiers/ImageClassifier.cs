@@ -197,7 +197,7 @@ public sealed class ImageClassifier : IDisposable
         if (Network.Layers.FirstOrDefault(layer => layer.Operation is OnnxGraph) is not null)
             throw new GraftException($"{BackboneName} is an ONNX file, which stays frozen: it cannot be trained further.");
         var first = Network.Layers.FirstOrDefault(layer => layer.Name.StartsWith("head.", StringComparison.Ordinal))
-            ?? throw new GraftException($"{BackboneName} is not a model that Graft trained: graft a new head on it instead.");
+            ?? throw new GraftException($"{BackboneName} is not a model that Graft trained: train a new head on it instead.");
         var rest = Backbone.Of(BackboneName, Network.CutBefore(first.Name), _weights, Preprocessing);
         if (!classes.SequenceEqual(Classes)) return rest.Graft(head, classes, seed);
         return Network.Layers.FirstOrDefault(layer => layer.Operation is ClassifierOperation) is not { } fitted
@@ -314,11 +314,19 @@ public sealed class ImageClassifier : IDisposable
     {
         ArgumentNullException.ThrowIfNull(paths);
         if (paths.Any(string.IsNullOrWhiteSpace)) throw new ArgumentException("A path is empty. Name a photo.", nameof(paths));
+        return Predict([.. paths.Select(path => new LabeledImage(path, Class: 0))], cache, warn, new PhotoHashes(), progress, cancellation);
+    }
+
+    /// <param name="hashes">Of the photos that were read before.</param>
+    internal Predictions Predict(
+        IReadOnlyList<LabeledImage> photos, FeatureCache? cache, Action<string>? warn, PhotoHashes hashes, IProgress<StepProgress>? progress,
+        CancellationToken cancellation)
+    {
         using var use = _guard.Enter();
         var head = _head.Value;
         var set = _blocks.Value.Extract(
-            [.. paths.Select(path => new LabeledImage(path, Class: 0))], _blockNetworks.Value, cache, warn, InferenceEngine.Onnx, bank: null,
-            progress, cancellation);
+            photos, _blockNetworks.Value, cache, warn, InferenceEngine.Onnx, bank: null,
+            progress, cancellation, hashes);
         var outputs = head is null
             ? set.Rows
             : Trainer.Outputs(head, new ExamplesInMemory(set.Rows, new int[set.Rows.Count]), batchSize: 256, cancellation);

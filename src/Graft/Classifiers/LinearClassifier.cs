@@ -17,6 +17,9 @@ public abstract record LinearClassifier : RegularizedClassifier
     /// <summary>What a fit that only measures need not be better than, at C = 1.</summary>
     private const double FoldTolerance = 1e-2;
 
+    /// <summary>Images held out that determine one number, the temperature, to a few per cent.</summary>
+    private const int EnoughImages = 1000;
+
     /// <summary>Decades and, between those around the best, half decades.</summary>
     internal override IReadOnlyList<double> Candidates => [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100];
 
@@ -36,10 +39,10 @@ public abstract record LinearClassifier : RegularizedClassifier
     private protected override FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work)
     {
         // Folds are standardized as all training images are, so that they share what is computed of these.
-        var model = new LinearModel(features.Values, PenalizesIntercept);
+        var model = ModelOf(raw, features);
         var (c, candidates) = C is { } given ? (given, []) : Choose(model, features, work);
         var clock = Stopwatch.StartNew();
-        var solution = Minimize(model, features, c, start: null, Tolerance, work);
+        var solution = Minimize(model, features, c, start: null, isNear: false, Tolerance, work);
         var seconds = clock.Elapsed.TotalSeconds;
         var coefficients = solution.Coefficients;
         var intercepts = coefficients.select(1, features.Length);
@@ -57,7 +60,7 @@ public abstract record LinearClassifier : RegularizedClassifier
         facts["solver_seconds"] = Math.Round(seconds, 3);
         return Calibrated(
             new() { Name = Name, Account = $"{Title}, {Describe(c, candidates)}", Facts = facts, C = c, Layers = [layer] }, features,
-            () => OutOfFold(model, features, features.Folds(work.Seed), [c], coefficients, work) is [var outputs]
+            () => OutOfFold(model, features, FoldsOfTemperature(features, work.Seed), [c], coefficients, work) is [var outputs]
                 ? outputs
                 : full([features.Count, features.Classes], Number(double.NaN), ScalarType.Float64));
     }
@@ -76,19 +79,36 @@ public abstract record LinearClassifier : RegularizedClassifier
     {
         using var inference = no_grad();
         using var scope = NewDisposeScope();
-        var features = FeatureMatrix.Of(rows, labels, classes, groups);
-        if (Standardize)
-        {
-            var raw = features;
-            features = Standardization.Of(raw).Apply(raw);
-            raw.Values.Dispose();
-        }
-        var model = new LinearModel(features.Values, PenalizesIntercept);
+        var raw = FeatureMatrix.Of(rows, labels, classes, groups);
+        var features = Standardize ? Standardization.Of(raw).Apply(raw) : raw;
+        var model = ModelOf(raw, features);
         var folds = features.Folds(seed);
         if (leftOut is not null) folds = [.. folds.Select(fold => Without(fold, leftOut, labels))];
         return OutOfFold(model, features, folds, [C ?? 1], start: null, new(seed, progress, cancellation)) is [var outputs]
             ? outputs.softmax(1).ToDoubles()
             : [.. Enumerable.Repeat(double.NaN, labels.Count * classes)];
+    }
+
+    /// <summary>As many folds as hold out <see cref="EnoughImages"/>; all of fewer images.</summary>
+    private static List<Fold> FoldsOfTemperature(FeatureMatrix features, int seed)
+    {
+        var (folds, images) = (new List<Fold>(), 0);
+        foreach (var fold in features.Folds(seed))
+        {
+            if (images >= EnoughImages) break;
+            folds.Add(fold);
+            images += fold.HeldOut.Select(row => features.Groups?[row] ?? row).Distinct().Count();
+        }
+        return folds;
+    }
+
+    /// <summary>The model has a matrix of its own; the others are let go.</summary>
+    private LinearModel ModelOf(FeatureMatrix raw, FeatureMatrix features)
+    {
+        if (!ReferenceEquals(raw, features)) raw.Values.Dispose();
+        var model = new LinearModel(features.Values, PenalizesIntercept);
+        features.Values.Dispose();
+        return model;
     }
 
     private static Fold Without(Fold fold, IReadOnlySet<int> leftOut, IReadOnlyList<int> labels)
@@ -128,7 +148,7 @@ public abstract record LinearClassifier : RegularizedClassifier
     /// For each C the outputs [images, classes] for each image by a model that was fitted without it; NaN where an image is its class's only
     /// one. Empty if no image can be held out.
     /// </summary>
-    /// <param name="start">Near the coefficients, if that is known.</param>
+    /// <param name="start">The coefficients of all images, if they are known.</param>
     private List<Tensor> OutOfFold(
         LinearModel all, FeatureMatrix features, IReadOnlyList<Fold> folds, IReadOnlyList<double> values, Tensor? start, FittingWork work)
     {
@@ -138,16 +158,16 @@ public abstract record LinearClassifier : RegularizedClassifier
         {
             LibtorchTuning.ReleaseFree();
             using var scope = NewDisposeScope();
-            var (kept, heldOut) = (features.Labeled(folds[fold].Kept), features.Subset(folds[fold].HeldOut));
-            var model = all.Subset(folds[fold].Kept);
+            var kept = features.Labeled(folds[fold].Kept);
+            var (model, heldOut) = (all.Subset(folds[fold].Kept), all.Subset(folds[fold].HeldOut));
             var coefficients = start;
             for (var i = 0; i < values.Count; i++)
             {
                 work.Progress?.Report(new("Cross-validation", fold * values.Count + i, folds.Count * values.Count, "fits"));
                 var tolerance = Math.Max(Tolerance, FoldTolerance * Math.Min(1, values[i]));
-                coefficients = Minimize(model, kept, values[i], coefficients, tolerance, work).Coefficients;
+                coefficients = Minimize(model, kept, values[i], coefficients, isNear: start is not null, tolerance, work).Coefficients;
                 using var index = tensor([.. folds[fold].HeldOut.Select(image => (long)image)]);
-                outputs[i].index_copy_(0, index, LinearModel.Outputs(heldOut.Values, coefficients));
+                outputs[i].index_copy_(0, index, heldOut.Outputs(coefficients));
             }
         }
         work.Progress?.Report(new("Cross-validation", folds.Count * values.Count, folds.Count * values.Count, "fits"));
@@ -155,6 +175,6 @@ public abstract record LinearClassifier : RegularizedClassifier
     }
 
     private LinearSolution Minimize(
-        LinearModel model, FeatureMatrix features, double c, Tensor? start, double tolerance, FittingWork work) =>
-        model.Minimize(Loss(features, c), features.Classes, tolerance * Math.Max(1, c), start, work.Cancellation);
+        LinearModel model, FeatureMatrix features, double c, Tensor? start, bool isNear, double tolerance, FittingWork work) =>
+        model.Minimize(Loss(features, c), features.Classes, tolerance * Math.Max(1, c), start, isNear, work.Cancellation);
 }

@@ -61,7 +61,13 @@ public sealed record LinearDiscriminant : ClosedFormClassifier
     private protected override FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work)
     {
         if (features.Counts().All(count => count == 1))
-            throw new GraftException("Linear discriminant analysis needs a class with at least 2 images. Add images, or choose --classifier centered-mean.");
+        {
+            throw new GraftException("Linear discriminant analysis needs a class with at least 2 images.")
+            {
+                Code = "too-few-images-of-class",
+                Remedy = "Add images, or take the centered class mean.",
+            };
+        }
         // Chosen once: the folds of calibration keep it.
         return Shrinkage is not null
             ? base.Fit(raw, features, work)

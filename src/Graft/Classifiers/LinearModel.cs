@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
@@ -41,6 +42,11 @@ internal sealed class LinearModel
     /// <summary>How much of an objective is rounding.</summary>
     private const double Rounding = 1e-14;
 
+    /// <summary>From a start that is near, this share of its gradient is exact enough to measure by: a temperature moves by a thousandth.</summary>
+    private const double NearShare = 0.05;
+
+    private const int RowsAtOnce = 256;
+
     private const int MostHalvings = 20;
 
     /// <summary>The residual of a Newton system, as a share of the gradient, beyond which float32 did not solve it: by iteration, and in one go.</summary>
@@ -58,6 +64,7 @@ internal sealed class LinearModel
     private readonly Tensor _single; // [images, reduced + 1]
     private readonly Tensor? _double; // The same in float64; without a basis the features are float32 by nature, and are widened as they are used
     private readonly Tensor _ridge, _ridge32; // [reduced + 1]
+    private readonly StrongBox<Tensor?> _preconditioner; // The last one, of this model and its parts
     private Tensor? _gram; // [images, images], float32: the images' products with each other, by the ridge's inverse
 
     /// <param name="features">[images, features], float32.</param>
@@ -83,12 +90,13 @@ internal sealed class LinearModel
         _ridge = full([Columns], Number(1 / (_scale * _scale)), ScalarType.Float64);
         _ridge[-1] = tensor(penalizeIntercept ? 1.0 : 0);
         _ridge32 = _ridge.to_type(ScalarType.Float32);
+        _preconditioner = new();
         foreach (var tensor in (Tensor?[])[_basis, _double, _single, _ridge, _ridge32]) tensor?.MoveToOuterDisposeScope();
     }
 
     private LinearModel(LinearModel all, Tensor images)
     {
-        (_penalizesIntercept, _scale, _basis, _ridge, _ridge32) = (all._penalizesIntercept, all._scale, all._basis, all._ridge, all._ridge32);
+        (_penalizesIntercept, _scale, _basis, _ridge, _ridge32, _preconditioner) = (all._penalizesIntercept, all._scale, all._basis, all._ridge, all._ridge32, all._preconditioner);
         _double = all._double?.index_select(0, images);
         _single = all._single.index_select(0, images);
         _gram = all._gram?.index_select(0, images).index_select(1, images);
@@ -98,11 +106,16 @@ internal sealed class LinearModel
     private static double ScaleOf(Tensor features)
     {
         // Of the largest, so that no square overflows or vanishes.
-        var largest = features.abs().max().Value();
-        if (largest == 0) return 1;
         using var scope = NewDisposeScope();
-        var mean = (features / Number(largest)).Squared().mean().Value();
-        return Math.Pow(2, Math.Clamp(Math.Round(Math.Log2(largest * Math.Sqrt(mean))), -120, 120));
+        var largest = Math.Max(features.max().Value(), -features.min().Value());
+        if (largest == 0) return 1;
+        var (images, sum) = (features.shape[0], 0.0);
+        for (var start = 0L; start < images; start += RowsAtOnce)
+        {
+            using var inner = NewDisposeScope();
+            sum += (features.narrow(0, start, Math.Min(RowsAtOnce, images - start)) / Number(largest)).Squared().sum().Value();
+        }
+        return Math.Pow(2, Math.Clamp(Math.Round(Math.Log2(largest * Math.Sqrt(sum / features.numel()))), -120, 120));
     }
 
     /// <summary>Coefficients of a class, the intercept included.</summary>
@@ -114,8 +127,11 @@ internal sealed class LinearModel
     /// <param name="loss">Of as many classes as the coefficients have rows.</param>
     /// <param name="tolerance">The largest component, by the scaled features' coefficients, that the gradient may have in the end.</param>
     /// <param name="start">Coefficients to begin with, [classes, features + 1]; null for 0.</param>
+    /// <param name="isNear">
+    /// Whether the start is the solution for most of the same images: the preconditioner used last still serves, and <see cref="NearShare"/> ends it.
+    /// </param>
     /// <exception cref="GraftException">It does not come to an end.</exception>
-    public LinearSolution Minimize(LinearLoss loss, int classes, double tolerance, Tensor? start, CancellationToken cancellation)
+    public LinearSolution Minimize(LinearLoss loss, int classes, double tolerance, Tensor? start, bool isNear, CancellationToken cancellation)
     {
         var coefficients = empty([classes, _basis is null ? Columns : _basis.shape[0] + 1], ScalarType.Float64);
         using var scope = NewDisposeScope();
@@ -123,7 +139,7 @@ internal sealed class LinearModel
         var outputs = OutputsOf(w);
         var values = Values(loss, w, outputs);
         var (largest, before, products) = (double.NaN, double.NaN, 0);
-        var (preconditioner, needed, isExact) = ((Tensor?)null, true, false);
+        var (needed, isExact) = (!isNear || _preconditioner.Value is null, false);
         for (var step = 0; step < MostSteps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -131,10 +147,11 @@ internal sealed class LinearModel
             var gradient = SumOver(loss.Gradient(outputs)).addcmul_(_ridge, w, Number(1));
             var largestByClass = gradient.abs().amax([1]);
             largest = largestByClass.max().Value();
+            var curvature = loss.Curvature(outputs);
+            if (isNear && step == 0 && curvature.ByClass is null) tolerance = Math.Max(tolerance, NearShare * largest);
             if (largest <= tolerance) return Solution(step);
             if (!double.IsFinite(largest)) break;
 
-            var curvature = loss.Curvature(outputs);
             // As exact as the last step's success deserves (Eisenstat and Walker 1996, choice 2), and not beyond what is asked in the end.
             var accuracy = Math.Max(
                 double.IsNaN(before) ? 0.5 : Math.Min(0.5, 0.9 * Math.Pow(largest / before, 1.6)), 0.3 * tolerance / largest);
@@ -150,10 +167,10 @@ internal sealed class LinearModel
                 {
                     if (needed)
                     {
-                        preconditioner?.Dispose();
-                        preconditioner = Precondition(curvature.Weights).MoveToOuterDisposeScope();
+                        _preconditioner.Value?.Dispose();
+                        _preconditioner.Value = Precondition(curvature.Weights).MoveToOtherDisposeScope(_ridge);
                     }
-                    var (solved, used) = new NewtonSystem(_single, _ridge32.ToFloats(), curvature, preconditioner!, classes)
+                    var (solved, used) = new NewtonSystem(_single, _ridge32.ToFloats(), curvature, _preconditioner.Value!, classes)
                         .Solve(gradient.ToFloats(), accuracy);
                     products += used;
                     needed = used > ManyProducts;
@@ -280,13 +297,11 @@ internal sealed class LinearModel
     /// <summary>One number for each output [classes, images] → the sum over the images of number · x, [classes, reduced + 1], float64.</summary>
     private Tensor SumOver(Tensor numbers) => _double is null ? WidenedProducts.WithColumns(numbers, _single) : numbers.mm(_double);
 
-    /// <summary>float64 outputs [images, classes] of coefficients for other images.</summary>
-    public static Tensor Outputs(Tensor features, Tensor coefficients)
+    /// <summary>float64 outputs [images, classes] of coefficients that were fitted on others of the images.</summary>
+    public Tensor Outputs(Tensor coefficients)
     {
         using var scope = NewDisposeScope();
-        var last = coefficients.shape[1] - 1;
-        return features.to_type(ScalarType.Float64)
-            .mm(coefficients.narrow(1, 0, last).t()).Increase(coefficients.select(1, last)).MoveToOuterDisposeScope();
+        return OutputsOf(Reduce(coefficients)).t().contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace Graft.Data;
 
 /// <summary>
@@ -14,32 +12,26 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
     /// <summary>With fewer, scores of a class depend on single photos.</summary>
     private const int FewImages = 20;
 
-    /// <param name="photos">The images as they were used.</param>
-    /// <param name="hashes">SHA-256 of each image file by its path; null of one that could not be read.</param>
-    public static TrainingDataCheck Of(LabeledImages photos, IReadOnlyDictionary<string, byte[]?> hashes)
+    /// <param name="photos">The images as they were used; each is read once.</param>
+    public static TrainingDataCheck Of(LabeledImages photos, CancellationToken cancellation = default) => Of(photos, new PhotoHashes(), cancellation);
+
+    /// <param name="hashes">Of the images that were read before.</param>
+    internal static TrainingDataCheck Of(LabeledImages photos, PhotoHashes hashes, CancellationToken cancellation)
     {
         var (leaks, contradictions) = (0, 0);
-        var all = photos.Train.Select(image => (image, Part: 0)).Concat(photos.Validation.Select(image => (image, Part: 1)))
-            .Concat(photos.Test.Select(image => (image, Part: 2)));
-        foreach (var copies in all.Where(entry => hashes.GetValueOrDefault(entry.image.Path) is not null)
-                     .GroupBy(entry => Convert.ToHexString(hashes[entry.image.Path]!), StringComparer.Ordinal).Select(group => group.ToList()))
+        var all = photos.Train.Select(image => (Image: image, Part: 0)).Concat(photos.Validation.Select(image => (Image: image, Part: 1)))
+            .Concat(photos.Test.Select(image => (Image: image, Part: 2))).ToList();
+        foreach (var copies in all.Zip(hashes.Of([.. all.Select(entry => entry.Image)], cancellation), (entry, hash) => (entry.Image, entry.Part, Hash: hash))
+                     .Where(entry => entry.Hash is not null)
+                     .GroupBy(entry => Convert.ToHexString(entry.Hash!), StringComparer.Ordinal).Select(group => group.ToList()))
         {
             if (copies.Count == 1) continue;
             var first = copies.Min(entry => entry.Part);
             leaks += copies.Count(entry => entry.Part > first);
-            if (copies.Any(entry => entry.image.Class != copies[0].image.Class)) contradictions += copies.Count;
+            if (copies.Any(entry => entry.Image.Class != copies[0].Image.Class)) contradictions += copies.Count;
         }
         return new(leaks, contradictions, photos.Train.CountBy(image => image.Class).Where(count => count.Value < FewImages)
             .OrderBy(count => count.Value).ThenBy(count => count.Key).ToDictionary(count => photos.Classes[count.Key], count => count.Value));
-    }
-
-    /// <summary>The same for images whose files were not hashed yet: each is read once.</summary>
-    public static TrainingDataCheck Of(LabeledImages photos, CancellationToken cancellation = default)
-    {
-        LabeledImage[] images = [.. photos.All.DistinctBy(image => image.Path)];
-        return Of(
-            photos,
-            images.Zip(Hashes(images, cancellation)).ToDictionary(pair => pair.First.Path, pair => pair.Second, StringComparer.Ordinal));
     }
 
     /// <summary>What spoils the results, a sentence each; empty if nothing does.</summary>
@@ -59,30 +51,12 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
             + $"Scores of classes with fewer than {FewImages} photos are rough.",
     ];
 
-    /// <summary>SHA-256 of each file; null of those that cannot be read now.</summary>
-    internal static byte[]?[] Hashes(IReadOnlyList<LabeledImage> images, CancellationToken cancellation)
-    {
-        var hashes = new byte[]?[images.Count];
-        Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation }, index =>
-        {
-            try
-            {
-                hashes[index] = Hash(images[index]);
-            }
-            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-            {
-                // Not to be read now.
-            }
-        });
-        return hashes;
-    }
-
     /// <summary>Sets of images of the very same bytes, by number. Only files of one length are read.</summary>
     internal static IReadOnlyList<IReadOnlyList<int>> Copies(IReadOnlyList<LabeledImage> images)
     {
         var alike = Enumerable.Range(0, images.Count).GroupBy(index => LengthOf(images[index])).Where(group => group.Key > 0 && group.Skip(1).Any())
             .SelectMany(group => group).ToList();
-        var hashes = Hashes([.. alike.Select(index => images[index])], CancellationToken.None);
+        var hashes = new PhotoHashes().Of([.. alike.Select(index => images[index])], CancellationToken.None);
         return
         [
             .. alike.Zip(hashes).Where(pair => pair.Second is not null).GroupBy(pair => Convert.ToHexString(pair.Second!), pair => pair.First)
@@ -101,13 +75,6 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
         {
             return -1;
         }
-    }
-
-    private static byte[] Hash(LabeledImage image)
-    {
-        if (!image.IsFile) return SHA256.HashData(image.Read());
-        using var file = RegularFile.OpenRead(image.Path);
-        return SHA256.HashData(file);
     }
 
     private static string Photos(int count) => $"{count:N0} photo{(count == 1 ? "" : "s")}";

@@ -113,8 +113,11 @@ public sealed class GradCam : IDisposable
                 _ => "a support vector machine with a Gaussian kernel",
             };
             throw new GraftException(
-                $"There is no heat map of this model: its classifier is {kind}, which does not weigh the network's channels. "
-                + "Train with --classifier softmax, logistic, svm or mean for one.");
+                $"There is no heat map of this model: its classifier is {kind}, which does not weigh the network's channels.")
+            {
+                Code = "no-heat-map-of-classifier",
+                Remedy = "A softmax head, logistic regression, a linear support vector machine and the nearest class mean have one.",
+            };
         }
         var tail = new TorchNetwork(network, weights);
         // Of the input alone there is to be a gradient.
@@ -143,9 +146,13 @@ public sealed class GradCam : IDisposable
             }
             return layer;
         }
-        throw new GraftException(network.Layers.Any(layer => layer.Operation is OnnxGraph)
-            ? $"There is no heat map of {name}: the ONNX file is cut where places are pooled already. Train with --layer and the name of its last map for one."
-            : $"There is no heat map of {name}: it has no map of places to lay over a photo.");
+        throw network.Layers.Any(layer => layer.Operation is OnnxGraph)
+            ? new GraftException($"There is no heat map of {name}: the ONNX file is cut after its places are pooled.")
+            {
+                Code = "no-heat-map-of-vector",
+                Remedy = "Cut it after its last map for one.",
+            }
+            : new GraftException($"There is no heat map of {name}: it has no map of places to lay over a photo.");
     }
 
     private static bool IsCut(Network network, Layer layer)

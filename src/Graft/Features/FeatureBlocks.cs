@@ -61,14 +61,15 @@ public sealed class FeatureBlocks : IDisposable
     /// <summary>The same with networks that stay the caller's.</summary>
     internal FeatureSet Extract(
         IReadOnlyList<LabeledImage> images, IReadOnlyList<Lazy<FrozenNetwork>> networks, FeatureCache? cache, Action<string>? warn,
-        InferenceEngine engine, ViewBank? bank, IProgress<StepProgress>? progress, CancellationToken cancellation)
+        InferenceEngine engine, ViewBank? bank, IProgress<StepProgress>? progress, CancellationToken cancellation, PhotoHashes? hashes = null)
     {
+        hashes ??= new();
         FeatureSet? joined = null;
         foreach (var (block, network) in Blocks.Zip(networks))
         {
             using var extractor = new FeatureExtractor(block, network, cache, warn, engine);
             // What one block cannot read is left out of all.
-            var set = extractor.Extract(joined?.Images ?? images, bank, Named(progress, block), cancellation);
+            var set = extractor.Extract(joined?.Images ?? images, bank, hashes, Named(progress, block), cancellation);
             joined = joined is null ? set : Join(joined, set);
         }
         return joined!;
@@ -94,7 +95,6 @@ public sealed class FeatureBlocks : IDisposable
             right.Images, Rows(left.Rows, right.Rows), [.. left.Broken, .. right.Broken],
             left.CacheHits + right.CacheHits, left.CacheMisses + right.CacheMisses)
         {
-            Hashes = right.Hashes,
             Views = [.. left.Views.Zip(right.Views, Rows)],
         };
     }

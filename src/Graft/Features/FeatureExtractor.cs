@@ -67,12 +67,17 @@ public sealed class FeatureExtractor : IDisposable
     /// <exception cref="GraftException">Unsuitable options of the bank.</exception>
     /// <exception cref="OperationCanceledException">What was computed before stays in the cache.</exception>
     public FeatureSet Extract(
-        IReadOnlyList<LabeledImage> images, ViewBank? bank, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
+        IReadOnlyList<LabeledImage> images, ViewBank? bank, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default) =>
+        Extract(images, bank, new PhotoHashes(), progress, cancellation);
+
+    /// <param name="photoHashes">Of the images that were read before.</param>
+    internal FeatureSet Extract(
+        IReadOnlyList<LabeledImage> images, ViewBank? bank, PhotoHashes photoHashes, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         if (bank?.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var views = 1 + (bank?.Views ?? 0);
         var reasons = new string?[images.Count];
-        var hashes = Hashes(images, cancellation);
+        var hashes = Hashes(images, photoHashes, cancellation);
         var rows = new float[]?[views][];
         for (var view = 0; view < views; view++) rows[view] = UseCache(cache => cache.Read(Space(bank, view), hashes, Length)) ?? new float[]?[images.Count];
         var hits = rows.Sum(ofView => ofView.Count(row => row is not null));
@@ -111,18 +116,17 @@ public sealed class FeatureExtractor : IDisposable
             views * read.Count - computed,
             computed)
         {
-            Hashes = [.. read.Select(index => hashes[index])],
             Views = [.. rows.Skip(1).Select(ofView => read.Select(index => ofView[index]!).ToArray())],
         };
     }
 
     /// <summary>Of each photo, and meanwhile what the cache knows their features under: one waits for the disk, the other computes.</summary>
-    private byte[]?[] Hashes(IReadOnlyList<LabeledImage> images, CancellationToken cancellation)
+    private byte[]?[] Hashes(IReadOnlyList<LabeledImage> images, PhotoHashes photoHashes, CancellationToken cancellation)
     {
         var space = _cache is null ? Task.CompletedTask : Task.Run(() => _space.Value, CancellationToken.None);
         try
         {
-            return TrainingDataCheck.Hashes(images, cancellation);
+            return photoHashes.Of(images, cancellation);
         }
         finally
         {

@@ -122,7 +122,11 @@ internal sealed class FeaturePipeline(FrozenNetwork network, Preprocessing prepr
             features[i] = network.Run(pixels);
             if (!features[i].AsSpan().ContainsAnyExceptInRange(float.MinValue, float.MaxValue)) continue;
             throw new GraftException(
-                $"The network computes numbers that are not finite from {photo.Image.Path}: its weights are damaged, or photos are fed to it otherwise than in its training (--preprocessing).");
+                $"The network computes numbers that are not finite from {photo.Image.Path}: its weights are damaged, or photos are preprocessed otherwise than in its training.")
+            {
+                Code = "features-not-finite",
+                Remedy = "Check both.",
+            };
         }
         return new(photo, hash, features, null);
     }

@@ -11,9 +11,6 @@ namespace Graft.Features;
 public sealed record FeatureSet(
     IReadOnlyList<LabeledImage> Images, IReadOnlyList<float[]> Rows, IReadOnlyList<SkippedFile> Broken, int CacheHits, int CacheMisses)
 {
-    /// <summary>SHA-256 of the file of each of <see cref="Images"/>; null where it could not be read at first.</summary>
-    internal IReadOnlyList<byte[]?> Hashes { get; init; } = [];
-
     /// <summary>The rows of each view of a bank, view 1 first; empty without a bank.</summary>
     public IReadOnlyList<IReadOnlyList<float[]>> Views { get; init; } = [];
 }

@@ -161,8 +161,8 @@ public sealed class Network
                             || known.Name.Contains(name, StringComparison.OrdinalIgnoreCase)
                             || name.Contains(known.Name, StringComparison.OrdinalIgnoreCase))
             .OrderBy(known => known.Distance).Take(5).Select(known => known.Name).ToList();
-        var hint = near.Count > 0 ? $"Did you mean {string.Join(", ", near)}? " : "";
-        return new($"Network '{Name}' has no layer or block '{name}'. {hint}`graft models show {Name}` lists them all.");
+        var hint = near.Count > 0 ? $" Did you mean {string.Join(", ", near)}?" : "";
+        return new($"Network '{Name}' has no layer or block '{name}'.{hint}") { Code = "no-layer", Value = Name, Remedy = $"{nameof(Layers)} lists them all." };
     }
 
     /// <summary>Of <c>features.14.conv.0</c>: features, features.14 and features.14.conv.</summary>

@@ -14,6 +14,8 @@ namespace Graft.Runs;
 /// <param name="features">Stay the caller's.</param>
 internal sealed class FeatureFit(FeatureBlocks features) : IFit
 {
+    private readonly PhotoHashes _hashes = new();
+
     public Preprocessing? Preprocessing => null;
 
     private FeatureBlocks Features => features;
@@ -37,7 +39,7 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
                 Validation = validation,
                 Test = test,
                 MapRows = others.Rows,
-                DataCheck = TrainingDataCheck.Of(photos, HashesOf(training, others)),
+                DataCheck = TrainingDataCheck.Of(photos, _hashes, work.Cancellation),
                 Stages = stages,
                 Classifier = classifier,
                 ValidationWithoutViews = plan.Views is null ? null : step.ValidateWithoutViews(),
@@ -76,9 +78,10 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
         try
         {
             return (
-                features.Extract(photos.Train, networks, context.Cache, context.Warn, plan.Engine, plan.Views, context.Progress, cancellation),
+                features.Extract(photos.Train, networks, context.Cache, context.Warn, plan.Engine, plan.Views, context.Progress, cancellation, _hashes),
                 features.Extract(
-                    [.. photos.Validation, .. photos.Test], networks, context.Cache, context.Warn, plan.Engine, bank: null, context.Progress, cancellation));
+                    [.. photos.Validation, .. photos.Test], networks, context.Cache, context.Warn, plan.Engine, bank: null, context.Progress, cancellation,
+                    _hashes));
         }
         finally
         {
@@ -103,14 +106,6 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
         features.Blocks.GroupBy(block => block.Name, StringComparer.Ordinal).SelectMany(ofName => ofName.Select((block, index) =>
             (Name: index == 0 ? block.Name : $"{block.Name} ({index + 1})", block.Fingerprint)))
             .ToDictionary(pair => pair.Name, pair => pair.Fingerprint, StringComparer.Ordinal);
-
-    private static Dictionary<string, byte[]?> HashesOf(params ReadOnlySpan<FeatureSet> sets)
-    {
-        var hashes = new Dictionary<string, byte[]?>(StringComparer.Ordinal);
-        foreach (var set in sets)
-            foreach (var (image, hash) in set.Images.Zip(set.Hashes)) hashes[image.Path] = hash;
-        return hashes;
-    }
 
     /// <summary>What is trained on features, and measured on them.</summary>
     private sealed record HeadStep(
@@ -144,6 +139,7 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
                 new()
                 {
                     Objective = Work.Context.Objective,
+                    Hashes = Fit._hashes,
                     Extracted = new(_joint.Output.Name, training, Of(PredictionTable.Validation)),
                 });
         }
@@ -182,7 +178,6 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
             {
                 Images = [.. Others.Images.Take(range)],
                 Rows = [.. Others.Rows.Take(range)],
-                Hashes = [.. Others.Hashes.Take(range)],
             };
         }
 

@@ -14,6 +14,8 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
     /// <summary>A flattened map can have tens of thousands, for each photo.</summary>
     private const int MostMappedFeatures = 16384;
 
+    private readonly PhotoHashes _hashes = new();
+
     public Preprocessing Preprocessing => model.Backbone.Preprocessing;
 
     public LearningRateSweep FindLearningRate(LabeledImages photos, TrainingPlan plan, TrainingWork work)
@@ -22,7 +24,7 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
         return LearningRateFinder.Sweep(model, photos, plan.Options, ContextOf(work), work.Cancellation);
     }
 
-    private static FineTuningContext ContextOf(TrainingWork work) => new()
+    private FineTuningContext ContextOf(TrainingWork work) => new()
     {
         Cache = work.Context.Cache,
         Checkpoints = work.Checkpoints,
@@ -30,6 +32,7 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
         Warn = work.Context.Warn,
         OnStage = work.Callbacks,
         Objective = work.Context.Objective,
+        Hashes = _hashes,
     };
 
     public Fitted Fit(LabeledImages photos, TrainingPlan plan, TrainingWork work)
@@ -57,7 +60,7 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
                 Validation = validation,
                 Test = test,
                 MapRows = isVector || mappedModel is not null ? rows : [],
-                DataCheck = TrainingDataCheck.Of(photos, cancellation),
+                DataCheck = TrainingDataCheck.Of(photos, _hashes, cancellation),
                 Stages = trained.Histories,
                 Weights = plan.Options.Strategy == Strategy.Scratch
                     ? new Dictionary<string, string>()
@@ -81,7 +84,7 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
         {
             if (images.Count == 0) return null;
             var predictions = (mappedModel ?? classifier).Predict(
-                [.. images.Select(image => image.Path)], isVector ? context.Cache : null, context.Warn, context.Progress, cancellation);
+                images, isVector ? context.Cache : null, context.Warn, _hashes, context.Progress, cancellation);
             if (predictions.Broken.Count > 0) photos = photos.WithSkipped(predictions.Broken);
             if (predictions.Read.Count == 0) return null;
             rows.AddRange(predictions.Features);

@@ -1,3 +1,4 @@
+using Graft.Classifiers;
 using Graft.Training;
 
 namespace Graft.Runs;
@@ -60,7 +61,7 @@ internal static class RequestValidation
                 $"{{{setting.Name}}} needs {{Strategy}} {Or(others)}, and has no effect on {WayNames.First(way => way.Way == request.Way).Name}.",
                 "Leave it out.");
         }
-        return request.Way == Ways.Classifier && RequestedClassifier.OwnersOf(setting.Name) is { } owners && !owners.Contains(request.Classifier)
+        return request.Way == Ways.Classifier && ClassifierCatalog.OwnersOf(setting.Name) is { Count: > 0 } owners && !owners.Contains(request.Classifier)
             ? new(
                 "unused", setting.Name, value,
                 $"{{{setting.Name}}} belongs to {{Classifier}} {Or(owners)}, and has no effect on {request.Classifier}.", "Leave it out.")

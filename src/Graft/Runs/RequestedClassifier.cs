@@ -6,15 +6,6 @@ namespace Graft.Runs;
 /// <summary>The classic classifier that a request names.</summary>
 internal static class RequestedClassifier
 {
-    /// <summary>Settings that only some classifiers of the catalog take.</summary>
-    private static readonly string[] Own =
-        [nameof(ClassifierOptions.C), nameof(ClassifierOptions.Gamma), nameof(ClassifierOptions.Neighbors), nameof(ClassifierOptions.ClassWeights), nameof(ClassifierOptions.Shrinkage)];
-
-    /// <summary>The classifiers that have a setting; null where all have it.</summary>
-    public static IReadOnlyList<string>? OwnersOf(string setting) => !Own.Contains(setting)
-        ? null
-        : [.. ClassifierCatalog.Entries.Where(entry => entry.Takes.Contains(setting)).Select(entry => entry.Name)];
-
     /// <summary>Null for a softmax head.</summary>
     /// <param name="request">Without problems.</param>
     public static FeatureClassifier? Of(TrainingRequest request)

@@ -73,7 +73,7 @@ public sealed class RunComparison
         if (shared.Count < keys.Count || shared.Select(pair => pair.other).Distinct().Count() < others.Count)
         {
             return new(first, second, shared.Count, null, FormattableString.Invariant(
-                $"{a} was measured on {keys.Count:N0} images and {b} on {others.Count:N0}, of which {shared.Count:N0} are the same: which is better cannot be told from their figures. Measure both on one set: graft evaluate RUN DIR."));
+                $"{a} was measured on {keys.Count:N0} images and {b} on {others.Count:N0}, of which {shared.Count:N0} are the same: which is better cannot be told from their figures. Evaluate both on one set of photos."));
         }
         if (shared.Count(pair => ofFirst[pair.index].Label != ofSecond[pair.other].Label) is var relabeled and > 0)
         {

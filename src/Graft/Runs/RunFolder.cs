@@ -157,7 +157,7 @@ public sealed class RunFolder : IDisposable
         catch (GraftException problem)
         {
             // The run is saved; what is missing is one command away.
-            warn?.Invoke($"{problem.Message} Once that is mended: graft report {FullName}");
+            warn?.Invoke($"{problem.Message} Once that is mended, the report of {FullName} can be written again.");
         }
     }
 

@@ -116,16 +116,21 @@ public sealed class SavedRun
         if (!Directory.Exists(folder)) throw new GraftException($"There is no run folder {folder}.");
         if (!File.Exists(file))
         {
-            throw new GraftException(RunDescription.Load(folder) is not { } begun
-                ? $"{folder} holds no result.json: it is no run folder that `graft train` wrote."
-                : begun.Request is null ? $"The run in {folder} is not finished. Start it again: {begun.Command()}"
-                : $"The run in {folder} is not finished. Resume it: graft train --resume {folder}");
+            throw RunDescription.Load(folder) is not { } begun
+                ? new GraftException($"{folder} holds no result.json: it is not the folder of a run.") { Code = "not-a-run", Remedy = "Name one that a training wrote." }
+                : begun.Request is null ? new GraftException($"The run in {folder} is not finished. Start it again: {begun.Command()}")
+                : new GraftException($"The run in {folder} is not finished.")
+                {
+                    Code = "run-not-finished",
+                    Value = folder,
+                    Remedy = $"Resume it with {nameof(TrainingRun)}.{nameof(TrainingRun.ResumeAsync)}.",
+                };
         }
         try
         {
             var result = JsonSerializer.Deserialize<ResultDocument>(RegularFile.ReadAllText(file), RunFolder.Json) ?? throw new JsonException("it is empty.");
             if (result is { Classes: null or { Count: 0 } } or { Strategy: null or "" })
-                throw new GraftException($"{file} is no result that `graft train` wrote: it does not say what was trained.");
+                throw new GraftException($"{file} is not the result of a run: it does not say what was trained.");
             // What a program or a person changed in the file.
             if (result.Data is null || result.Data.Contains('\0') || result.Images is null || result.Seconds is null || result.Backbone is null || result.Classifier is null
                 || result.ClassImages is { Train: null } or { Validation: null } or { Test: null } || result.Map is { Variance: null } || result.Classes.Contains(null!))

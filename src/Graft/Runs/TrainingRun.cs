@@ -101,7 +101,7 @@ public sealed class TrainingRun : IDisposable
         using var run = folder is null ? null : RunFolder.Create(folder, "run");
         return await OwnThread.RunAsync(() =>
         {
-            using var setup = TrainingSetup.Open(request, definition => PublishedWeights.Fetch(definition, progress, cancellation));
+            using var setup = TrainingSetup.Open(request, definition => PublishedWeights.Fetch(definition, progress, warn: null, cancellation));
             using var cache = OpenCache(request);
             return Execute(setup, new() { Cache = cache, Folder = run, Progress = progress }, cancellation);
         });
@@ -116,7 +116,7 @@ public sealed class TrainingRun : IDisposable
         var request = run.Description.Request ?? throw new GraftException($"The run in {folder} was started by an older Graft. Start a new run.");
         return await OwnThread.RunAsync(() =>
         {
-            using var setup = TrainingSetup.Open(request, definition => PublishedWeights.Fetch(definition, progress, cancellation));
+            using var setup = TrainingSetup.Open(request, definition => PublishedWeights.Fetch(definition, progress, warn: null, cancellation));
             using var cache = OpenCache(request);
             return Execute(setup, new() { Cache = cache, Folder = run.Folder, Progress = progress }, cancellation);
         });

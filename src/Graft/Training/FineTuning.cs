@@ -30,6 +30,9 @@ public sealed record FineTuningContext
     /// <summary>Features that were computed before; null where training computes what frozen layers make of the photos.</summary>
     internal ExtractedFeatures? Extracted { get; init; }
 
+    /// <summary>Of the photos that were read before; those that are read now are added.</summary>
+    internal PhotoHashes Hashes { get; init; } = new();
+
     public IProgress<StepProgress>? Progress { get; init; }
 
     /// <summary>Told, in a sentence, what goes wrong without stopping the work.</summary>
@@ -237,11 +240,7 @@ public static class FineTuning
 
         /// <summary>Which images are trained on, in order, with their content, so that another set's checkpoint is not taken for this one's.</summary>
         public string Fingerprint() => _fingerprint ??= string.Join('\n', Photos.Train.Concat(Photos.Validation).Zip(
-            Hashes(), (image, hash) => $"{Path.GetFileName(image.Path)} {(hash is null ? "" : Convert.ToHexString(hash))}"));
-
-        private byte[]?[] Hashes() => context.Extracted is { } extracted
-            ? [.. extracted.Training.Hashes, .. extracted.Validation.Hashes]
-            : TrainingDataCheck.Hashes([.. Photos.Train, .. Photos.Validation], cancellation);
+            context.Hashes.Of([.. Photos.Train, .. Photos.Validation], cancellation), (image, hash) => $"{Path.GetFileName(image.Path)} {(hash is null ? "" : Convert.ToHexString(hash))}"));
 
         /// <summary>The views to compute once; null where each epoch has views of its own.</summary>
         private ViewBank? BankOf(TrainingStage stage) =>
@@ -259,7 +258,7 @@ public static class FineTuning
             Clock.Start();
             using var frozen = Backbone.Of(model.Backbone.Name, model.Network.CutAfter(boundary), weights, model.Backbone.Preprocessing);
             using var extractor = new FeatureExtractor(frozen, context.Cache, context.Warn);
-            var set = extractor.Extract(images, bank, context.Progress, cancellation);
+            var set = extractor.Extract(images, bank, context.Hashes, context.Progress, cancellation);
             Clock.Stop();
             if (set.Broken.Count > 0) Photos = Photos.WithSkipped(set.Broken);
             CacheHits += set.CacheHits;

@@ -66,7 +66,7 @@ public sealed record TrainingCheckpoint(string File, string Images = "")
         if (!Exists) return null;
         using var file = Checkpoint.Open(File);
         if (file.Metadata.GetValueOrDefault(Format) != FormatVersion)
-            throw new GraftException($"{File} is not a checkpoint of a training. Name the run folder that `graft train` wrote.");
+            throw new GraftException($"{File} is not a checkpoint of a training.") { Code = "not-a-checkpoint", Remedy = "Name the folder of a run." };
         if (file.Metadata["fingerprint"] != fingerprint)
         {
             throw new GraftException(

@@ -85,7 +85,10 @@ public class FixtureTests
         [.. definition.Build().Parameters, .. definition.Auxiliary?.Invoke().Parameters ?? []];
 
     private static IEnumerable<IReadOnlyDictionary<string, string>> Namings(BackboneDefinition definition) =>
-        [new Dictionary<string, string>(), .. definition.OtherNames];
+    [
+        new Dictionary<string, string>(),
+        .. definition.OtherKeys.Select(map => Parameters(definition).ToDictionary(parameter => parameter.Key, parameter => map.PartOf(parameter).Tensors.Single())),
+    ];
 
     private static string HashOfKeys(IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string> names)
     {

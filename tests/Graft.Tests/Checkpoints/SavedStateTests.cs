@@ -250,7 +250,7 @@ public sealed class SavedStateTests : IDisposable
 
         var problem = Assert.Throws<CheckpointMismatchException>(() => Backbone.Load("squeezenet1_1", path));
 
-        Assert.Contains("--layer features.5", problem.Message, StringComparison.Ordinal);
+        Assert.Equal(("fits-up-to-layer", "features.5"), (problem.Code, problem.Value));
         Assert.Contains("begin with 'module.'", problem.Message, StringComparison.Ordinal);
         Assert.Contains("'features.6.squeeze' is the first that differs", problem.Message, StringComparison.Ordinal);
         using var part = Backbone.Load("squeezenet1_1", path, upTo: "features.5");

@@ -51,6 +51,26 @@ public class CalibrationTests
         Assert.InRange(calibration.ExpectedCalibrationError, 0, 0.05);
     }
 
+    [Fact]
+    public void Temperature_of_many_images_takes_as_many_folds_as_hold_out_a_thousand()
+    {
+        var (rows, labels) = Clouds(classes: 4, each: 700, width: 0.6, seed: 1);
+        var (others, truth) = Clouds(classes: 4, each: 500, width: 0.6, seed: 2);
+        var steps = new Steps();
+
+        var fitted = new LogisticRegression().Fit(rows, labels, 4, progress: steps, cancellation: TestContext.Current.CancellationToken);
+
+        Assert.Equal((2, 2), (steps.Last!.Done, steps.Last.Total));
+        Assert.InRange(Calibration.Of(truth, ProbabilitiesOf(fitted, others)).ExpectedCalibrationError, 0, 0.03);
+    }
+
+    private sealed class Steps : IProgress<StepProgress>
+    {
+        public StepProgress? Last { get; private set; }
+
+        public void Report(StepProgress value) => Last = value;
+    }
+
     [Theory]
     [MemberData(nameof(Classifiers))]
     public void Calibration_changes_no_prediction(int index)

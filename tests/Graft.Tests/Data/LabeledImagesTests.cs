@@ -1,7 +1,10 @@
 using Graft.Data;
 using Graft.Features;
+using Graft.Networks;
+using Graft.Runs;
 using Graft.Testing;
 using Graft.Tests.Features;
+using Graft.Training;
 
 namespace Graft.Tests.Data;
 
@@ -101,5 +104,27 @@ public sealed class LabeledImagesTests : IDisposable
         Assert.Throws<ArgumentException>(() => ImageSource.FromFile(" "));
         Assert.Throws<ArgumentException>(() => ImageSource.FromBytes("", [1]));
         Assert.Throws<ArgumentNullException>(() => ImageSource.FromStream("a", null!));
+    }
+
+    [Fact]
+    public void Network_trained_on_images_in_memory_hashes_each_once()
+    {
+        var reads = new System.Collections.Concurrent.ConcurrentDictionary<string, int>();
+        var photos = LabeledImages.Of([.. InMemory(20).Select(image => (ImageSource.FromContent(image.Item1.Path, () =>
+        {
+            reads.AddOrUpdate(image.Item1.Path, 1, (_, count) => count + 1);
+            return image.Item1.Read();
+        }), image.Item2))]);
+        using var backbone = FeatureScene.Backbone();
+        reads.Clear();
+
+        using var run = TrainingRun.Execute(
+            photos, backbone.Graft(Head.Softmax, photos.Classes, seed: 1), new TrainingPlan { Options = FineTuningOptions.For(Strategy.Head) },
+            cancellation: TestContext.Current.CancellationToken);
+
+        Assert.Equal(4, run.Validation.Count);
+        // Hashed and computed; those to validate on are computed again, by the trained network.
+        Assert.All(photos.Train, image => Assert.Equal(2, reads[image.Path]));
+        Assert.All(photos.Validation, image => Assert.Equal(3, reads[image.Path]));
     }
 }

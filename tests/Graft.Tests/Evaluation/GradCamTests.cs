@@ -176,9 +176,9 @@ public class GradCamTests
             var fitted = classifier.Fit(photos, [.. Enumerable.Range(0, 12).Select(row => row % 3)], 3, cancellation: TestContext.Current.CancellationToken);
             using var head = fitted.ToModule(features.Network);
             using var model = ImageClassifier.Of(features, head, Classes);
-            var problem = Assert.Throws<GraftException>(() => new GradCam(model)).Message;
-            Assert.Contains(word, problem, StringComparison.Ordinal);
-            Assert.Contains("--classifier", problem, StringComparison.Ordinal);
+            var problem = Assert.Throws<GraftException>(() => new GradCam(model));
+            Assert.Contains(word, problem.Message, StringComparison.Ordinal);
+            Assert.Equal("no-heat-map-of-classifier", problem.Code);
         }
 
         using var transformer = Backbone.Untrained("vit_small_patch14_dinov2", seed: 1);

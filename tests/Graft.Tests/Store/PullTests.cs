@@ -93,7 +93,7 @@ public class PullTests
         Assert.Empty(scene.Server.Requests);
         error.AssertSays(scene.Published.Url.ToString());
         error.AssertSays("200,000 bytes, " + scene.Published.Hash);
-        error.AssertSays("graft models import model.safetensors");
+        Assert.Equal(("weights-not-downloaded", "model.safetensors"), (error.Code, error.Value));
         error.AssertSays($"into the folder {scene.Options.Folder} under the name {StoreScene.FileName}");
     }
 
@@ -108,7 +108,7 @@ public class PullTests
         var error = await scene.PullFailsAsync();
         error.AssertSays($"{mirror.Address(StoreScene.FileName)}: status 404 Not Found");
         error.AssertSays($"{scene.Published.Url}: status 403 Forbidden");
-        error.AssertSays("graft models import");
+        error.AssertSays("put it into the folder");
     }
 
     [Fact]

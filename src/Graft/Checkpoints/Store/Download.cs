@@ -58,13 +58,19 @@ internal sealed class Download(
             {
                 failures.Add($"{source}: {fault.Message}");
             }
-        throw new WeightStoreException(string.Join('\n', [
-            $"{file.FileName} could not be downloaded.", .. failures.Select(failure => "  " + failure),
-            .. Remedy(file, slot, options)]));
+        throw NotHere([$"{file.FileName} could not be downloaded.", .. failures.Select(failure => "  " + failure)], file, slot, options);
     }
 
-    /// <summary>How the file can be brought by hand.</summary>
-    public static IEnumerable<string> Remedy(PublishedFile file, Slot slot, WeightStoreOptions options)
+    /// <summary>A file that is not in the store and cannot be downloaded; how to bring it by hand.</summary>
+    public static WeightStoreException NotHere(IEnumerable<string> problem, PublishedFile file, Slot slot, WeightStoreOptions options) =>
+        new(string.Join('\n', [.. problem, .. ByHand(file, slot, options)]))
+        {
+            Code = "weights-not-downloaded",
+            Value = Path.GetFileName(options.Sources(file)[^1].LocalPath),
+            Remedy = $"{nameof(WeightStore)}.{nameof(WeightStore.Import)} puts it there too.",
+        };
+
+    private static IEnumerable<string> ByHand(PublishedFile file, Slot slot, WeightStoreOptions options)
     {
         if (slot.Check(file, thoroughly: false) is { Condition: not FileCondition.Ok } wrong)
             yield return $"A file of that name is there but is not the one: {wrong}.";
@@ -72,9 +78,7 @@ internal sealed class Download(
             yield return $"{bytes:N0} bytes have come already; the next pull resumes from there.";
         var origin = options.Sources(file)[^1];
         var facts = Expectation.Of(file, slot.ReadRecord()).ToString() is { Length: > 0 } known ? $" ({known})" : "";
-        yield return $"To bring it by hand, fetch {origin}{facts} on another machine and here run";
-        yield return $"  graft models import {Path.GetFileName(origin.LocalPath)}";
-        yield return $"or put it into the folder {slot.Folder} under the name {file.FileName}.";
+        yield return $"To bring it by hand, fetch {origin}{facts} on another machine and put it into the folder {slot.Folder} under the name {file.FileName}.";
     }
 
     private async Task PullFromAsync(Uri source, CancellationToken cancellation)

@@ -40,9 +40,7 @@ public sealed class WeightStore(WeightStoreOptions options)
         if (Find(file) is { } present) return present;
         var slot = SlotOf(file);
         if (options.Offline)
-            throw new WeightStoreException(string.Join('\n', [
-                $"{file.FileName} is not in the weight store, and Graft is offline (GRAFT_OFFLINE).",
-                .. Download.Remedy(file, slot, options)]));
+            throw Download.NotHere([$"{file.FileName} is not in the weight store, and Graft is offline (GRAFT_OFFLINE)."], file, slot, options);
         try
         {
             using var held = await LockAsync(slot, progress, cancellation).ConfigureAwait(false);

@@ -76,9 +76,9 @@ public static class OnnxFile
     {
         var image = OnnxGraphNetwork.ImageOf(session, path);
         if ((image.Width ?? width) is not { } columns || (image.Height ?? height) is not { } rows)
-            throw new GraftException($"{path} takes images of any size. Say which with --size.");
+            throw new GraftException($"{path} takes images of any size.") { Code = "size-missing", Remedy = "Say which." };
         if ((width is { } askedWidth && askedWidth != columns) || (height is { } askedHeight && askedHeight != rows))
-            throw new GraftException($"{path} takes images of {columns}×{rows} pixels, and no others. Leave --size out.");
+            throw new GraftException($"{path} takes images of {columns}×{rows} pixels, and no others.") { Code = "size-fixed", Remedy = "Ask for no other." };
         return (image, rows, columns);
     }
 
@@ -150,18 +150,21 @@ public static class OnnxFile
     {
         if (wanted is null && graph.Output.Count != 1)
         {
-            throw new GraftException(
-                $"{path} has {graph.Output.Count} outputs. Say with --layer which is wanted: {string.Join(", ", graph.Output.Select(value => value.Name))}.");
+            throw new GraftException($"{path} has {graph.Output.Count} outputs: {string.Join(", ", graph.Output.Select(value => value.Name))}.")
+            {
+                Code = "several-outputs",
+                Remedy = "Say which is wanted.",
+            };
         }
         var name = wanted ?? graph.Output[0].Name;
         var producers = Producers(path, graph);
         if (!producers.ContainsKey(name))
         {
-            if (wanted is null) throw new GraftException($"No node of {path} computes its output '{name}'. The model is damaged; name a tensor with --layer.");
+            if (wanted is null)
+                throw new GraftException($"No node of {path} computes its output '{name}'. The model is damaged.") { Code = "several-outputs", Remedy = "Name another tensor." };
             name = graph.Node.FirstOrDefault(node => node.Name == name)?.Output.FirstOrDefault(tensor => tensor.Length > 0)
                    ?? throw new GraftException(
-                       $"{path} has no tensor or node '{name}'. Its last tensors are {string.Join(", ", producers.Keys.TakeLast(8))}; "
-                       + $"`graft models show {path}` lists all.");
+                       $"{path} has no tensor or node '{name}'. Its last tensors are {string.Join(", ", producers.Keys.TakeLast(8))}.") { Code = "no-tensor", Value = path };
         }
         if (graph.Output.Count == 1 && graph.Output[0].Name == name) return;
 

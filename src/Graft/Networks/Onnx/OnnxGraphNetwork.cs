@@ -52,8 +52,12 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
         OutputShapes(session, image, height, width, path).TryGetValue(session.OutputNames[0], out var shape)
             ? shape
             : throw new GraftException(
-                $"Expected a float32 output [N, channels, height, width], [N, tokens, channels] or [N, features] of {path}, found another. "
-                + $"Name a tensor with --layer; `graft models show {path}` lists them.");
+                $"Expected a float32 output [N, channels, height, width], [N, tokens, channels] or [N, features] of {path}, found another.")
+            {
+                Code = "unsuitable-output",
+                Value = path,
+                Remedy = "Cut the model at another tensor.",
+            };
 
     /// <summary>By name: the shapes of the outputs that can be features.</summary>
     public static Dictionary<string, TensorShape> OutputShapes(

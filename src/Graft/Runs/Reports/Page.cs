@@ -107,22 +107,24 @@ internal static class Page
     }
 
     /// <summary>Writes a page, whole or not at all, with the folders that lead to it. A page that Graft wrote is replaced where that is asked for; nothing else is written over.</summary>
-    /// <param name="option">By which the command is told where to write it.</param>
+    /// <param name="code">Of what can go wrong, see <see cref="GraftException.Code"/>.</param>
     /// <exception cref="GraftException">There is a file of that name, or the disk is full or fails.</exception>
-    public static void Write(string path, string html, bool replacesOwn, string option = "--out")
+    public static void Write(string path, string html, bool replacesOwn, string code = "page-not-written")
     {
         try
         {
             if (File.Exists(path) && !(replacesOwn && IsOwn(path)))
-                throw new GraftException($"There is a file {path} already, and nothing is written over. Name another one with {option}, or delete it first.");
-            if (Directory.Exists(path)) throw new GraftException($"{path} is a folder. Name a new file with {option}.");
+                throw Refused($"There is a file {path} already, and nothing is written over.");
+            if (Directory.Exists(path)) throw Refused($"{path} is a folder.");
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             WholeFile.Write(path, html, replaces: replacesOwn);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new GraftException($"The page {path} cannot be written: {problem.Message} Name another one with {option}.", problem);
+            throw Refused($"The page {path} cannot be written: {problem.Message}", problem);
         }
+
+        GraftException Refused(string problem, Exception? cause = null) => new(problem, cause) { Code = code, Remedy = "Name another file." };
     }
 
     private static bool IsOwn(string path)

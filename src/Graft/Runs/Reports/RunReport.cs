@@ -41,8 +41,6 @@ public static class RunReport
     public static string Write(SavedRun run, string? path = null, RunReportOptions? options = null)
     {
         var file = path ?? Path.Combine(run.Folder, FileName);
-        if (path is not null && File.Exists(path))
-            throw new GraftException($"There is a file {path} already, and nothing is written over. Name another one with --out, or delete it first.");
         Page.Write(file, ToHtml(run, options), replacesOwn: path is null);
         return file;
     }

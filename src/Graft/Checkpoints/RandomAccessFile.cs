@@ -9,14 +9,14 @@ namespace Graft.Checkpoints;
 /// this process with a signal that no handler can answer, while a read fails with an error that names the file. What is read goes into the
 /// caller's memory, which a mapping would have had to copy too. Safe for concurrent reads and for <see cref="Dispose"/> during them.
 /// </summary>
-internal sealed class MappedFile : IDisposable
+internal sealed class RandomAccessFile : IDisposable
 {
     private const int BufferBytes = 1 << 20;
 
     private readonly SafeFileHandle _handle;
     private readonly DateTime _changed;
 
-    private MappedFile(string path, SafeFileHandle handle)
+    private RandomAccessFile(string path, SafeFileHandle handle)
     {
         (Path, _handle) = (path, handle);
         (Length, _changed) = (RandomAccess.GetLength(handle), File.GetLastWriteTimeUtc(handle));
@@ -26,7 +26,7 @@ internal sealed class MappedFile : IDisposable
 
     public long Length { get; }
 
-    public static MappedFile Open(string path)
+    public static RandomAccessFile Open(string path)
     {
         var handle = RegularFile.OpenHandle(path, FileShare.Read | FileShare.Delete);
         try
