@@ -15,6 +15,9 @@ public static class ModelMetadata
     /// <summary><see cref="PhotoInput"/> or <see cref="TensorInput"/>.</summary>
     public const string InputKey = "graft.input";
 
+    /// <summary><c>float32</c>, <c>float16</c> (of the weights) or <c>int8</c>.</summary>
+    public const string PrecisionKey = "graft.precision";
+
     /// <summary>A JSON array of names, in the order of the probabilities.</summary>
     public const string ClassesKey = "graft.classes";
 

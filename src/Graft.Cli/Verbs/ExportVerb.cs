@@ -25,6 +25,18 @@ internal static class ExportVerb
             HelpName = "KIND",
             DefaultValueFactory = _ => ExportInput.Photo,
         };
+        var precision = new Option<ExportPrecision>("--precision")
+        {
+            Description = "float32; float16 (weights of half the size); or int8 (a quarter of the size, and faster on processors with VNNI), with what it costs in accuracy",
+            HelpName = "TYPE",
+            DefaultValueFactory = _ => ExportPrecision.Float32,
+        };
+        var calibrate = new Option<string[]>("--calibrate")
+        {
+            Description = "With int8: photos, or folders of them, to measure the ranges of activations on (default: the run's training photos)",
+            HelpName = "PHOTOS",
+            AllowMultipleArgumentsPerToken = true,
+        };
         var features = new Option<bool>("--features") { Description = "Output the feature vector too" };
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
@@ -37,18 +49,26 @@ internal static class ExportVerb
             model first; if it differs, nothing is written and the exit code is 1.
             """,
             "graft export runs/flowers-mobilenet_v2 --out flowers/flowers.onnx",
-            "graft export mobilenet_v2 --out mobilenet/model.onnx --check photos") { model, output, check, input, features, json };
+            "graft export runs/flowers-mobilenet_v2 --precision int8 --out flowers-int8/flowers.onnx",
+            "graft export mobilenet_v2 --out mobilenet/model.onnx --check photos") { model, output, check, input, precision, calibrate, features, json };
         pretrained.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             var name = parsed.GetRequiredValue(model);
             using var classifier = pretrained.Open(name, parsed, cancellation);
             var run = RunOf(name);
+            var type = parsed.GetValue(precision);
+            var (calibration, isInt8) = (parsed.GetValue(calibrate) ?? [], type == ExportPrecision.Int8);
+            if (calibration.Length > 0 && !isInt8) throw new UsageException($"{calibrate.Name} is for {precision.Name} int8. Leave it out.");
+            var (photos, labels) = CheckPhotos(parsed.GetValue(check) ?? [], run, classifier.Classes);
             var options = new ExportOptions
             {
                 Input = parsed.GetValue(input),
+                Precision = type,
                 Features = parsed.GetValue(features),
-                CheckPhotos = Photos(parsed.GetValue(check) ?? [], run),
+                CheckPhotos = photos,
+                CheckLabels = labels,
+                CalibrationPhotos = isInt8 ? CalibrationPhotos(calibration, run) : null,
                 Facts = Facts(run),
             };
             if (options.CheckPhotos is null)
@@ -58,7 +78,7 @@ internal static class ExportVerb
             if (parsed.GetValue(json))
             {
                 Console.Out.WriteLine(JsonSerializer.Serialize(
-                    new { Model = result.Files[0], result.Bytes, result.Files, result.Parity }, RunFolder.Json));
+                    new { Model = result.Files[0], result.Bytes, result.Files, result.Parity, result.Precision }, RunFolder.Json));
             }
             else
             {
@@ -66,6 +86,7 @@ internal static class ExportVerb
                 Console.Out.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
                     $"{path}: {result.Bytes / 1e6:0.0} MB. On {parity.Photos:N0} photos, probabilities differ from the trained model's by up to {parity.LargestDifference:0.#####}, and {parity.DifferentClasses.Count:N0} classes differ."));
+                if (result.Precision is { } report) Console.Out.WriteLine(Compared(report));
             }
             return Terminal.Done;
         });
@@ -88,17 +109,50 @@ internal static class ExportVerb
         }
     }
 
-    private static string[]? Photos(string[] named, SavedRun? run)
+    private static string Compared(PrecisionReport report)
+    {
+        var name = $"{report.Precision}".ToLowerInvariant();
+        var text = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{name} beside float32: {report.Bytes / 1e6:0.0} MB, {report.BytesOfFloat32 / 1e6:0.0} MB; {report.ImagesPerSecond:0.0} images/s, {report.ImagesPerSecondOfFloat32:0.0} images/s");
+        if (report is { Accuracy: { } accuracy, AccuracyOfFloat32: { } before, McNemar: { } test })
+        {
+            text += string.Create(
+                CultureInfo.InvariantCulture,
+                $"; accuracy {100 * accuracy:0.0} %, {100 * before:0.0} % (McNemar's test: {test.OnlyFirst:N0} photos correct with float32 alone, {test.OnlySecond:N0} with {name} alone, p = {test.PValue:0.###})");
+        }
+        if (report.Quantization is not { } int8) return text + ".";
+        var layers = int8.FloatLayers.Count == 0 ? "" : $"; in float32: {string.Join(", ", int8.FloatLayers)}";
+        return $"{text}. Ranges by {int8.Ranges}, from {int8.Photos:N0} photos{layers}.";
+    }
+
+    /// <summary>The photos to check on, and their classes where those are known; null where there are none.</summary>
+    private static (IReadOnlyList<string>? Photos, IReadOnlyList<int>? Labels) CheckPhotos(string[] named, SavedRun? run, IReadOnlyList<string> classes)
     {
         if (named.Length > 0)
         {
-            var found = named.Select(path => Data.PhotoPaths.Find(path)).ToList();
-            string[] photos = [.. found.SelectMany(some => some.Photos)];
-            if (photos.Length == 0) throw new GraftException($"There are no photos in {string.Join(", ", named)}.");
-            return photos;
+            var photos = Find(named);
+            // In a folder for each class.
+            int[] labels = [.. photos.Select(photo => classes.ToList().IndexOf(Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(photo))!)))];
+            return (photos, labels.All(label => label >= 0) ? labels : null);
         }
-        string[] validation = [.. (run?.Predictions.Of(PredictionTable.Validation) ?? []).Select(image => image.Path).Where(File.Exists)];
-        return validation.Length > 0 ? validation : null;
+        EvaluatedImage[] validation = [.. (run?.Predictions.Of(PredictionTable.Validation) ?? []).Where(image => File.Exists(image.Path))];
+        return validation.Length > 0 ? ([.. validation.Select(image => image.Path)], [.. validation.Select(image => image.Label)]) : (null, null);
+    }
+
+    private static string[] CalibrationPhotos(string[] named, SavedRun? run)
+    {
+        if (named.Length > 0) return Find(named);
+        string[] photos = [.. (run?.TrainingPhotos() ?? []).Where(File.Exists)];
+        return photos.Length > 0
+            ? photos
+            : throw new GraftException("There are no training photos at hand, on which int8 measures the ranges of activations.") { Code = "no-calibration-photos", Remedy = "Name some hundred photos with --calibrate." };
+    }
+
+    private static string[] Find(string[] named)
+    {
+        string[] photos = [.. named.SelectMany(path => Data.PhotoPaths.Find(path).Photos)];
+        return photos.Length > 0 ? photos : throw new GraftException($"There are no photos in {string.Join(", ", named)}.");
     }
 
     private static Dictionary<string, string> Facts(SavedRun? run)

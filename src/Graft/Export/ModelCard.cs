@@ -11,7 +11,7 @@ internal static class ModelCard
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    public static string Of(ImageClassifier classifier, string file, long bytes, ExportOptions options, ExportParity parity)
+    public static string Of(ImageClassifier classifier, string file, long bytes, ExportOptions options, ExportParity parity, PrecisionReport? precision)
     {
         var text = new StringBuilder();
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
@@ -23,6 +23,22 @@ internal static class ModelCard
         foreach (var (name, value) in options.Facts) Line($"| {Text(name)} | {Text(value)} |");
         Line($"| Largest difference of a probability from the trained model | {parity.LargestDifference:0.#####} on {parity.Photos:N0} {(options.CheckPhotos is null ? "generated pictures" : "photos")} |");
         Line($"| Photos named differently | {parity.DifferentClasses.Count:N0} |");
+        if (precision is not null)
+        {
+            Line($"\n## Precision\n");
+            Line($"| | float32 | {LowerCase.Policy.ConvertName($"{precision.Precision}")} |\n|---|---|---|");
+            Line($"| MB | {precision.BytesOfFloat32 / 1e6:0.0} | {precision.Bytes / 1e6:0.0} |");
+            Line($"| Images/s on the machine that exported it | {precision.ImagesPerSecondOfFloat32:0.0} | {precision.ImagesPerSecond:0.0} |");
+            if (precision is { Accuracy: { } accuracy, AccuracyOfFloat32: { } before, McNemar: { } test })
+            {
+                Line($"| Accuracy on {parity.Photos:N0} photos | {before:P1} | {accuracy:P1} |");
+                Line($"\n{test.OnlyFirst:N0} photos are classified correctly by float32 alone, {test.OnlySecond:N0} by this model alone (McNemar's test: p = {test.PValue:0.###}).");
+            }
+            if (precision.Quantization is { } int8)
+            {
+                Line($"\nActivations are uint8, weights int8 for each output channel; ranges by {int8.Ranges} over {int8.Photos:N0} photos. {(int8.FloatLayers.Count == 0 ? "All layers with weights are quantized." : $"In float32: {string.Join(", ", int8.FloatLayers.Select(Text))}.")}");
+            }
+        }
         Line($"\n## Classes\n");
         Line($"{string.Join(", ", classifier.Classes.Select(Text))}\n");
         Line($"`labels.txt` has them one a line, in the order of the probabilities.\n");

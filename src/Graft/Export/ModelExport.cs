@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -7,7 +6,6 @@ using Google.Protobuf;
 using Graft.Classifiers;
 using Graft.Imaging;
 using Graft.Inference;
-using Graft.Networks;
 using Graft.Networks.Onnx;
 
 namespace Graft.Export;
@@ -16,7 +14,9 @@ namespace Graft.Export;
 public static class ModelExport
 {
     private const int Examples = 3, ExampleSidePixels = 320, GeneratedPhotos = 8;
-    private const double MarginOfDifferentClasses = 0.002;
+
+    /// <summary>How far another runtime's probabilities may be from those in the file. With 8 bits a rounding more or less is a whole step.</summary>
+    private const double BoundOfRuntimes = 0.005, BoundOfInt8Runtimes = 0.05;
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -24,6 +24,7 @@ public static class ModelExport
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        Converters = { new JsonStringEnumConverter(LowerCase.Policy) },
     };
 
     /// <summary>
@@ -45,25 +46,37 @@ public static class ModelExport
         options ??= new();
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         var files = new ExportFiles(path);
-        var model = PhotoModel.Of(classifier, options);
+        var exact = PhotoModel.Of(classifier, options);
+        var model = exact;
+        QuantizationChoice? int8 = null;
+        var tensorInput = options.Input == ExportInput.Tensor ? classifier.Preprocessing : null;
+        if (options.Precision == ExportPrecision.Float16) model = Float16Weights.Of(exact);
+        if (options.Precision == ExportPrecision.Int8) (model, int8) = Int8Quantization.Of(exact, tensorInput, options.CalibrationPhotos!, progress, cancellation);
         using var generated = options.CheckPhotos is null ? new GeneratedPhotos(GeneratedPhotos) : null;
         var photos = options.CheckPhotos ?? generated!.Paths;
-        var bound = BoundOf(classifier, options);
-        var examples = ExamplesOf(classifier, photos);
-        var metadata = PhotoModel.Metadata(classifier, options, new(bound, [.. examples.Select(example => new VerificationPhoto(example.Jpeg, example.Probabilities))]));
-        foreach (var (key, value) in metadata) model.MetadataProps.Add(new StringStringEntryProto { Key = key, Value = value });
-        var content = model.ToByteArray();
 
-        var parity = Compare(classifier, content, photos, options, progress, cancellation);
+        // What every runtime should give: the trained model's answers, or where the precision changes them, the exported model's own.
+        using var session = options.Precision == ExportPrecision.Float32 ? null : new GraphSession(model, tensorInput, [ModelMetadata.ProbabilitiesOutput]);
+        var examples = ExamplesOf(photos, photo => session?.Run(photo) ?? [.. classifier.Predict(photo).Probabilities]);
+        var metadata = PhotoModel.Metadata(classifier, options, new(
+            options.Precision == ExportPrecision.Int8 ? BoundOfInt8Runtimes : options.Bound ?? BoundOfRuntimes,
+            [.. examples.Select(example => new VerificationPhoto(example.Jpeg, example.Probabilities))]));
+        var content = Content(model);
+
+        var check = ParityCheck.Of(classifier, content, photos, options, progress, cancellation);
+        var parity = check.Parity;
         if (!parity.IsPassed) throw new ExportParityException(parity);
         using (var exported = Classifier.Open(content))
         {
             if (exported.Verify() is { IsPassed: false } verification)
-                throw new ExportParityException(parity with { LargestDifference = verification.LargestDifference, WorstPhoto = "a photo in the file" });
+                throw new ExportParityException(parity with { LargestDifference = Math.Max(parity.Bounds.Largest, verification.LargestDifference), WorstPhoto = "a photo in the file" });
         }
+        var precision = options.Precision == ExportPrecision.Float32
+            ? null
+            : PrecisionMeasurement.Of(check, content, Content(exact), photos, Labels(classifier, options), options.Precision, int8);
         files.Add(Path.GetFileName(path), content);
         files.Add("labels.txt", Encoding.UTF8.GetBytes(string.Concat(classifier.Classes.Select(name => $"{name.ReplaceLineEndings(" ")}\n"))));
-        files.Add("MODEL_CARD.md", Encoding.UTF8.GetBytes(ModelCard.Of(classifier, Path.GetFileName(path), content.Length, options, parity)));
+        files.Add("MODEL_CARD.md", Encoding.UTF8.GetBytes(ModelCard.Of(classifier, Path.GetFileName(path), content.Length, options, parity, precision)));
         files.Add("parity.json", JsonSerializer.SerializeToUtf8Bytes(
             new
             {
@@ -73,73 +86,39 @@ public static class ModelExport
                 parity.Skipped,
                 parity.LargestDifference,
                 parity.MeanDifference,
-                parity.Bound,
+                parity.PixelDifference,
+                parity.Bounds,
                 WorstPhoto = generated is null ? parity.WorstPhoto : null,
-                parity.MarginOfDifferentClasses,
                 parity.DifferentClasses,
+                Precision = precision,
                 classifier.Classes,
                 Examples = examples.Select((example, index) => new { Photo = ExampleName(index), example.Probabilities }),
             },
             Json));
         for (var index = 0; index < examples.Count; index++) files.Add(ExampleName(index), examples[index].Jpeg);
-        return new(files.Write(), content.Length, parity);
+        return new(files.Write(), content.Length, parity, precision);
 
         static string ExampleName(int index) => $"parity/photo{index + 1}.jpg";
-    }
 
-    /// <summary>Runs an exported file's content and the trained model over photos.</summary>
-    internal static ExportParity Compare(
-        ImageClassifier classifier, byte[] exported, IReadOnlyList<string> photos, ExportOptions options, IProgress<StepProgress>? progress = null,
-        CancellationToken cancellation = default)
-    {
-        using var candidate = Classifier.Open(exported, new() { Threads = 1 });
-        var compared = new ConcurrentBag<(string Photo, double Largest, double Sum, DifferentClass? Different)>();
-        var (done, skipped) = (0, 0);
-        var votes = VotesOf(classifier);
-        Parallel.ForEach(photos, new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Environment.ProcessorCount }, photo =>
+        byte[] Content(ModelProto graph)
         {
-            try
-            {
-                var expected = classifier.Predict(photo);
-                var found = candidate.Predict(photo);
-                var (largest, sum) = (0.0, 0.0);
-                foreach (var (wanted, value) in expected.Probabilities.Zip(found.Probabilities))
-                {
-                    // NaN is as different as can be.
-                    var difference = double.Abs(wanted - value) is var number && double.IsNaN(number) ? 1 : number;
-                    (largest, sum) = (Math.Max(largest, difference), sum + difference);
-                }
-                var margin = expected.Ranking[0].Probability - (expected.Ranking.Count > 1 ? expected.Ranking[1].Probability : 0);
-                compared.Add((photo, largest, sum, expected.Class == found.Class ? null : new(photo, expected.Class, found.Class, margin)));
-            }
-            catch (UnreadableImageException)
-            {
-                Interlocked.Increment(ref skipped);
-            }
-            var count = Interlocked.Increment(ref done);
-            if (progress is not null)
-                lock (compared) progress.Report(new("Check", count, photos.Count, "photos"));
-        });
-        if (compared.IsEmpty) throw new GraftException($"None of the {photos.Count:N0} photos to check the export on can be read.") { Code = "no-check-photos" };
-        var worst = compared.MaxBy(photo => photo.Largest);
-        var mean = compared.Sum(photo => photo.Sum) / ((double)compared.Count * classifier.Classes.Count);
-        var parity = new ExportParity(
-            compared.Count, skipped, worst.Largest, mean, BoundOf(classifier, options),
-            votes is { } neighbors ? 2.0 / neighbors + MarginOfDifferentClasses : MarginOfDifferentClasses, worst.Photo,
-            [.. compared.Select(photo => photo.Different).OfType<DifferentClass>().OrderBy(photo => photo.Photo, StringComparer.Ordinal)]);
-        // One vote of a few photos may go elsewhere, but not of many.
-        return votes is null || mean <= options.Bound ? parity : parity with { Bound = options.Bound };
+            graph.MetadataProps.Clear();
+            graph.MetadataProps.Add(metadata.Select(entry => new StringStringEntryProto { Key = entry.Key, Value = entry.Value }));
+            return graph.ToByteArray();
+        }
     }
 
-    private static double BoundOf(ImageClassifier classifier, ExportOptions options) =>
-        VotesOf(classifier) is { } neighbors ? options.Bound + 1.0 / neighbors : options.Bound;
+    /// <summary>By photo: the name of its class; null where classes are unknown.</summary>
+    private static Dictionary<string, string>? Labels(ImageClassifier classifier, ExportOptions options)
+    {
+        if (options.CheckLabels is not { } labels) return null;
+        var classes = new Dictionary<string, string>(StringComparer.Ordinal);
+        for (var index = 0; index < labels.Count; index++) classes[options.CheckPhotos![index]] = classifier.Classes[labels[index]];
+        return classes;
+    }
 
-    /// <summary>How many neighbors vote; null for other classifiers.</summary>
-    private static int? VotesOf(ImageClassifier classifier) =>
-        classifier.Network.Layers.Select(layer => layer.Operation).OfType<NeighborVotes>().FirstOrDefault()?.Neighbors;
-
-    /// <summary>Small copies of the first readable photos, spread over the list, and what the trained model says of them.</summary>
-    private static List<(byte[] Jpeg, float[] Probabilities)> ExamplesOf(ImageClassifier classifier, IReadOnlyList<string> photos)
+    /// <summary>Small copies of the first readable photos, spread over the list, and what the model says of them.</summary>
+    private static List<(byte[] Jpeg, float[] Probabilities)> ExamplesOf(IReadOnlyList<string> photos, Func<RgbImage, float[]> predict)
     {
         var examples = new List<(byte[] Jpeg, float[] Probabilities)>();
         // One of each third, then those after them.
@@ -151,15 +130,13 @@ public static class ModelExport
             try
             {
                 var jpeg = JpegEncoder.EncodeThumbnail(ImageDecoder.Decode(photo), ExampleSidePixels, quality: 90);
-                examples.Add((jpeg, [.. classifier.Predict(jpeg).Probabilities]));
+                examples.Add((jpeg, predict(ImageDecoder.Decode(jpeg))));
             }
             catch (UnreadableImageException)
             {
                 // Counted where the photos are compared.
             }
         }
-        return examples.Count > 0
-            ? examples
-            : throw new GraftException($"None of the {photos.Count:N0} photos to check the export on can be read.") { Code = "no-check-photos" };
+        return examples.Count > 0 ? examples : throw ParityCheck.NoPhotos(photos.Count);
     }
 }

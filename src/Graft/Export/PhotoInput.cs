@@ -18,6 +18,9 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
     private readonly string _one = graph.Constant("image/1", [1L]);
     private string? _pixels, _height, _width;
 
+    /// <summary>What <see cref="Add"/> returns.</summary>
+    public static string Output(string prefix) => $"{prefix}/normalized";
+
     /// <param name="prefix">Of the names of the nodes; another for each network.</param>
     /// <exception cref="GraftException">A resize rule that has no counterpart here.</exception>
     public string Add(Preprocessing preprocessing, string prefix)
@@ -28,12 +31,13 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
             ResizeRule.Stretch => Resize(
                 prefix, preprocessing.Interpolation, graph.Constant($"{prefix}/height", [(long)height]), graph.Constant($"{prefix}/width", [(long)width])),
             ResizeRule.ShorterSideThenCrop(var pixels) => ShorterSideThenCrop(prefix, preprocessing.Interpolation, pixels, height, width),
+            ResizeRule.LongerSideThenPad pad => LongerSideThenPad(prefix, preprocessing.Interpolation, pad, height, width),
             var other => throw new GraftException($"The resize rule {other.GetType().Name} cannot be exported to ONNX."),
         };
         return Normalize(graph, preprocessing, prefix, resized);
     }
 
-    /// <summary>uint8 [1, 3, height, width], red first → float32 in the network's channel order.</summary>
+    /// <summary>[1, 3, height, width], red first → float32 in the network's channel order.</summary>
     private static string Normalize(OnnxGraphWriter graph, Preprocessing preprocessing, string prefix, string pixels)
     {
         if (preprocessing.ChannelOrder == ChannelOrder.Bgr)
@@ -43,7 +47,7 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
         var factor = graph.Constant($"{prefix}/factor", Each(channel => preprocessing.Scale / preprocessing.StandardDeviation[channel]), shape);
         var offset = graph.Constant($"{prefix}/offset", Each(channel => -preprocessing.Mean[channel] / preprocessing.StandardDeviation[channel]), shape);
         var samples = graph.Node("Cast", $"{prefix}/samples", [pixels], To(DataType.Float));
-        return graph.Node("Add", $"{prefix}/normalized", [graph.Node("Mul", $"{prefix}/scaled", [samples, factor]), offset]);
+        return graph.Node("Add", Output(prefix), [graph.Node("Mul", $"{prefix}/scaled", [samples, factor]), offset]);
     }
 
     /// <summary>torchvision's rule: the longer side in proportion, rounded down; the middle cut out, half a pixel rounded to even.</summary>
@@ -71,15 +75,52 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
         (string Start, string End) Window(string name, string size, int wanted)
         {
             var length = graph.Constant($"{prefix}/{name}_length", [(long)wanted]);
-            var two = graph.Constant("image/2", [2L]);
-            var rest = graph.Node("Sub", $"{prefix}/{name}_rest", [size, length]);
-            var half = graph.Node("Div", $"{prefix}/{name}_half", [rest, two]);
-            // An odd rest leaves half a pixel: up where that makes an even number, as Python rounds.
-            var odd = graph.Node("Mul", $"{prefix}/{name}_odd",
-                [graph.Node("Mod", $"{prefix}/{name}_rest_odd", [rest, two]), graph.Node("Mod", $"{prefix}/{name}_half_odd", [half, two])]);
-            var start = graph.Node("Add", $"{prefix}/{name}", [half, odd]);
+            var start = Half($"{prefix}/{name}", graph.Node("Sub", $"{prefix}/{name}_rest", [size, length]));
             return (start, graph.Node("Add", $"{prefix}/{name}_end", [start, length]));
         }
+    }
+
+    /// <summary>Pillow's ImageOps.pad: the whole photo in proportion, rounded half to even, in the middle of a color.</summary>
+    private string LongerSideThenPad(string prefix, Interpolation interpolation, ResizeRule.LongerSideThenPad pad, int height, int width)
+    {
+        Measure();
+        var (h, w) = (Double($"{prefix}/height_exact", _height!), Double($"{prefix}/width_exact", _width!));
+        var ratio = graph.Node("Div", $"{prefix}/ratio", [w, h]);
+        var wanted = graph.Scalar((double)width / height);
+        var newHeight = Side("height", graph.Node("Greater", $"{prefix}/is_wider", [ratio, wanted]), graph.Node("Div", $"{prefix}/height_share", [h, w]), width, height);
+        var newWidth = Side("width", graph.Node("Less", $"{prefix}/is_narrower", [ratio, wanted]), ratio, height, width);
+        var whole = graph.Node("Cast", $"{prefix}/whole", [Resize(prefix, interpolation, newHeight, newWidth)], To(DataType.Float));
+        // A Pad has one value for all planes, so the color is taken off before and added after; float32 does that exactly.
+        var color = graph.Constant($"{prefix}/pad_color", [pad.Red, pad.Green, pad.Blue], [1, 3, 1, 1]);
+        var ((top, bottom), (left, right)) = (Margins("top", newHeight, height), Margins("left", newWidth, width));
+        var none = graph.Constant($"{prefix}/no_pad", [0L, 0L]);
+        var pads = graph.Node("Concat", $"{prefix}/pads", [none, top, left, none, bottom, right], Of("axis", 0));
+        var padded = graph.Node("Pad", $"{prefix}/padded_difference", [graph.Node("Sub", $"{prefix}/difference", [whole, color]), pads]);
+        return graph.Node("Add", $"{prefix}/padded", [padded, color]);
+
+        string Side(string name, string isShrunk, string share, int other, int full)
+        {
+            var exact = graph.Node("Round", $"{prefix}/{name}_rounded", [graph.Node("Mul", $"{prefix}/{name}_in_proportion", [share, graph.Scalar((double)other)])]);
+            var pixels = graph.Node("Max", $"{prefix}/{name}_least", [graph.Node("Cast", $"{prefix}/{name}_pixels", [exact], To(DataType.Int64)), _one]);
+            return graph.Node("Where", $"{prefix}/resized_{name}", [isShrunk, pixels, graph.Constant($"{prefix}/{name}", [(long)full])]);
+        }
+
+        (string Start, string End) Margins(string name, string size, int full)
+        {
+            var rest = graph.Node("Sub", $"{prefix}/{name}_rest", [graph.Constant($"{prefix}/{name}_length", [(long)full]), size]);
+            var start = Half($"{prefix}/{name}", rest);
+            return (start, graph.Node("Sub", $"{prefix}/{name}_end", [rest, start]));
+        }
+    }
+
+    /// <summary>Of a number of at least 0. Half a pixel goes up where that makes an even number, as Python rounds.</summary>
+    private string Half(string name, string rest)
+    {
+        var two = graph.Constant("image/2", [2L]);
+        var half = graph.Node("Div", $"{name}_half", [rest, two]);
+        var odd = graph.Node("Mul", $"{name}_odd",
+            [graph.Node("Mod", $"{name}_rest_odd", [rest, two]), graph.Node("Mod", $"{name}_half_odd", [half, two])]);
+        return graph.Node("Add", name, [half, odd]);
     }
 
     private string Resize(string prefix, Interpolation interpolation, string height, string width)

@@ -35,6 +35,7 @@ internal sealed class PhotoModel : OnnxGraphWriter
         {
             [ModelMetadata.FormatKey] = ModelMetadata.Format,
             [ModelMetadata.InputKey] = options.Input == ExportInput.Photo ? ModelMetadata.PhotoInput : ModelMetadata.TensorInput,
+            [ModelMetadata.PrecisionKey] = LowerCase.Policy.ConvertName(options.Precision.ToString()),
             [ModelMetadata.ClassesKey] = JsonSerializer.Serialize(classifier.Classes),
             [ModelMetadata.PreprocessingKey] = JsonSerializer.Serialize(classifier.Blocks.Select(block => block.Preprocessing)),
             [ModelMetadata.BackboneKey] = classifier.BackboneName,
@@ -55,9 +56,15 @@ internal sealed class PhotoModel : OnnxGraphWriter
         return metadata;
     }
 
+    /// <summary>The tensors that the networks of a graph with photos as its input take, one for each of the classifier's blocks.</summary>
+    public static IReadOnlyList<string> NetworkInputs(ImageClassifier classifier) =>
+        [.. classifier.Blocks.Select((_, index) => PhotoInput.Output(Prefix(index)))];
+
     /// <summary>Of the backbones' published weights; "unknown" of others.</summary>
     public static string License(ImageClassifier classifier) => string.Join(" + ", classifier.BackboneName.Split('+')
         .Select(name => BackboneCatalog.Contains(name) ? BackboneCatalog.Find(name).Weights[0].License : "unknown").Distinct());
+
+    private static string Prefix(int block) => $"photo{(block == 0 ? "" : block + 1)}";
 
     private ModelProto Build(ExportOptions options)
     {
@@ -68,7 +75,7 @@ internal sealed class PhotoModel : OnnxGraphWriter
             Graph.Input.Add(Value(ModelMetadata.PhotoInput, TensorProto.Types.DataType.Uint8, 1, "height", "width", 3));
             var photo = new PhotoInput(this, ModelMetadata.PhotoInput);
             features.AddRange(blocks.Select((block, index) =>
-                Append(block.Network, block.Weights, photo.Add(block.Preprocessing, $"photo{(index == 0 ? "" : index + 1)}"))));
+                Append(block.Network, block.Weights, photo.Add(block.Preprocessing, Prefix(index)))));
         }
         else
         {

@@ -80,6 +80,12 @@ public sealed class SavedRun
     /// <summary>How many of the validation and test photos are no longer where they were.</summary>
     public int MissingPhotos => Predictions.Images.Count(image => !File.Exists(image.Path));
 
+    /// <summary>The photos that it was trained on, where they still are; empty of a run that no request began.</summary>
+    /// <exception cref="GraftException">Its photos are no longer there.</exception>
+    public IReadOnlyList<string> TrainingPhotos() => Description?.Request is { Photos: not null } request
+        ? [.. TrainingSetup.PhotosOf(request).Train.Select(image => image.FullPath)]
+        : [];
+
     /// <summary>
     /// The same run with its photos in another folder: each under the path that it had within the old one or, if it is not there, where the
     /// folder holds one file of its name, or one whose folders are called most like the old ones (<c>roses/1.jpg</c>).

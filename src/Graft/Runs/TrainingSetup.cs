@@ -71,6 +71,10 @@ public sealed class TrainingSetup : IDisposable
 
     public void Dispose() => _owned.Dispose();
 
+    /// <summary>The photos that a request names, divided as it says.</summary>
+    /// <exception cref="GraftException">They are not there, or unsuitable.</exception>
+    internal static LabeledImages PhotosOf(TrainingRequest request) => LoadPhotos(request, RequestPlan.Of(request));
+
     /// <param name="classes">Of a trained model, in its order; null for those found.</param>
     private static LabeledImages LoadPhotos(TrainingRequest request, TrainingPlan plan, IReadOnlyList<string>? classes = null)
     {

@@ -32,6 +32,9 @@ public class ModelExportTests
         ["crop, bicubic"] = Preprocessing.Torchvision(Size, 36, Interpolation.Bicubic),
         ["crop, nearest"] = Preprocessing.Torchvision(Size, 39, Interpolation.Nearest),
         ["wide"] = Preprocessing.KerasTorch(Size).WithInputSize(40, 24),
+        ["pad, bilinear"] = Preprocessing.Torchvision(Size, 37).WithFit(Fit.Pad),
+        ["pad, bicubic, BGR, wide"] = Preprocessing.KerasCaffe(Size, Interpolation.Bicubic).WithInputSize(40, 24).WithFit(Fit.Pad),
+        ["pad, nearest"] = Preprocessing.KerasTf(Size).WithFit(Fit.Pad),
     };
 
     public static TheoryData<string> ClassifierNames => [.. Fitted.Keys];
@@ -320,8 +323,8 @@ public class ModelExportTests
         Assert.Throws<ObjectDisposedException>(() => classifier.Predict(scene.Photo(1).Path));
     }
 
-    private static ExportParity Compare(ImageClassifier model, ModelProto exported, GeneratedPhotos photos) => ModelExport.Compare(
-        model, exported.ToByteArrayWithMetadata(model), photos.Paths, new(), cancellation: TestContext.Current.CancellationToken);
+    private static ExportParity Compare(ImageClassifier model, ModelProto exported, GeneratedPhotos photos, ExportOptions? options = null) => ParityCheck.Of(
+        model, exported.ToByteArrayWithMetadata(model), photos.Paths, options ?? new(), cancellation: TestContext.Current.CancellationToken).Parity;
 
     private static void AssertClose(IReadOnlyList<float> expected, IReadOnlyList<float> found, double tolerance)
     {

@@ -29,6 +29,10 @@ internal class OnnxGraphWriter(string name)
     public string Constant(string name, double[] values, IReadOnlyList<int> shape) =>
         Initializer(name, TensorProto.Types.DataType.Double, MemoryMarshal.AsBytes(values.AsSpan()), [.. shape.Select(size => (long)size)]);
 
+    /// <param name="values">As the file has them.</param>
+    public string Constant(string name, ReadOnlySpan<byte> values, TensorProto.Types.DataType type, int[] shape) =>
+        Initializer(name, type, values, [.. shape.Select(size => (long)size)]);
+
     public string Constant(string name, params long[] values) =>
         Initializer(name, TensorProto.Types.DataType.Int64, MemoryMarshal.AsBytes(values.AsSpan()), [values.Length]);
 
