@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
 using Graft.Classifiers;
+using Graft.Export.Web;
 using Graft.Imaging;
 using Graft.Inference;
 using Graft.Networks;
@@ -31,7 +32,7 @@ public static class ModelExport
     /// <c>MODEL_CARD.md</c>, <c>parity.json</c> and the three photos of it in <c>parity/</c>. Before anything is written, the file is run over
     /// photos, from their files on, and compared with the trained model.
     /// </summary>
-    /// <param name="path">A new file; its folder is created if need be.</param>
+    /// <param name="path">A new file, or with <see cref="ExportOptions.For"/> a new folder; the folders that lead to it are created.</param>
     /// <exception cref="ExportParityException">The exported model differs by more than the bound; nothing is written.</exception>
     /// <exception cref="GraftException">
     /// Unsuitable options, a part without a counterpart in ONNX, no readable photo, files that are there already, or a full disk: nothing is
@@ -44,7 +45,8 @@ public static class ModelExport
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new();
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
-        var files = new ExportFiles(path);
+        if (options.For == ExportTarget.TransformersJs) options = options with { Input = ExportInput.PixelValues };
+        var files = new ExportFiles(path, options.For);
         var model = PhotoModel.Of(classifier, options);
         using var generated = options.CheckPhotos is null ? new GeneratedPhotos(GeneratedPhotos) : null;
         var photos = options.CheckPhotos ?? generated!.Paths;
@@ -61,13 +63,13 @@ public static class ModelExport
             if (exported.Verify() is { IsPassed: false } verification)
                 throw new ExportParityException(parity with { LargestDifference = verification.LargestDifference, WorstPhoto = "a photo in the file" });
         }
-        files.Add(Path.GetFileName(path), content);
+        files.Add(files.Model, content);
         files.Add("labels.txt", Encoding.UTF8.GetBytes(string.Concat(classifier.Classes.Select(name => $"{name.ReplaceLineEndings(" ")}\n"))));
-        files.Add("MODEL_CARD.md", Encoding.UTF8.GetBytes(ModelCard.Of(classifier, Path.GetFileName(path), content.Length, options, parity)));
+        files.Add("MODEL_CARD.md", Encoding.UTF8.GetBytes(ModelCard.Of(classifier, files.Name, files.Model, content.Length, options, parity)));
         files.Add("parity.json", JsonSerializer.SerializeToUtf8Bytes(
             new
             {
-                Model = Path.GetFileName(path),
+                files.Model,
                 CheckedOn = generated is null ? "photos" : "generated pictures",
                 parity.Photos,
                 parity.Skipped,
@@ -82,9 +84,24 @@ public static class ModelExport
             },
             Json));
         for (var index = 0; index < examples.Count; index++) files.Add(ExampleName(index), examples[index].Jpeg);
+        foreach (var (name, file) in Around(files.Name, classifier, options)) files.Add(name, file);
         return new(files.Write(), content.Length, parity);
 
         static string ExampleName(int index) => $"parity/photo{index + 1}.jpg";
+    }
+
+    /// <summary>What the target expects beside the model.</summary>
+    private static IEnumerable<(string Name, byte[] Content)> Around(string name, ImageClassifier classifier, ExportOptions options)
+    {
+        var preprocessing = classifier.Blocks[0].Preprocessing;
+        long[] sizes = options.Input == ExportInput.Photo ? [1, -1, -1, 3] : [1, 3, preprocessing.InputHeight, preprocessing.InputWidth];
+        return options.For switch
+        {
+            ExportTarget.Web => WebFolder.Files(),
+            ExportTarget.Triton => [("config.pbtxt", TritonFolder.Configuration(name, options.Input, sizes, classifier.Classes.Count))],
+            ExportTarget.TransformersJs => TransformersJsFolder.Files(classifier.Classes),
+            _ => [],
+        };
     }
 
     /// <summary>Runs an exported file's content and the trained model over photos.</summary>
