@@ -23,7 +23,7 @@ internal sealed class ExportFiles
         {
             throw new GraftException($"{path} is there already{(File.Exists(path) ? "" : " and has files in it")}, and nothing is overwritten.")
             {
-                Code = "output-exists",
+                Code = "output-folder-exists",
                 Remedy = "Name a new folder.",
             };
         }

@@ -76,9 +76,9 @@ public static class ModelExport
                 parity.LargestDifference,
                 parity.MeanDifference,
                 parity.Bound,
-                WorstPhoto = generated is null ? parity.WorstPhoto : null,
+                WorstPhoto = generated is null ? Shown(parity.WorstPhoto) : null,
                 parity.MarginOfDifferentClasses,
-                parity.DifferentClasses,
+                DifferentClasses = parity.DifferentClasses.Select(photo => photo with { Photo = Shown(photo.Photo) }),
                 classifier.Classes,
                 Examples = examples.Select((example, index) => new { Photo = ExampleName(index), example.Probabilities }),
             },
@@ -87,6 +87,8 @@ public static class ModelExport
         foreach (var (name, file) in Around(files.Name, classifier, options)) files.Add(name, file);
         return new(files.Write(), content.Length, parity);
 
+        // The file may be published; where the photos lie concerns nobody.
+        static string Shown(string photo) => $"{Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(photo)))}/{Path.GetFileName(photo)}";
         static string ExampleName(int index) => $"parity/photo{index + 1}.jpg";
     }
 

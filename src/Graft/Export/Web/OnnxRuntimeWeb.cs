@@ -24,7 +24,8 @@ internal static class OnnxRuntimeWeb
             var bytes = content.ToArray();
             if (Convert.ToHexStringLower(SHA256.HashData(bytes)) != hash)
                 throw new InvalidOperationException($"The SHA-256 of {name} in this assembly is not {hash}: it was built from other files.");
-            yield return ($"onnxruntime/{name}", bytes);
+            // Some web servers do not know .mjs for a script.
+            yield return ($"onnxruntime/{Path.ChangeExtension(name, Path.GetExtension(name).Replace(".mjs", ".js", StringComparison.Ordinal))}", bytes);
         }
         yield return ("onnxruntime/LICENSE", WebFolder.Read("onnxruntime/LICENSE"));
     }

@@ -2,10 +2,10 @@
 //   const classifier = await Classifier.open();
 //   const answer = await classifier.predict(file);        // { class, probability, probabilities }
 // It works in pages and in workers; a prediction keeps its thread busy.
-import * as ort from "./onnxruntime/ort.wasm.min.mjs";
+import * as ort from "./onnxruntime/ort.wasm.min.js";
 
 const here = new URL(".", import.meta.url);
-ort.env.wasm.wasmPaths = new URL("onnxruntime/", here).href;
+ort.env.wasm.wasmPaths = { mjs: new URL("onnxruntime/ort-wasm-simd-threaded.js", here).href };
 // More threads need a page that is isolated from other origins (headers COOP and COEP).
 if (!self.crossOriginIsolated) ort.env.wasm.numThreads = 1;
 
@@ -16,6 +16,8 @@ export class Classifier {
   static async open() {
     const about = await (await get("parity.json")).json();
     const model = new Uint8Array(await (await get("model.onnx")).arrayBuffer());
+    // Read here, so that it need not be served as application/wasm.
+    ort.env.wasm.wasmBinary ??= await (await get("onnxruntime/ort-wasm-simd-threaded.wasm")).arrayBuffer();
     const classifier = new Classifier();
     classifier.#session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
     classifier.classes = about.classes;
