@@ -23,10 +23,10 @@ public sealed class ExportTargetTests : IDisposable
 
     private static ImageClassifier Model()
     {
-        var builder = new NetworkBuilder("tiny");
+        var builder = new NetworkBuilder("own");
         var network = builder.Build(builder.Input("image", 3, 32).Convolution("conv", 8, kernel: 3, stride: 2).Relu("relu").GlobalPool("features"));
-        var features = Backbone.Of("tiny", network, new RandomWeights(1), Preprocessing.Torchvision(32, 37));
-        var head = new NetworkBuilder("tiny", [new("features", Input.Of(features.Network.OutputShape), [])]);
+        var features = Backbone.Of("own", network, new RandomWeights(1), Preprocessing.Torchvision(32, 37));
+        var head = new NetworkBuilder("own", [new("features", Input.Of(features.Network.OutputShape), [])]);
         using var softmax = new TorchNetwork(head.Build(Head.Softmax.Build(head.Node("features"), Classes.Length)), new RandomWeights(3));
         return ImageClassifier.Of(features, softmax, Classes);
     }
@@ -92,7 +92,8 @@ public sealed class ExportTargetTests : IDisposable
     {
         using var session = new InferenceSession(path);
         var input = Assert.Single(session.InputMetadata).Value;
-        Assert.Equal((type, sizes), (input.ElementDataType.ToString(), input.Dimensions));
+        Assert.Equal(type, input.ElementDataType.ToString());
+        Assert.Equal(sizes, input.Dimensions);
         Assert.Equal([1, Classes.Length], session.OutputMetadata["probabilities"].Dimensions);
     }
 
@@ -140,7 +141,7 @@ public sealed class ExportTargetTests : IDisposable
         Assert.Equal("3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2", Convert.ToHexStringLower(
             SHA256.HashData(File.ReadAllBytes(_folder.File("site/onnxruntime/ort-wasm-simd-threaded.wasm")))));
         foreach (var name in (string[])["index.html", "page.js", "worker.js", "classifier.js", "style.css"])
-            Assert.DoesNotContain("//", Read($"site/{name}").Replace("\n//", "\n", StringComparison.Ordinal).Replace("\n  //", "\n", StringComparison.Ordinal)[2..], StringComparison.Ordinal);
+            Assert.DoesNotContain("://", Read($"site/{name}"), StringComparison.Ordinal);
         Assert.Contains("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'", Read("site/index.html"), StringComparison.Ordinal);
         Assert.DoesNotContain("style=", Read("site/index.html"), StringComparison.Ordinal);
         Assert.Equal(Classes, JsonNode.Parse(Read("site/parity.json"))!["classes"]!.AsArray().Select(name => (string)name!));
@@ -184,10 +185,12 @@ public sealed class ExportTargetTests : IDisposable
         using var model = Model();
         File.WriteAllText(_folder.File("file"), "");
 
-        var problem = Assert.Throws<GraftException>(() => Export(model, ExportTarget.Web, "file/site"));
+        var path = Path.Combine(_folder.FullName, "file", "site");
+
+        var problem = Assert.Throws<GraftException>(() => model.Export(path, new() { For = ExportTarget.Web }, cancellation: TestContext.Current.CancellationToken));
 
         Assert.Equal("export-not-written", problem.Code);
-        Assert.Contains(_folder.File("file/site"), problem.Message, StringComparison.Ordinal);
+        Assert.Contains(path, problem.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(".export-", problem.Message, StringComparison.Ordinal);
         Assert.Equal(["file"], Directory.EnumerateFileSystemEntries(_folder.FullName).Select(Path.GetFileName));
     }
