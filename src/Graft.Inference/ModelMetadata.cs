@@ -26,7 +26,7 @@ public static class ModelMetadata
     /// <summary>SHA-256 over each network's description and weights.</summary>
     public const string FingerprintKey = "graft.backbone_sha256";
 
-    /// <summary>Of the pretrained weights.</summary>
+    /// <summary>Of the weights published under the backbone's name; "unknown" for others.</summary>
     public const string LicenseKey = "graft.license";
 
     /// <summary>A JSON object of figures such as the validation accuracy.</summary>

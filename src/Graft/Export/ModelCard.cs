@@ -21,7 +21,7 @@ internal static class ModelCard
         Line($"An image classifier of {classifier.Classes.Count:N0} classes, trained with Graft on {Text(classifier.BackboneName)}. {bytes / 1e6:0.0} MB.\n");
         Line($"| | |\n|---|---|");
         Line($"| Backbone | {Text(classifier.BackboneName)} |");
-        Line($"| License of the pretrained weights | {Text(PhotoModel.License(classifier))} |");
+        Line($"| License of the weights published under that name | {Text(PhotoModel.License(classifier))} |");
         foreach (var (fact, value) in options.Facts) Line($"| {Text(fact)} | {Text(value)} |");
         Line($"| Largest difference of a probability from the trained model | {parity.LargestDifference:0.#####} on {parity.Photos:N0} {(options.CheckPhotos is null ? "generated pictures" : "photos")} |");
         Line($"| Photos named differently | {parity.DifferentClasses.Count:N0} |");
