@@ -12,6 +12,7 @@ internal static class Remedies
         ["no-classification-head"] = "Use it as a backbone: `graft train DIR --backbone NAME`.",
         ["output-is-folder"] = "Name a new file in it with --out.",
         ["output-exists"] = "An exported model comes with files beside it: name a file in a folder of its own with --out.",
+        ["output-folder-exists"] = "Name a new folder with --out.",
         ["no-check-photos"] = "Name others with --check.",
         ["run-folder"] = "Name another folder with --out.",
         ["weights-not-downloaded"] = "`graft models import {0}` puts it there too.",

@@ -12,7 +12,7 @@ public static class ModelMetadata
 
     public const string FormatKey = "graft.format";
 
-    /// <summary><see cref="PhotoInput"/> or <see cref="TensorInput"/>.</summary>
+    /// <summary><see cref="PhotoInput"/>, <see cref="TensorInput"/> or <see cref="PixelValuesInput"/>.</summary>
     public const string InputKey = "graft.input";
 
     /// <summary><c>float32</c>, <c>float16</c> (of the weights) or <c>int8</c>.</summary>
@@ -29,7 +29,7 @@ public static class ModelMetadata
     /// <summary>SHA-256 over each network's description and weights.</summary>
     public const string FingerprintKey = "graft.backbone_sha256";
 
-    /// <summary>Of the pretrained weights.</summary>
+    /// <summary>Of the weights published under the backbone's name; "unknown" for others.</summary>
     public const string LicenseKey = "graft.license";
 
     /// <summary>A JSON object of figures such as the validation accuracy.</summary>
@@ -47,8 +47,14 @@ public static class ModelMetadata
     /// <summary>The input float32 [1, 3, height, width]: resized and normalized as <see cref="PreprocessingKey"/> says.</summary>
     public const string TensorInput = "input";
 
+    /// <summary>The input float32 [1, 3, height, width] of transformers.js: red, green, blue, 0 to 255, upright, any size.</summary>
+    public const string PixelValuesInput = "pixel_values";
+
     /// <summary>The output float32 [1, classes].</summary>
     public const string ProbabilitiesOutput = "probabilities";
+
+    /// <summary>The output float32 [1, classes] with the logarithms of the probabilities, beside <see cref="PixelValuesInput"/>.</summary>
+    public const string LogitsOutput = "logits";
 
     /// <summary>The output float32 [1, length], in files that were exported with it.</summary>
     public const string FeaturesOutput = "features";

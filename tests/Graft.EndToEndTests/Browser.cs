@@ -30,13 +30,13 @@ internal sealed class Browser : IAsyncDisposable
     public IReadOnlyList<JsonNode> Events => _events;
 
     /// <summary>Starts the browser with an empty page of this size.</summary>
-    public static async Task<Browser> Start(int width, int height, CancellationToken cancellation)
+    public static async Task<Browser> Start(int width, int height, CancellationToken cancellation, params string[] flags)
     {
         var profile = new TemporaryFolder();
         var process = Process.Start(new ProcessStartInfo(Program!,
         [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--remote-debugging-port=0", $"--user-data-dir={profile.FullName}", $"--window-size={width},{height}", "about:blank",
+            "--disable-component-update", "--remote-debugging-port=0", $"--user-data-dir={profile.FullName}", $"--window-size={width},{height}", .. flags, "about:blank",
         ])
         {
             RedirectStandardOutput = true,
@@ -66,7 +66,7 @@ internal sealed class Browser : IAsyncDisposable
         }
     }
 
-    /// <summary>Opens a file, and waits until it and all that is in it are there.</summary>
+    /// <summary>Opens a file or an address, and waits until it and all that is in it are there.</summary>
     public async Task Open(string file, CancellationToken cancellation)
     {
         _events.Clear();

@@ -163,13 +163,19 @@ internal sealed class BackboneOptions(string? description = null)
         {
             if (FirstGiven(parsed) is { } stray)
                 throw new UsageException($"{stray} is for networks of the catalog. {model} is a trained model, which knows it all: leave {stray} out.");
+            if (File.Exists(model) && model.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
+            {
+                throw new GraftException(
+                    $"{model} is an ONNX file, and a trained model is expected: a run folder, or the model.safetensors in it. An exported model answers with `graft serve {model}`; "
+                    + $"a network of your own is a backbone: `graft train PHOTOS --backbone {model}`.");
+            }
             try
             {
                 return ImageClassifier.Open(model);
             }
             catch (CheckpointException problem) when (File.Exists(model))
             {
-                throw new GraftException($"{model} is no trained model: {problem.Message} A run folder is named first, then the photos.", problem);
+                throw new GraftException($"{model} is no trained model: {problem.Message} Expected a run folder, or the model.safetensors in it.", problem);
             }
         }
         if (!BackboneCatalog.Contains(model))

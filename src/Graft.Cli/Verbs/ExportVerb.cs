@@ -9,22 +9,41 @@ namespace Graft.Cli.Verbs;
 
 internal static class ExportVerb
 {
+    private static readonly Dictionary<string, ExportTarget> Targets = new(StringComparer.Ordinal)
+    {
+        ["web"] = ExportTarget.Web,
+        ["triton"] = ExportTarget.Triton,
+        ["transformers-js"] = ExportTarget.TransformersJs,
+    };
+
     public static Command Create()
     {
         var model = BackboneOptions.Model();
-        var output = new Option<string>("--out") { Description = "The .onnx file to write, in a folder of its own", HelpName = "FILE", Required = true };
+        var output = new Option<string>("--out")
+        {
+            Description = "The .onnx file to write, in a folder of its own; with --for, the folder to write",
+            HelpName = "FILE",
+            Required = true,
+        };
+        var target = new Option<string?>("--for")
+        {
+            Description = "Write what a place expects: web (a page that predicts in the browser, for any web server), triton (a model of NVIDIA Triton's repository) or transformers-js",
+            HelpName = "PLACE",
+        };
+        target.AcceptOnlyFromAmong([.. Targets.Keys]);
         var check = new Option<string[]>("--check")
         {
             Description = "Photos, or folders of them, to compare the exported model with the trained one on (default: the run's validation photos)",
             HelpName = "PHOTOS",
             AllowMultipleArgumentsPerToken = true,
         };
-        var input = new Option<ExportInput>("--input")
+        var input = new Option<string>("--input")
         {
             Description = "What the model takes: photo (pixels of any size) or tensor (resized and normalized outside, for accelerators)",
             HelpName = "KIND",
-            DefaultValueFactory = _ => ExportInput.Photo,
+            DefaultValueFactory = _ => "photo",
         };
+        input.AcceptOnlyFromAmong("photo", "tensor");
         var precision = new Option<ExportPrecision>("--precision")
         {
             Description = "float32; float16 (weights of half the size); or int8 (a quarter of the size, and faster on processors with VNNI), with what it costs in accuracy",
@@ -50,7 +69,8 @@ internal static class ExportVerb
             """,
             "graft export runs/flowers-mobilenet_v2 --out flowers/flowers.onnx",
             "graft export runs/flowers-mobilenet_v2 --precision int8 --out flowers-int8/flowers.onnx",
-            "graft export mobilenet_v2 --out mobilenet/model.onnx --check photos") { model, output, check, input, precision, calibrate, features, json };
+            "graft export runs/flowers-mobilenet_v2 --for web --out site",
+            "graft export mobilenet_v2 --out mobilenet/model.onnx --check photos") { model, output, target, check, input, precision, calibrate, features, json };
         pretrained.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
@@ -63,7 +83,8 @@ internal static class ExportVerb
             var (photos, labels) = CheckPhotos(parsed.GetValue(check) ?? [], run, classifier.Classes);
             var options = new ExportOptions
             {
-                Input = parsed.GetValue(input),
+                For = parsed.GetValue(target) is { } place ? Targets[place] : ExportTarget.File,
+                Input = parsed.GetValue(input) == "tensor" ? ExportInput.Tensor : ExportInput.Photo,
                 Precision = type,
                 Features = parsed.GetValue(features),
                 CheckPhotos = photos,
@@ -85,13 +106,22 @@ internal static class ExportVerb
                 var parity = result.Parity;
                 Console.Out.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{path}: {result.Bytes / 1e6:0.0} MB. On {parity.Photos:N0} photos, probabilities differ from the trained model's by up to {parity.LargestDifference:0.#####}, and {parity.DifferentClasses.Count:N0} classes differ."));
+                    $"{result.Files[0]}: {result.Bytes / 1e6:0.0} MB. On {parity.Photos:N0} photos, probabilities differ from the trained model's by up to {parity.LargestDifference:0.#####}, and {parity.DifferentClasses.Count:N0} classes differ."));
                 if (result.Precision is { } report) Console.Out.WriteLine(Compared(report));
+                if (Next(options.For, path) is { } next) Console.Out.WriteLine(next);
             }
             return Terminal.Done;
         });
         return command;
     }
+
+    private static string? Next(ExportTarget target, string folder) => target switch
+    {
+        ExportTarget.Web => $"Copy {folder} to any web server and open its address.",
+        ExportTarget.Triton => $"Next: tritonserver --model-repository {Path.GetDirectoryName(Path.GetFullPath(folder))}",
+        ExportTarget.TransformersJs => $"{Path.Combine(folder, "MODEL_CARD.md")} says how to load it.",
+        _ => null,
+    };
 
     /// <summary>The run that a model comes from; null of others.</summary>
     private static SavedRun? RunOf(string model)
@@ -166,12 +196,16 @@ internal static class ExportVerb
         Add("test", run.Test);
         return facts;
 
+        static string Number(double value) => value.ToString("0.####", CultureInfo.InvariantCulture);
+
         void Add(string part, EvaluationResult? measured)
         {
             if (measured is null) return;
             facts[$"{part} photos"] = measured.Count.ToString(CultureInfo.InvariantCulture);
-            facts[$"{part} accuracy"] = measured.Accuracy.ToString("0.####", CultureInfo.InvariantCulture);
-            facts[$"{part} macro F1"] = measured.MacroF1.ToString("0.####", CultureInfo.InvariantCulture);
+            facts[$"{part} accuracy"] = Number(measured.Accuracy);
+            facts[$"{part} accuracy, 95 % confidence interval"] = $"{Number(measured.AccuracyInterval.Low)}–{Number(measured.AccuracyInterval.High)}";
+            facts[$"{part} macro F1"] = Number(measured.MacroF1);
+            facts[$"{part} expected calibration error"] = Number(measured.Calibration.ExpectedCalibrationError);
         }
     }
 }

@@ -11,6 +11,28 @@ public enum ExportInput
 
     /// <summary>float32 [1, 3, height, width] of the network's size, resized and normalized outside: for accelerators that cannot resize.</summary>
     Tensor,
+
+    /// <summary>
+    /// The photo as transformers.js gives it: float32 [1, 3, height, width] of any size, samples from 0 to 255. A second output <c>logits</c> has the
+    /// logarithms of the probabilities.
+    /// </summary>
+    PixelValues,
+}
+
+/// <summary>Where an exported model is to run, and so what lies around it.</summary>
+public enum ExportTarget
+{
+    /// <summary>A program: one file.</summary>
+    File,
+
+    /// <summary>A browser: a folder with a page, for any web server.</summary>
+    Web,
+
+    /// <summary>NVIDIA Triton: a folder of its model repository, whose name is the model's.</summary>
+    Triton,
+
+    /// <summary>transformers.js: a folder that <c>pipeline("image-classification", …)</c> loads.</summary>
+    TransformersJs,
 }
 
 /// <summary>What an exported model's weights and arithmetic are.</summary>
@@ -32,7 +54,10 @@ public enum ExportPrecision
 /// <summary>How a model is exported.</summary>
 public sealed record ExportOptions
 {
-    /// <summary>Default a photo.</summary>
+    /// <summary>Default one file. For others, the export's path is that of a new folder.</summary>
+    public ExportTarget For { get; init; }
+
+    /// <summary>Default a photo, which for transformers.js is <see cref="ExportInput.PixelValues"/>.</summary>
     public ExportInput Input { get; init; }
 
     /// <summary>Whether the feature vector is a second output. Default false.</summary>
@@ -68,6 +93,11 @@ public sealed record ExportOptions
         var problems = new List<string>();
         if (!Enum.IsDefined(Input)) problems.Add($"Expected a known input, found {Input}.");
         if (!Enum.IsDefined(Precision)) problems.Add($"Expected a known precision, found {Precision}.");
+        if (!Enum.IsDefined(For)) problems.Add($"Expected a known target, found {For}.");
+        if (Input == ExportInput.Tensor && For is (ExportTarget.Web or ExportTarget.TransformersJs))
+            problems.Add("In a browser the model takes whole photos, since no browser resizes as training does. Leave out the input tensor.");
+        if (Input == ExportInput.PixelValues && For is (ExportTarget.Web or ExportTarget.Triton))
+            problems.Add("Expected the input photo or tensor, found that of transformers.js.");
         if (Bound is not (null or > 0 and < 1)) problems.Add($"Expected a bound above 0 and below 1, found {Bound}.");
         if (CheckPhotos is { Count: 0 }) problems.Add("Expected photos to check the export on, found none.");
         if (CheckLabels is not null && CheckLabels.Count != CheckPhotos?.Count)

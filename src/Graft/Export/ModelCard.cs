@@ -11,16 +11,18 @@ internal static class ModelCard
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    public static string Of(ImageClassifier classifier, string file, long bytes, ExportOptions options, ExportParity parity, PrecisionReport? precision)
+    /// <param name="name">Of the model.</param>
+    /// <param name="file">Of the model, relative to the card.</param>
+    public static string Of(ImageClassifier classifier, string name, string file, long bytes, ExportOptions options, ExportParity parity, PrecisionReport? precision)
     {
         var text = new StringBuilder();
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
-        Line($"# {Text(Path.GetFileNameWithoutExtension(file))}\n");
+        Line($"# {Text(name)}\n");
         Line($"An image classifier of {classifier.Classes.Count:N0} classes, trained with Graft on {Text(classifier.BackboneName)}. {bytes / 1e6:0.0} MB.\n");
         Line($"| | |\n|---|---|");
         Line($"| Backbone | {Text(classifier.BackboneName)} |");
-        Line($"| License of the pretrained weights | {Text(PhotoModel.License(classifier))} |");
-        foreach (var (name, value) in options.Facts) Line($"| {Text(name)} | {Text(value)} |");
+        Line($"| License of the weights published under that name | {Text(PhotoModel.License(classifier))} |");
+        foreach (var (fact, value) in options.Facts) Line($"| {Text(fact)} | {Text(value)} |");
         Line($"| Largest difference of a probability from the trained model | {parity.LargestDifference:0.#####} on {parity.Photos:N0} {(options.CheckPhotos is null ? "generated pictures" : "photos")} |");
         Line($"| Photos named differently | {parity.DifferentClasses.Count:N0} |");
         if (precision is not null)
@@ -47,6 +49,11 @@ internal static class ModelCard
         {
             Line($"- `{ModelMetadata.PhotoInput}`: uint8 [1, height, width, 3], red, green, blue, upright, of any size. The model resizes and normalizes it itself.");
         }
+        else if (options.Input == ExportInput.PixelValues)
+        {
+            Line($"- `{ModelMetadata.PixelValuesInput}`: float32 [1, 3, height, width], red, green, blue, from 0 to 255, upright, of any size. The model resizes and normalizes it itself.");
+            Line($"- `{ModelMetadata.LogitsOutput}`: float32 [1, {classifier.Classes.Count}], the logarithms of the probabilities.");
+        }
         else
         {
             var preprocessing = classifier.Blocks[0].Preprocessing;
@@ -55,9 +62,22 @@ internal static class ModelCard
         }
         Line($"- `{ModelMetadata.ProbabilitiesOutput}`: float32 [1, {classifier.Classes.Count}], which sum to 1.");
         if (options.Features) Line($"- `{ModelMetadata.FeaturesOutput}`: float32 [1, length], the feature vector.");
-        if (options.Input == ExportInput.Photo)
+        if (options.Input != ExportInput.Tensor)
             Line($"\nThe resize is exact on ONNX Runtime's CPU provider, and operators of version 18 or later are needed.");
         Line($"\n## Use\n");
+        switch (options.For)
+        {
+            case ExportTarget.Web:
+                Line($"Copy the folder to any web server and open its address: the page predicts in the browser. `classifier.js` does it in a page of your own.\n");
+                Line($"What may differ from training: the browser decodes the photo, so JPEG pixels may be off by 1 of 255. Colors under transparent pixels are lost. Formats that it does not know (TIFF, often HEIC) are refused.\n");
+                break;
+            case ExportTarget.Triton:
+                Line($"The folder is a model of NVIDIA Triton's repository: `tritonserver --model-repository FOLDER`, with the folder that this one is in. Leave its name as it is, or change it in `config.pbtxt` too.\n");
+                break;
+            case ExportTarget.TransformersJs:
+                Line($"```js\nimport {{ env, pipeline }} from \"@huggingface/transformers\";\nenv.allowRemoteModels = false;\nenv.localModelPath = \"/models/\"; // where this folder lies\nconst classify = await pipeline(\"image-classification\", {JsonSerializer.Serialize(name)}, {{ device: \"wasm\" }}); // in Node.js: \"cpu\"\nconst answers = await classify(\"photo.jpg\"); // one photo at a time\n```\n");
+                break;
+        }
         Line($"```csharp\n// dotnet add package Graft.Inference\nusing var classifier = Classifier.Open(\"{file}\"); // thread-safe: share one\nvar answer = classifier.Predict(\"photo.jpg\");\nConsole.WriteLine($\"{{answer.Class}} {{answer.Probability:P1}}\");\n```\n");
         Line($"In other languages, decode the photo upright as RGB and run the model. `parity.json` has {3} photos, in `parity/`, and the probabilities to expect.\n");
         Line($"## Limits\n");

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
 using Graft.Classifiers;
+using Graft.Export.Web;
 using Graft.Imaging;
 using Graft.Inference;
 using Graft.Networks.Onnx;
@@ -32,7 +33,7 @@ public static class ModelExport
     /// <c>MODEL_CARD.md</c>, <c>parity.json</c> and the three photos of it in <c>parity/</c>. Before anything is written, the file is run over
     /// photos, from their files on, and compared with the trained model.
     /// </summary>
-    /// <param name="path">A new file; its folder is created if need be.</param>
+    /// <param name="path">A new file, or with <see cref="ExportOptions.For"/> a new folder; the folders that lead to it are created.</param>
     /// <exception cref="ExportParityException">The exported model differs by more than the bound; nothing is written.</exception>
     /// <exception cref="GraftException">
     /// Unsuitable options, a part without a counterpart in ONNX, no readable photo, files that are there already, or a full disk: nothing is
@@ -45,7 +46,8 @@ public static class ModelExport
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new();
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
-        var files = new ExportFiles(path);
+        if (options.For == ExportTarget.TransformersJs) options = options with { Input = ExportInput.PixelValues };
+        var files = new ExportFiles(path, options.For);
         var exact = PhotoModel.Of(classifier, options);
         var model = exact;
         QuantizationChoice? int8 = null;
@@ -74,13 +76,13 @@ public static class ModelExport
         var precision = options.Precision == ExportPrecision.Float32
             ? null
             : PrecisionMeasurement.Of(check, content, Content(exact), photos, Labels(classifier, options), options.Precision, int8);
-        files.Add(Path.GetFileName(path), content);
+        files.Add(files.Model, content);
         files.Add("labels.txt", Encoding.UTF8.GetBytes(string.Concat(classifier.Classes.Select(name => $"{name.ReplaceLineEndings(" ")}\n"))));
-        files.Add("MODEL_CARD.md", Encoding.UTF8.GetBytes(ModelCard.Of(classifier, Path.GetFileName(path), content.Length, options, parity, precision)));
+        files.Add("MODEL_CARD.md", Encoding.UTF8.GetBytes(ModelCard.Of(classifier, files.Name, files.Model, content.Length, options, parity, precision)));
         files.Add("parity.json", JsonSerializer.SerializeToUtf8Bytes(
             new
             {
-                Model = Path.GetFileName(path),
+                files.Model,
                 CheckedOn = generated is null ? "photos" : "generated pictures",
                 parity.Photos,
                 parity.Skipped,
@@ -88,16 +90,19 @@ public static class ModelExport
                 parity.MeanDifference,
                 parity.PixelDifference,
                 parity.Bounds,
-                WorstPhoto = generated is null ? parity.WorstPhoto : null,
-                parity.DifferentClasses,
+                WorstPhoto = generated is null ? Shown(parity.WorstPhoto) : null,
+                DifferentClasses = parity.DifferentClasses.Select(photo => photo with { Photo = Shown(photo.Photo) }),
                 Precision = precision,
                 classifier.Classes,
                 Examples = examples.Select((example, index) => new { Photo = ExampleName(index), example.Probabilities }),
             },
             Json));
         for (var index = 0; index < examples.Count; index++) files.Add(ExampleName(index), examples[index].Jpeg);
+        foreach (var (name, file) in Around(files.Name, classifier, options)) files.Add(name, file);
         return new(files.Write(), content.Length, parity, precision);
 
+        // The file may be published; where the photos lie concerns nobody.
+        static string Shown(string photo) => $"{Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(photo)))}/{Path.GetFileName(photo)}";
         static string ExampleName(int index) => $"parity/photo{index + 1}.jpg";
 
         byte[] Content(ModelProto graph)
@@ -106,6 +111,20 @@ public static class ModelExport
             graph.MetadataProps.Add(metadata.Select(entry => new StringStringEntryProto { Key = entry.Key, Value = entry.Value }));
             return graph.ToByteArray();
         }
+    }
+
+    /// <summary>What the target expects beside the model.</summary>
+    private static IEnumerable<(string Name, byte[] Content)> Around(string name, ImageClassifier classifier, ExportOptions options)
+    {
+        var preprocessing = classifier.Blocks[0].Preprocessing;
+        long[] sizes = options.Input == ExportInput.Photo ? [1, -1, -1, 3] : [1, 3, preprocessing.InputHeight, preprocessing.InputWidth];
+        return options.For switch
+        {
+            ExportTarget.Web => WebFolder.Files(),
+            ExportTarget.Triton => [("config.pbtxt", TritonFolder.Configuration(name, options.Input, sizes, classifier.Classes.Count))],
+            ExportTarget.TransformersJs => TransformersJsFolder.Files(classifier.Classes),
+            _ => [],
+        };
     }
 
     /// <summary>By photo: the name of its class; null where classes are unknown.</summary>

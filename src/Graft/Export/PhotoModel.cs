@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Graft.Backbones;
 using Graft.Classifiers;
+using Graft.Imaging;
 using Graft.Inference;
 using Graft.Networks;
 using Graft.Networks.Onnx;
@@ -34,7 +35,7 @@ internal sealed class PhotoModel : OnnxGraphWriter
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             [ModelMetadata.FormatKey] = ModelMetadata.Format,
-            [ModelMetadata.InputKey] = options.Input == ExportInput.Photo ? ModelMetadata.PhotoInput : ModelMetadata.TensorInput,
+            [ModelMetadata.InputKey] = InputName(options.Input),
             [ModelMetadata.PrecisionKey] = LowerCase.Policy.ConvertName(options.Precision.ToString()),
             [ModelMetadata.ClassesKey] = JsonSerializer.Serialize(classifier.Classes),
             [ModelMetadata.PreprocessingKey] = JsonSerializer.Serialize(classifier.Blocks.Select(block => block.Preprocessing)),
@@ -47,11 +48,20 @@ internal sealed class PhotoModel : OnnxGraphWriter
             ["names"] = $"{{{string.Join(", ", classifier.Classes.Select((name, index) => $"{index}: {PythonText(name)}"))}}}",
         };
         if (classifier.Temperature is { } temperature) metadata[ModelMetadata.TemperatureKey] = temperature.ToString("R", CultureInfo.InvariantCulture);
-        if (options.Input == ExportInput.Photo)
+        if (options.Input != ExportInput.Tensor)
         {
             metadata["Image.BitmapPixelFormat"] = "Rgb8";
             metadata["Image.ColorSpaceGamma"] = "SRGB";
             metadata["Image.NominalPixelRange"] = "NominalRange_0_255";
+        }
+        else
+        {
+            // What else Ultralytics' loaders ask a classifier for.
+            var preprocessing = classifier.Blocks[0].Preprocessing;
+            (metadata["task"], metadata["stride"], metadata["batch"]) = ("classify", "1", "1");
+            metadata["imgsz"] = string.Create(CultureInfo.InvariantCulture, $"[{preprocessing.InputHeight}, {preprocessing.InputWidth}]");
+            metadata["Image.BitmapPixelFormat"] = preprocessing.ChannelOrder == ChannelOrder.Bgr ? "Bgr8" : "Rgb8";
+            metadata["Image.ColorSpaceGamma"] = "SRGB";
         }
         return metadata;
     }
@@ -70,10 +80,9 @@ internal sealed class PhotoModel : OnnxGraphWriter
     {
         var (blocks, head) = Parts();
         var features = new List<string>();
-        if (options.Input == ExportInput.Photo)
+        if (options.Input != ExportInput.Tensor)
         {
-            Graph.Input.Add(Value(ModelMetadata.PhotoInput, TensorProto.Types.DataType.Uint8, 1, "height", "width", 3));
-            var photo = new PhotoInput(this, ModelMetadata.PhotoInput);
+            var photo = new PhotoInput(this, Photo(options.Input));
             features.AddRange(blocks.Select((block, index) =>
                 Append(block.Network, block.Weights, photo.Add(block.Preprocessing, Prefix(index)))));
         }
@@ -102,6 +111,12 @@ internal sealed class PhotoModel : OnnxGraphWriter
         var isSoftmax = _classifier.Network.Output.Operation is Activation { Function: ActivationFunction.Softmax };
         Node(isSoftmax ? "Identity" : "Softmax", ModelMetadata.ProbabilitiesOutput, [outputs], isSoftmax ? [] : [Of("axis", 1)]);
         Graph.Output.Insert(0, Value(ModelMetadata.ProbabilitiesOutput, TensorProto.Types.DataType.Float, 1, _classifier.Classes.Count));
+        if (options.Input == ExportInput.PixelValues)
+        {
+            // Its softmax makes the probabilities of them again; the logarithm of 0 would be infinite.
+            Node("Log", ModelMetadata.LogitsOutput, [Node("Max", "logits/above_0", [ModelMetadata.ProbabilitiesOutput, Scalar(float.Exp(-80))])]);
+            Graph.Output.Insert(0, Value(ModelMetadata.LogitsOutput, TensorProto.Types.DataType.Float, 1, _classifier.Classes.Count));
+        }
         var model = new ModelProto
         {
             IrVersion = _irVersion,
@@ -113,6 +128,26 @@ internal sealed class PhotoModel : OnnxGraphWriter
         };
         model.OpsetImport.AddRange(_otherOpsets.Select(import => new OperatorSetIdProto { Domain = import.Key, Version = import.Value }));
         return model;
+    }
+
+    internal static string InputName(ExportInput input) => input switch
+    {
+        ExportInput.Photo => ModelMetadata.PhotoInput,
+        ExportInput.PixelValues => ModelMetadata.PixelValuesInput,
+        _ => ModelMetadata.TensorInput,
+    };
+
+    /// <summary>Adds the input; returns the tensor of the photo's pixels, uint8 [1, height, width, 3].</summary>
+    private string Photo(ExportInput input)
+    {
+        var name = InputName(input);
+        if (input == ExportInput.Photo)
+        {
+            Graph.Input.Add(Value(name, TensorProto.Types.DataType.Uint8, 1, "height", "width", 3));
+            return name;
+        }
+        Graph.Input.Add(Value(name, TensorProto.Types.DataType.Float, 1, 3, "height", "width"));
+        return Node("Transpose", "pixel_values/image", [Node("Cast", "pixel_values/samples", [name], To(TensorProto.Types.DataType.Uint8))], Of("perm", [0, 2, 3, 1]));
     }
 
     /// <summary>What computes the features, and the rest; without a head of its own, the whole network and nothing.</summary>

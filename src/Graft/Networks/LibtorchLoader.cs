@@ -19,12 +19,43 @@ internal static class LibtorchLoader
     private const string Shim = "LibTorchSharp";
     private const string MissingVersion = "GLIBCXX_3.4.32";
 
+    /// <summary>Of the packages of libtorch that TorchSharp's version takes; <c>Graft.targets</c> says it too.</summary>
+    internal const string Version = "2.10.0";
+
+    private static readonly string[] Libtorch = ["libtorch_cpu.so", "libtorch_cpu.dylib", "torch_cpu.dll"];
+
     [ModuleInitializer]
     [SuppressMessage("Usage", "CA2255", Justification = "Must be in place before any use of TorchSharp, ours or the caller's.")]
     internal static void Register()
     {
         if (OperatingSystem.IsLinux()) AssemblyLoadContext.Default.ResolvingUnmanagedDll += Resolve;
     }
+
+    /// <summary>Says what to do where a program references the library and no libtorch.</summary>
+    /// <exception cref="GraftException">libtorch is not there, or does not load; the message names the line that adds it.</exception>
+    public static void Require()
+    {
+        // Most often it lies where it should; loading it takes some tenths of a second, and is left to its first use.
+        if (SearchFolders().Any(folder => Libtorch.Any(name => File.Exists(Path.Combine(folder, name))))) return;
+        try
+        {
+            _ = TorchSharp.torch.get_num_threads();
+        }
+        catch (Exception problem) when (problem is NotSupportedException or TypeInitializationException or DllNotFoundException or BadImageFormatException)
+        {
+            throw new GraftException("Graft trains with libtorch, which this program does not have.", problem)
+            {
+                Code = "libtorch-missing",
+                Remedy = $"Add it: dotnet add package libtorch-cpu-{Platform} --version {Version}",
+            };
+        }
+    }
+
+    private static string Platform => OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64";
+
+    private static IEnumerable<string> SearchFolders() =>
+        (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "")
+        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries).Append(AppContext.BaseDirectory);
 
     private static nint Resolve(Assembly assembly, string name)
     {
@@ -37,10 +68,7 @@ internal static class LibtorchLoader
         return NativeLibrary.Load(PrivateFile.WithContent("native", $"lib{Shim}-weak.so", patched));
     }
 
-    private static string? FindShim() =>
-        (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "")
-        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-        .Append(AppContext.BaseDirectory)
+    private static string? FindShim() => SearchFolders()
         .Select(folder => Path.Combine(folder, $"lib{Shim}.so"))
         .FirstOrDefault(File.Exists);
 

@@ -16,9 +16,15 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
 
     static TorchNetwork() => LibtorchTuning.Apply();
 
+    private static string Named(Network network)
+    {
+        LibtorchLoader.Require();
+        return network.Name;
+    }
+
     /// <summary>Builds the module and fills it, tensor by tensor, from <paramref name="weights"/>.</summary>
     /// <param name="device">Where its tensors lie and its inputs are expected.</param>
-    public TorchNetwork(Network network, IWeights weights, DeviceType device = DeviceType.CPU) : base(network.Name)
+    public TorchNetwork(Network network, IWeights weights, DeviceType device = DeviceType.CPU) : base(Named(network))
     {
         (Network, Device) = (network, device);
         _pass = new(network, _tensors, layer => training && !_alwaysInInference.Contains(layer.Name));

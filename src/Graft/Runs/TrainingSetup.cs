@@ -42,6 +42,7 @@ public sealed class TrainingSetup : IDisposable
     public static TrainingSetup Open(TrainingRequest request, Action<BackboneDefinition>? fetch = null)
     {
         if (request.Problems() is { Count: > 0 } problems) throw new RequestException(problems);
+        LibtorchLoader.Require();
         if (request.Photos is not { } source) throw new RequestException([new("missing", nameof(request.Photos), null, "Name the photos: {Photos}.")]);
         if (!Path.Exists(source)) throw new RequestException([new("missing", nameof(request.Photos), source, $"There is no folder or file {source}.")]);
         var plan = RequestPlan.Of(request);
