@@ -12,6 +12,7 @@ var root = new RootCommand(
     """)
 {
     DemoVerb.Create(),
+    TryVerb.Create(),
     TrainVerb.Create(),
     EvaluateVerb.Create(),
     PredictVerb.Create(),
