@@ -12,6 +12,7 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
     AccuracyBenchmark.Create(),
     EpochBenchmark.Create(),
     FewPhotosBenchmark.Create(),
+    LearningCurveBenchmark.Create(),
 };
 try
 {

@@ -48,7 +48,7 @@ internal static class TryVerb
             var usual = new TrialRequest { Photos = LabeledPhotos.Existing(parsed.GetRequiredValue(data)) };
             var request = usual with
             {
-                Backbones = parsed.GetValue(backbones) is null or "local" ? null : Names(parsed.GetValue(backbones)!),
+                Backbones = Backbones(parsed.GetValue(backbones)),
                 Classifiers = parsed.GetValue(classifiers) is not { } named ? usual.Classifiers : named == "all" ? ClassifierCatalog.Names : Names(named),
                 Combine = parsed.GetValue(combine),
                 Curve = parsed.GetValue(curve),
@@ -68,7 +68,7 @@ internal static class TryVerb
             TrialPage.Write(run, page);
             foreach (var note in run.Notes) Terminal.Note(note);
             Console.Out.WriteLine(parsed.GetValue(json) ? Json(run) : Text(run));
-            Terminal.Say($"\nThe page is {page}. Next: graft train {request.Photos} --backbone {run.Ranking[0].Trial.Name} --classifier {run.Ranking[0].Score.Classifier}, or graft auto {request.Photos}");
+            Terminal.Say($"\nThe page is {page}. Next: {RequestCommand.Of(run.ToTraining())}");
             return Terminal.Done;
         });
         return command;
@@ -80,6 +80,9 @@ internal static class TryVerb
     internal static TimeSpan? LimitOf(double? minutes) => minutes is null ? null
         : minutes is > 0 and <= 100_000 ? TimeSpan.FromMinutes(minutes.Value)
         : throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"Expected --minutes above 0, found {minutes}."));
+
+    /// <summary>Null for those on this machine.</summary>
+    internal static IReadOnlyList<string>? Backbones(string? text) => text is null or "local" ? null : Names(text);
 
     private static string[] Names(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 

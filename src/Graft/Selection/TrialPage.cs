@@ -13,6 +13,12 @@ public static class TrialPage
     /// <exception cref="GraftException">There is such a file that is no earlier page, or the disk is full or fails.</exception>
     public static void Write(TrialRun run, string path, Advice? advice = null) => Page.Write(path, ToHtml(run, advice), replacesOwn: true);
 
+    /// <summary>Writes advice into a new file.</summary>
+    /// <exception cref="GraftException">There is a file of that name, or the disk is full or fails.</exception>
+    public static void Write(Advice advice, string path) => Page.Write(
+        path, Page.ToHtml($"{advice.Measured.Photos}: advice", new Html().Add($"<h1>{advice.Measured.Photos}: {advice.Quadrant}</h1>\n").Add(AdviceSection(advice))),
+        replacesOwn: false, option: "--html");
+
     public static string ToHtml(TrialRun run, Advice? advice = null)
     {
         var title = $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(run.Request.Photos))}: which network?";

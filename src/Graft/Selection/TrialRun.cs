@@ -46,6 +46,15 @@ public sealed record TrialRun
             .OrderByDescending(entry => entry.Trial.ImagesPerSecond),
     ];
 
+    /// <summary>A training on the best network's features, with the best classifier.</summary>
+    public TrainingRequest ToTraining() => new()
+    {
+        Photos = Request.Photos,
+        Backbones = TrialRequest.Parsed(Ranking[0].Trial.Backbone),
+        Classifier = Ranking[0].Score.Classifier,
+        C = ClassifierCatalog.Find(Ranking[0].Score.Classifier).Takes.Contains(nameof(ClassifierOptions.C)) ? TrainingRequest.AutomaticC : null,
+    };
+
     /// <exception cref="GraftException">The request cannot be meant, the photos are unsuitable, or nothing could be tried.</exception>
     /// <exception cref="OperationCanceledException">Features and finished trials are kept.</exception>
     public static TrialRun Execute(TrialRequest request, TrialContext? context = null, CancellationToken cancellation = default)
@@ -140,7 +149,8 @@ public sealed record TrialRun
 
     private static string Reason(Exception problem) => problem switch
     {
-        GraftException known => known.Message,
+        // What follows is for one who is there to act on it.
+        GraftException known => string.Join(' ', known.Message.Split('\n', StringSplitOptions.TrimEntries).Take(2)),
         OutOfMemoryException => "there is not enough memory for it.",
         _ when problem.Message.Contains("memory", StringComparison.OrdinalIgnoreCase) => "there is not enough memory for it.",
         _ => $"{problem.GetType().Name}: {problem.Message.Split('\n')[0]}",
