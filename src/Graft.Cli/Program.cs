@@ -8,10 +8,13 @@ var root = new RootCommand(
     Transfer learning for photographs: take a network pretrained on ImageNet, graft a new head on it,
     and have a classifier of your own pictures.
 
-    Start here:  graft demo
+    Start here:  graft demo, then graft auto DIR with your photos
     """)
 {
     DemoVerb.Create(),
+    AutoVerb.Create(),
+    TryVerb.Create(),
+    AdviseVerb.Create(),
     TrainVerb.Create(),
     EvaluateVerb.Create(),
     PredictVerb.Create(),

@@ -53,12 +53,30 @@ public abstract record FeatureClassifier
         if (Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         using var inference = no_grad();
         using var scope = NewDisposeScope();
-        var features = FeatureMatrix.Of(rows, labels, classes, groups);
-        var work = new FittingWork(seed, progress, cancellation);
+        return Fit(FeatureMatrix.Of(rows, labels, classes, groups), new(seed, progress, cancellation));
+    }
+
+    internal virtual FittedClassifier Fit(FeatureMatrix features, FittingWork work)
+    {
         if (!Standardize) return Fit(features, features, work);
         var standardization = Standardization.Of(features);
         var fitted = Fit(features, standardization.Apply(features), work);
         return fitted with { Layers = [standardization.Layer(), .. fitted.Layers] };
+    }
+
+    /// <summary>The outputs for each image by a fit without its fold, [images, classes], float64; NaN where it is in no fold.</summary>
+    internal virtual Tensor HeldOutOutputs(FeatureMatrix raw, IReadOnlyList<Fold> folds, FittingWork work)
+    {
+        var outputs = full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64);
+        foreach (var fold in folds)
+        {
+            work.Cancellation.ThrowIfCancellationRequested();
+            LibtorchTuning.ReleaseFree();
+            using var scope = NewDisposeScope();
+            var fitted = Fit(raw.Subset(fold.Kept), work);
+            outputs.index_copy_(0, tensor([.. fold.HeldOut.Select(image => (long)image)]), fitted.Outputs(raw.Subset(fold.HeldOut)));
+        }
+        return outputs;
     }
 
     /// <param name="raw">The features as they are, for fits on a part of the images: <see cref="Prepare"/>.</param>
@@ -145,6 +163,13 @@ public sealed record FittedClassifier : IWeights
     {
         var builder = new NetworkBuilder(features.Name, [new(features.Output.Name, Input.Of(features.OutputShape), [])]);
         return new(builder.Build(Build(builder.Node(features.Output.Name))), this);
+    }
+
+    /// <summary>[images, classes], float64.</summary>
+    internal Tensor Outputs(FeatureMatrix features)
+    {
+        using var module = ToModule(new("features", [new("features", Input.Of(TensorShape.Vector(features.Length)), [])]));
+        return module.call(features.Values).to_type(ScalarType.Float64);
     }
 
     void IWeights.Read(Parameter parameter, Span<float> destination)

@@ -121,20 +121,47 @@ public abstract record LinearClassifier : RegularizedClassifier
 
     private (double C, IReadOnlyList<CandidateC> Candidates) Choose(LinearModel model, FeatureMatrix features, FittingWork work)
     {
-        var candidates = Try(Candidates);
-        if (candidates.Count == 0) return (1, []);
-        var best = Best(candidates).C;
-        var between = Math.Sqrt(10);
-        candidates.AddRange(Try([best / between, best * between]));
-        candidates.Sort((a, b) => a.C.CompareTo(b.C));
-        return (Best(candidates).C, candidates);
+        using var scope = NewDisposeScope();
+        var candidates = Path(model, features, features.Folds(work.Seed), work).Select(entry => entry.Candidate).ToList();
+        return candidates.Count == 0 ? (1, []) : (Best(candidates).C, candidates);
+    }
 
-        List<CandidateC> Try(IReadOnlyList<double> values)
+    /// <summary>The outputs for held-out images with each C, ascending: the candidates, and half decades around the best of these.</summary>
+    private List<(CandidateC Candidate, Tensor Outputs)> Path(LinearModel model, FeatureMatrix features, IReadOnlyList<Fold> folds, FittingWork work)
+    {
+        var tried = Try(Candidates);
+        if (tried.Count == 0) return [];
+        var best = Best(tried.Select(entry => entry.Candidate)).C;
+        var between = Math.Sqrt(10);
+        tried.AddRange(Try([best / between, best * between]));
+        return [.. tried.OrderBy(entry => entry.Candidate.C)];
+
+        List<(CandidateC Candidate, Tensor Outputs)> Try(IReadOnlyList<double> values) =>
+            [.. OutOfFold(model, features, folds, values, start: null, work).Select((outputs, index) => (Score(values[index], outputs, features), outputs))];
+    }
+
+    /// <remarks>
+    /// Where C is to be chosen, each fold's is the one that is best on the other folds: one fit for each C and fold, and what is measured has no part in
+    /// the choice.
+    /// </remarks>
+    internal override Tensor HeldOutOutputs(FeatureMatrix raw, IReadOnlyList<Fold> folds, FittingWork work)
+    {
+        var features = Standardize ? Standardization.Of(raw).Apply(raw) : raw;
+        var model = new LinearModel(features.Values, PenalizesIntercept);
+        if (C is { } given) return OutOfFold(model, features, folds, [given], start: null, work)[0];
+        var path = Path(model, features, folds, work);
+        var chosen = full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64);
+        foreach (var fold in folds)
         {
             using var scope = NewDisposeScope();
-            return [.. OutOfFold(model, features, features.Folds(work.Seed), values, start: null, work)
-                .Select((outputs, index) => Score(values[index], outputs, features))];
+            int[] others = [.. folds.Where(other => other != fold).SelectMany(other => other.HeldOut)];
+            var rows = tensor([.. others.Select(image => (long)image)]);
+            var ofOthers = features.Labeled(others);
+            var best = Best(path.Select(entry => Score(entry.Candidate.C, entry.Outputs.index_select(0, rows), ofOthers))).C;
+            var heldOut = tensor([.. fold.HeldOut.Select(image => (long)image)]);
+            chosen.index_copy_(0, heldOut, path.First(entry => entry.Candidate.C == best).Outputs.index_select(0, heldOut));
         }
+        return chosen;
     }
 
     private CandidateC Score(double c, Tensor outputs, FeatureMatrix features)

@@ -12,6 +12,8 @@ internal static class RequestedClassifier
     {
         if (request.ClassifierOrDefault == TrainingRequest.Softmax) return null;
         var usual = new ClassifierOptions();
+        if (request.ClassifierOrDefault == AutomaticClassifier.CatalogName)
+            return new AutomaticClassifier { Standardize = request.Standardize ?? true, Calibrate = request.Calibrate ?? usual.Calibrate };
         return ClassifierCatalog.Create(request.ClassifierOrDefault, usual with
         {
             C = request.C is { } c ? double.IsPositiveInfinity(c) ? null : c : usual.C,

@@ -46,7 +46,7 @@ public sealed record Setting(PropertyInfo Property, SettingAttribute Declared)
 
     private static string[]? ChoicesOf(PropertyInfo property)
     {
-        if (property.Name == nameof(TrainingRequest.Classifier)) return [TrainingRequest.Softmax, .. ClassifierCatalog.Names];
+        if (property.Name == nameof(TrainingRequest.Classifier)) return [TrainingRequest.Softmax, AutomaticClassifier.CatalogName, .. ClassifierCatalog.Names];
         if (property.GetCustomAttribute<AllowedValuesAttribute>() is { } allowed) return [.. allowed.Values.OfType<string>()];
         var type = Nullable.GetUnderlyingType(property.PropertyType);
         return type is { IsEnum: true } ? [.. Enum.GetNames(type).Select(name => name.ToLowerInvariant())] : null;

@@ -92,7 +92,7 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Method, "features (cached, the default), head (augmented), finetune (head, then unfrozen), partial (lower layers frozen), full or scratch", IsBasic = true)]
     public Strategy? Strategy { get; init; }
 
-    [Setting(SettingGroup.Method, "What is fitted on the features: softmax (a head trained in epochs, the default), logistic, svm, rbf-svm, lda, bayes, knn, mean or centered-mean", For = Ways.Features, IsBasic = true)]
+    [Setting(SettingGroup.Method, "What is fitted on the features: softmax (a head trained in epochs, the default), auto (the best of those that follow, by cross-validation), logistic, svm, rbf-svm, lda, bayes, knn, mean or centered-mean", For = Ways.Features, IsBasic = true)]
     public string? Classifier { get; init; }
 
     [Setting(SettingGroup.Method, "Inverse regularization strength (logistic, svm, rbf-svm): smaller is stronger; auto chooses by cross-validation (default: 1)", Placeholder = "NUMBER|auto", For = Ways.Classifier, Option = "--C")]

@@ -24,6 +24,29 @@ public sealed record CorrectedResampledTest(double Difference, double StandardEr
         return new(mean, error, error > 0 ? TwoSided(mean / error, differences.Length - 1) : mean == 0 ? 1 : 0);
     }
 
+    /// <summary>The 95 % interval of a mean score over the folds, with the corrected variance; within 0 to 1.</summary>
+    /// <param name="scores">Of at least 2 folds.</param>
+    /// <param name="heldOutShare">See <see cref="Of"/>.</param>
+    public static ConfidenceInterval Interval(IReadOnlyList<double> scores, double heldOutShare)
+    {
+        var test = Of(scores, new double[scores.Count], heldOutShare);
+        var half = Quantile(scores.Count - 1) * test.StandardError;
+        return new(Math.Max(0, test.Difference - half), Math.Min(1, test.Difference + half));
+    }
+
+    /// <summary>The 97.5 % quantile of Student's t distribution, by bisection of <see cref="TwoSided"/>.</summary>
+    internal static double Quantile(int freedom)
+    {
+        var (low, high) = (1.0, 20.0);
+        for (var step = 0; step < 60; step++)
+        {
+            var middle = (low + high) / 2;
+            if (TwoSided(middle, freedom) > 0.05) low = middle;
+            else high = middle;
+        }
+        return (low + high) / 2;
+    }
+
     /// <summary>P(|T| > |t|) by the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4.</summary>
     internal static double TwoSided(double t, int freedom)
     {

@@ -66,6 +66,7 @@ public static class RunReport
             new("done", "What was done", Done(run)),
             new("data", "The photos", Photos(run)),
         };
+        if (Decision.In(run.Folder) is { Count: > 0 } decisions) sections.Insert(1, new("why", "Why so", Why(decisions)));
         if (run.Course is { } course) sections.Add(new("curves", "Learning curves", Curves(course)));
         sections.Add(new("classes", $"Each class, on the {title} photos", new Html()
             .Add($"<p class=\"how\">Precision: of the photos that were called so, the share that is. Recall: of the photos of the class, the share that was found. F1: their harmonic mean.</p>\n")
@@ -116,6 +117,13 @@ public static class RunReport
         html.Add($"<details><summary>Versions, seed, weights and times</summary>\n<div class=\"wide\"><table class=\"words\"><tbody>\n");
         foreach (var (name, value) in Facts(run)) html.Add($"<tr><td>{name}</td><td>{value}</td></tr>\n");
         return html.Add($"</tbody></table></div></details>\n");
+    }
+
+    private static Markup Why(IReadOnlyList<Decision> decisions)
+    {
+        var html = new Html().Add($"<p class=\"how\">graft auto decided each step by measurements on these photos; all numbers are in <code>{Decision.FileName}</code>.</p>\n<div class=\"wide\"><table class=\"words\"><tbody>\n");
+        foreach (var decision in decisions) html.Add($"<tr><td>{decision.Step}</td><td class=\"keep\"><b>{decision.Choice}</b></td><td>{decision.Reason}</td></tr>\n");
+        return html.Add($"</tbody></table></div>\n");
     }
 
     private static IEnumerable<(string Name, string Value)> Facts(SavedRun run)

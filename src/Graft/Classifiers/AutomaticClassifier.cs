@@ -1,0 +1,89 @@
+using System.Globalization;
+
+namespace Graft.Classifiers;
+
+/// <summary>
+/// The classifier that is best in cross-validation on the training images: each of <see cref="Candidates"/> is tried on the same folds, and the chosen
+/// one is fitted on all images. C and shrinkage are chosen in the same way.
+/// </summary>
+public sealed record AutomaticClassifier : FeatureClassifier
+{
+    /// <summary>So many held-out predictions are enough; fewer images are divided anew more often, up to <see cref="MostRepeats"/> times.</summary>
+    private const int EnoughPredictions = 1000, MostRepeats = 10;
+
+    /// <summary>Above so many images, only what is fitted in seconds is tried.</summary>
+    private const int MostForSlow = 3000;
+
+    public const string CatalogName = "auto";
+
+    public override string Name => CatalogName;
+
+    public override string Title => "the best of several classifiers by cross-validation";
+
+    /// <summary>What is tried, the first of equally good ones chosen.</summary>
+    /// <param name="images">How many there are to fit on.</param>
+    public static IReadOnlyList<FeatureClassifier> Candidates(int images) =>
+    [
+        new LogisticRegression { C = null },
+        new LinearDiscriminant(),
+        new LinearSvm { C = null },
+        new CenteredClassMean(),
+        new NearestClassMean(),
+        new NearestNeighbors(),
+        new GaussianNaiveBayes(),
+        .. images <= MostForSlow ? (FeatureClassifier[])[new RbfSvm { C = 10 }] : [],
+    ];
+
+    /// <summary>Repetitions of cross-validation that suit so many images.</summary>
+    public static int Repeats(int images) => Math.Clamp(EnoughPredictions / images, 1, MostRepeats);
+
+    /// <summary>The one to take: of the highest accuracy, of equally accurate ones the one of the lowest loss.</summary>
+    public static CrossValidated Best(IEnumerable<CrossValidated> tried) =>
+        tried.OrderByDescending(result => result.Accuracy).ThenBy(result => result.Loss).First();
+
+    internal override FittedClassifier Fit(FeatureMatrix features, FittingWork work)
+    {
+        var images = features.ImageCounts().Sum();
+        if (features.ImageCounts().All(count => count == 1))
+        {
+            // Nothing can be held out.
+            var only = Configured(new CenteredClassMean()).Fit(features, work);
+            return only with { Account = $"{only.Account}: with one image of a class there is nothing to choose by" };
+        }
+        var validation = new CrossValidation { Repeats = Repeats(images), Seed = work.Seed };
+        var candidates = Candidates(images);
+        List<(FeatureClassifier Classifier, CrossValidated Result)> tried = [];
+        foreach (var (candidate, index) in candidates.Select((candidate, index) => (Configured(candidate), index)))
+        {
+            work.Progress?.Report(new("Choosing", index, candidates.Count, "classifiers", candidate.Title));
+            try
+            {
+                tried.Add((candidate, validation.Run(candidate, features, work with { Progress = null })));
+            }
+            catch (GraftException) when (tried.Count > 0 || index + 1 < candidates.Count)
+            {
+                // One that these images do not suit.
+            }
+        }
+        work.Progress?.Report(new("Choosing", candidates.Count, candidates.Count, "classifiers"));
+        var best = Best(tried.Select(entry => entry.Result));
+        var chosen = tried.First(entry => entry.Result == best).Classifier with { Calibrate = Calibrate };
+        var fitted = chosen.Fit(features, work);
+        return fitted with
+        {
+            Account = string.Create(
+                CultureInfo.InvariantCulture, $"{fitted.Account}; the best of {tried.Count} classifiers by cross-validation (accuracy {100 * best.Accuracy:0.0} %)"),
+            Facts = new Dictionary<string, object?>(fitted.Facts, StringComparer.Ordinal)
+            {
+                ["classifier_candidates"] = tried.Select(entry => new Candidate(entry.Result.Name, entry.Result.Accuracy, entry.Result.Loss)).ToList(),
+            },
+        };
+    }
+
+    private FeatureClassifier Configured(FeatureClassifier candidate) => candidate with { Standardize = candidate.Standardize && Standardize, Calibrate = Calibrate };
+
+    private protected override FittedClassifier Fit(FeatureMatrix raw, FeatureMatrix features, FittingWork work) => Fit(raw, work);
+
+    /// <summary>A classifier that was tried, and what cross-validation said of it.</summary>
+    internal sealed record Candidate(string Classifier, double Accuracy, double Loss);
+}

@@ -1,0 +1,25 @@
+using Graft.Backbones;
+using Graft.Features;
+
+namespace Graft.Selection;
+
+/// <summary>What trials work with beside their request.</summary>
+public sealed record TrialContext
+{
+    /// <summary>Where features are looked up and kept; null to compute them.</summary>
+    public FeatureCache? Cache { get; init; }
+
+    /// <summary>Where each trial is kept as it ends, and found again by a second start; null to write nothing.</summary>
+    public TrialFolder? Folder { get; init; }
+
+    /// <summary>Gets a network's published weights where they are not here yet; null to fail instead.</summary>
+    public Action<BackboneDefinition>? Fetch { get; init; }
+
+    public IProgress<StepProgress>? Progress { get; init; }
+
+    /// <summary>Told, in a sentence, what goes wrong without stopping the work.</summary>
+    public Action<string>? Warn { get; init; }
+
+    /// <summary>When to stop trying; null for no limit. What is not finished then is left out, and its features so far are kept.</summary>
+    public TimeSpan? Limit { get; init; }
+}
