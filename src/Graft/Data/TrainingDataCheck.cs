@@ -14,6 +14,9 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
     /// <summary>With fewer, scores of a class depend on single photos.</summary>
     private const int FewImages = 20;
 
+    /// <summary>SHA-256 of each image file by its path; null of one that could not be read.</summary>
+    public IReadOnlyDictionary<string, byte[]?> FileHashes { get; init; } = new Dictionary<string, byte[]?>();
+
     /// <param name="photos">The images as they were used.</param>
     /// <param name="hashes">SHA-256 of each image file by its path; null of one that could not be read.</param>
     public static TrainingDataCheck Of(LabeledImages photos, IReadOnlyDictionary<string, byte[]?> hashes)
@@ -30,7 +33,10 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
             if (copies.Any(entry => entry.image.Class != copies[0].image.Class)) contradictions += copies.Count;
         }
         return new(leaks, contradictions, photos.Train.CountBy(image => image.Class).Where(count => count.Value < FewImages)
-            .OrderBy(count => count.Value).ThenBy(count => count.Key).ToDictionary(count => photos.Classes[count.Key], count => count.Value));
+            .OrderBy(count => count.Value).ThenBy(count => count.Key).ToDictionary(count => photos.Classes[count.Key], count => count.Value))
+        {
+            FileHashes = hashes,
+        };
     }
 
     /// <summary>The same for images whose files were not hashed yet: each is read once.</summary>
