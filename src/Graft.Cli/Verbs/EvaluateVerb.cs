@@ -49,6 +49,8 @@ internal static class EvaluateVerb
                 Terminal.Warn($"LEAK: the model was trained on {truth.Count - unseen.Length:N0} of these {truth.Count:N0} photos. Scores on all of them are optimistic"
                     + (unseenResult is null ? "; measure it on others." : "; those on the others follow."));
             }
+            var unseenScores = unseenResult is null ? null : RunText.Scores(unseenResult);
+            unseenScores?.Insert(0, "images", unseen.Length);
             var title = photos.Test.Count > 0 ? $"{source}, test" : source;
             var text = new StringBuilder();
             RunText.Append(text, title, result);
@@ -65,7 +67,7 @@ internal static class EvaluateVerb
                         Skipped = photos.Skipped.Count + predictions.Broken.Count,
                     }),
                     RunText.Scores(result),
-                    new() { ["trained_on"] = truth.Count - unseen.Length, ["not_trained_on"] = unseenResult is null ? null : RunText.Scores(unseenResult) },
+                    new() { ["trained_on"] = truth.Count - unseen.Length, ["not_trained_on"] = unseenScores },
                     RunFolder.ToJson(new
                     {
                         PerClass = result.Report.Classes,

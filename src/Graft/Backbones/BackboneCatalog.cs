@@ -96,7 +96,9 @@ public static class BackboneCatalog
 
 /// <summary>A name that is not in the catalog.</summary>
 public sealed class UnknownBackboneException(string name) : GraftException(
-    $"There is no backbone '{name}'. {Suggestion(name)}`graft models` lists them all.")
+    File.Exists(name)
+        ? $"{name} is a file, and the name of a network is expected: name the network that it holds the weights of, and the file as its weights. `graft models` lists the networks."
+        : $"There is no backbone '{name}'. {Suggestion(name)}`graft models` lists them all.")
 {
     private static string Suggestion(string name)
     {
