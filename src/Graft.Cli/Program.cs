@@ -3,6 +3,10 @@ using Graft.Cli;
 using Graft.Cli.Verbs;
 
 Terminal.Open();
+#if WITH_HEIF
+// Photos that others send are not for so many decoders.
+if (args is not ["serve", ..]) Graft.Imaging.Heif.HeifImages.Register();
+#endif
 var root = new RootCommand(
     """
     Transfer learning for photographs: take a network pretrained on ImageNet, graft a new head on it,

@@ -73,6 +73,9 @@ public sealed class Classifier : IDisposable
         byte[] model;
         try
         {
+            // Opening a pipe or a device, which have no length either, may wait forever.
+            if (new FileInfo(path) is { Exists: true } file && (file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file).Length == 0)
+                throw new IOException("it is empty, or a pipe or a device.");
             // Copied, not mapped: the file may be replaced while the classifier is in use.
             model = File.ReadAllBytes(path);
         }
@@ -99,6 +102,8 @@ public sealed class Classifier : IDisposable
                 InterOpNumThreads = 1,
                 LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
             };
+            // A file from a stranger does not read the user's others.
+            settings.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.Join(AppContext.BaseDirectory, "external-data-is-not-read"));
             session = new(model, settings);
             return new(session, name, options);
         }

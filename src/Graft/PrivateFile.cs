@@ -18,9 +18,7 @@ internal static class PrivateFile
             {
                 var path = Path.Combine(Directory.CreateDirectory(place()).FullName, fileName);
                 if (File.Exists(path) && RegularFile.ReadAllBytes(path).AsSpan().SequenceEqual(content)) return path;
-                var draft = $"{path}.{Environment.ProcessId}.draft";
-                File.WriteAllBytes(draft, content);
-                File.Move(draft, path, overwrite: true);
+                WholeFile.Write(path, content, replaces: true);
                 return path;
             }
             catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or GraftException)

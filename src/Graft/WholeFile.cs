@@ -44,8 +44,7 @@ internal static partial class WholeFile
         }
         catch (IOException problem) when (problem.Message.Contains(draft, StringComparison.Ordinal))
         {
-            // A user does not know of drafts.
-            throw new IOException(problem.Message.Replace($" : '{draft}'", "", StringComparison.Ordinal), problem);
+            throw WithoutDraft(problem, draft);
         }
         finally
         {
@@ -70,6 +69,10 @@ internal static partial class WholeFile
                 file.Flush(flushToDisk: true);
                 return FreePaths(name).First(path => TryPlace(draft, path));
             }
+        }
+        catch (IOException problem) when (problem.Message.Contains(draft, StringComparison.Ordinal))
+        {
+            throw WithoutDraft(problem, draft);
         }
         finally
         {
@@ -122,6 +125,10 @@ internal static partial class WholeFile
         var draft = Path.Join(folder, $".{Guid.NewGuid():N}{Draft}");
         return (draft, new(draft, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete));
     }
+
+    /// <summary>A user does not know of drafts.</summary>
+    private static IOException WithoutDraft(IOException problem, string draft) =>
+        new(problem.Message.Replace($" : '{draft}'", ".", StringComparison.Ordinal), problem);
 
     private static void Place(string draft, string path, bool replaces)
     {

@@ -62,4 +62,21 @@ public class VisibleTextTests
         Assert.Equal("-1.5", csv.GetString(1));
         Assert.EndsWith(CsvFile.Line(text)[..^1] + ",-1.5\n", System.Text.Encoding.UTF8.GetString(stream.ToArray()), StringComparison.Ordinal);
     }
+
+    /// <summary>A report that a terminal shows, a chart and a page.</summary>
+    [Fact]
+    public void Class_names_act_nowhere()
+    {
+        const string name = "a\u001b[31m\u202Eb";
+
+        string[] texts =
+        [
+            Graft.Evaluation.ClassificationReport.Of(Graft.Evaluation.ConfusionMatrix.Of([0, 1], [0, 1], [name, "c"])).ToText(),
+            Graft.Evaluation.Charts.ResultCharts.Confusion(Graft.Evaluation.ConfusionMatrix.Of([0, 1], [0, 1], [name, "c"])).ToSvg(""),
+            Graft.Runs.Reports.Html.FileName($"{name}/photo of a rose.jpg").Text,
+        ];
+
+        Assert.All(texts, text => Assert.DoesNotContain(text, letter => letter is '\u001b' or '\u202E'));
+        Assert.All(texts, text => Assert.Contains("a\u241b[31m", text, StringComparison.Ordinal));
+    }
 }

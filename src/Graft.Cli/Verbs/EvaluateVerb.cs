@@ -40,10 +40,21 @@ internal static class EvaluateVerb
             var labels = images.ToLookup(image => image.Path, image => image.Class);
             var truth = predictions.Read.Select(prediction => labels[prediction.Path].First()).ToList();
             if (Absent(classifier.Classes, truth) is { } absent) Terminal.Note(absent);
-            var result = EvaluationResult.Of(classifier.Classes, truth, [.. predictions.Read.Select(prediction => prediction.Probabilities)])
-                .WithTemperature(classifier.Temperature);
+            var result = ResultOf([.. Enumerable.Range(0, truth.Count)]);
+            var trained = RunPhotos.TrainedOn(parsed.GetRequiredValue(model), predictions.Read.Select(prediction => prediction.Path), cancellation);
+            int[] unseen = [.. Enumerable.Range(0, truth.Count).Where(image => !trained.Contains(predictions.Read[image].Path))];
+            var unseenResult = trained.Count > 0 && unseen.Length > 0 ? ResultOf(unseen) : null;
+            if (trained.Count > 0)
+            {
+                Terminal.Warn($"LEAK: the model was trained on {truth.Count - unseen.Length:N0} of these {truth.Count:N0} photos. Scores on all of them are optimistic"
+                    + (unseenResult is null ? "; measure it on others." : "; those on the others follow."));
+            }
+            var unseenScores = unseenResult is null ? null : RunText.Scores(unseenResult);
+            unseenScores?.Insert(0, "images", unseen.Length);
+            var title = photos.Test.Count > 0 ? $"{source}, test" : source;
             var text = new StringBuilder();
-            RunText.Append(text, photos.Test.Count > 0 ? $"{source}, test" : source, result);
+            RunText.Append(text, title, result);
+            if (unseenResult is not null) RunText.Append(text, $"{title}, not trained on", unseenResult);
             if (parsed.GetValue(json))
             {
                 JsonObject[] parts =
@@ -56,6 +67,7 @@ internal static class EvaluateVerb
                         Skipped = photos.Skipped.Count + predictions.Broken.Count,
                     }),
                     RunText.Scores(result),
+                    new() { ["trained_on"] = truth.Count - unseen.Length, ["not_trained_on"] = unseenScores },
                     RunFolder.ToJson(new
                     {
                         PerClass = result.Report.Classes,
@@ -80,6 +92,10 @@ internal static class EvaluateVerb
                 Terminal.Say($"Written to {folder.FullName}.");
             }
             return Terminal.Done;
+
+            EvaluationResult ResultOf(IReadOnlyList<int> chosen) => EvaluationResult
+                .Of(classifier.Classes, [.. chosen.Select(image => truth[image])], [.. chosen.Select(image => predictions.Read[image].Probabilities)])
+                .WithTemperature(classifier.Temperature);
         });
         return command;
     }

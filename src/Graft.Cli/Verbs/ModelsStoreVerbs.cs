@@ -48,6 +48,8 @@ internal static class ModelsStoreVerbs
                   ?? throw new GraftException(
                       $"{source} is none of the published files of the catalog, by hash or by name. Name its network with --name, "
                       + "or use it in place: graft train DIR --backbone NAME --weights FILE.");
+            // Without a published hash, what is imported is trusted from now on.
+            if (parsed.GetValue(name) is not null && file.Hash is null) Backbone.Load(parsed.GetRequiredValue(name)!, source).Dispose();
             Pin(parsed, file);
             var isFirst = WeightStore.Default.HashOf(file) is null;
             Console.Out.WriteLine(WeightStore.Default.Import(source, file));

@@ -39,8 +39,7 @@ public sealed record DecodingOptions
         if (Math.BigMul(width, height, out var pixels) != 0 || pixels < 0 || pixels > MaxPixels)
         {
             throw new UnreadableImageException(
-                $"too large: {width} × {height} pixels, where at most {MaxPixels} are decoded. " +
-                $"Shrink it, or raise {nameof(MaxPixels)}.");
+                $"too large: {width} × {height} pixels, where at most {MaxPixels} are decoded. Shrink it.");
         }
         if (Math.Max(width, height) > LargestSide)
             throw new UnreadableImageException($"too long: {width} × {height} pixels, where a side has at most {LargestSide}");
@@ -54,7 +53,7 @@ public sealed record DecodingOptions
         {
             throw new UnreadableImageException(
                 $"too large: decoding {width} × {height} pixels of this kind takes {bytes >> 20} MiB of memory, " +
-                $"where at most {MaxMemoryBytes >> 20} are used. Shrink it, or raise {nameof(MaxPixels)}.");
+                $"where at most {MaxMemoryBytes >> 20} are used. Shrink it.");
         }
     }
 }

@@ -13,24 +13,48 @@ namespace Graft.Imaging;
 public static class ImageDecoder
 {
     /// <summary>The usual suffixes of the formats, with the dot; case does not matter.</summary>
-    public static IReadOnlySet<string> FileExtensions { get; } = new[]
+    public static IReadOnlySet<string> FileExtensions { get; private set; } = new[]
     {
         ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm",
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>What to do with a photo in a phone's format, HEIC or AVIF, which is not decoded: a sentence or two.</summary>
     public const string HeicRemedy =
-        "Export it as JPEG: an iPhone saves JPEG itself with Settings > Camera > Formats > Most Compatible.";
+        "Export it as JPEG: an iPhone saves JPEG itself with Settings > Camera > Formats > Most Compatible. The package Graft.Imaging.Heif reads it.";
+
+    private static readonly Lock Registering = new();
+
+    private static IImageFormat[] s_registered = [];
+
+    /// <summary>
+    /// From now on photos of this format are decoded too, in the whole process; a format of the same type that was registered before is
+    /// replaced. Those that Graft decodes itself stay its own.
+    /// </summary>
+    public static void Register(IImageFormat format)
+    {
+        ArgumentNullException.ThrowIfNull(format);
+        lock (Registering)
+        {
+            s_registered = [.. s_registered.Where(other => other.GetType() != format.GetType()), format];
+            FileExtensions = FileExtensions.Concat(format.FileExtensions).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+        }
+    }
 
     /// <summary>True where the first bytes (12 suffice) are the signature of a format that is decoded.</summary>
     public static bool LooksLikeImage(ReadOnlySpan<byte> start) =>
-        ImageSignature.Recognize(start) != ImageFormat.Unknown;
+        FormatOf(start) is not null;
 
     /// <summary>
-    /// What a file is by its first bytes (12 suffice), whatever it is called: JPEG, PNG, BMP, GIF, WebP, TIFF or PNM (PBM, PGM, PPM); null for anything else.
+    /// What a file is by its first bytes (12 suffice), whatever it is called: JPEG, PNG, BMP, GIF, WebP, TIFF, PNM (PBM, PGM, PPM) or of a format that
+    /// was registered; null for anything else.
     /// </summary>
-    public static string? FormatOf(ReadOnlySpan<byte> start) =>
-        ImageSignature.Recognize(start) is var format and not ImageFormat.Unknown ? format.Name() : null;
+    public static string? FormatOf(ReadOnlySpan<byte> start)
+    {
+        if (ImageSignature.Recognize(start) is var format and not ImageFormat.Unknown) return format.Name();
+        foreach (var other in s_registered)
+            if (other.NameOf(start) is { } name) return name;
+        return null;
+    }
 
     /// <summary>
     /// Whether a PNG, TIFF or PNM that can be decoded stores 9 to 16 bits a sample, of which the result has the highest 8. Cameras and
@@ -120,12 +144,24 @@ public static class ImageDecoder
         var format = ImageSignature.Recognize(file.Span);
         return format switch
         {
-            ImageFormat.Unknown => throw NotDecoded(file.Span),
+            ImageFormat.Unknown => DecodeRegistered(file.Span, lease),
             ImageFormat.Gif => GifDecoder.Decode(file.Span, options, lease),
             ImageFormat.Pnm => PnmDecoder.Decode(file.Span, options, lease),
             ImageFormat.Tiff => TiffDecoder.Decode(file, options, lease),
             _ => SkiaDecoder.Decode(file, format, options, lease),
         };
+    }
+
+    private static RgbImage DecodeRegistered(ReadOnlySpan<byte> file, DecodingLease lease)
+    {
+        foreach (var format in s_registered)
+        {
+            if (format.NameOf(file) is null) continue;
+            var (width, height, bytes) = format.Measure(file);
+            lease.Take(width, height, bytes);
+            return format.Decode(file);
+        }
+        throw NotDecoded(file);
     }
 
     private static UnreadableImageException NotDecoded(ReadOnlySpan<byte> file)
@@ -141,8 +177,7 @@ public static class ImageDecoder
         if (bytes > options.MaxFileBytes)
         {
             throw new UnreadableImageException(
-                $"too large: {bytes} bytes, where at most {options.MaxFileBytes} are read. " +
-                $"Raise {nameof(DecodingOptions.MaxFileBytes)} to read it.");
+                $"too large: {bytes} bytes, where at most {options.MaxFileBytes} are read. Save it smaller.");
         }
     }
 

@@ -125,8 +125,7 @@ internal sealed record TiffLayout
         if (RawBytes > options.MaxMemoryBytes)
         {
             throw new UnreadableImageException(
-                $"too large: {Width} × {Height} pixels of {Samples} samples of {Bits} bits, where at most {options.MaxMemoryBytes} bytes are decoded. " +
-                $"Shrink it, or raise {nameof(DecodingOptions.MaxPixels)}.");
+                $"too large: {Width} × {Height} pixels of {Samples} samples of {Bits} bits, where at most {options.MaxMemoryBytes} bytes are decoded. Shrink it.");
         }
     }
 

@@ -98,7 +98,9 @@ public static class BackboneCatalog
 public sealed class UnknownBackboneException : GraftException
 {
     public UnknownBackboneException(string name)
-        : base($"There is no backbone '{name}'.{Suggestion(name)}") =>
+        : base(File.Exists(name)
+            ? $"{name} is a file, and the name of a network is expected: name the network that it holds the weights of, and the file as its weights."
+            : $"There is no backbone '{name}'.{Suggestion(name)}") =>
         (Code, Remedy) = ("unknown-backbone", $"{nameof(BackboneCatalog)}.{nameof(BackboneCatalog.All)} lists them all.");
 
     private static string Suggestion(string name)

@@ -1,12 +1,14 @@
 using System.Collections;
 using System.Reflection;
+using PureHDF.Filters;
 using PureHDF.VOL.Native;
 
 namespace Graft.Checkpoints;
 
 /// <summary>
 /// Keeps PureHDF to the one file that it was given. HDF5 knows three ways into other files: external links, which PureHDF follows
-/// whenever a path leads through one, external storage, and virtual datasets. A stranger's file must not read a user's.
+/// whenever a path leads through one, external storage, and virtual datasets. A stranger's file must not read a user's. Nor may a
+/// compressed chunk become larger than the file says.
 /// </summary>
 internal static class Hdf5Isolation
 {
@@ -20,6 +22,8 @@ internal static class Hdf5Isolation
     private static readonly PropertyInfo Context = Member(typeof(NativeObject).GetProperty("Context", Internal));
     private static readonly PropertyInfo Driver = Member(Context.PropertyType.GetProperty("Driver", Internal));
     private static readonly PropertyInfo ExternalFiles = Member(typeof(NativeDataset).GetProperty("InternalExternalFileList", Internal));
+
+    static Hdf5Isolation() => H5Filter.Register(new BoundedDeflate());
 
     /// <summary>Links of this file into other files are broken from now on.</summary>
     public static void Seal(NativeFile file) => LinkedFiles[DriverOf(file)] = null;

@@ -19,6 +19,9 @@ public sealed class KerasCheckpoint : Checkpoint
     private const long ReadLimit = 5_000_000;
     private const int DeflateLimit = 1032;
 
+    /// <summary>Of one chunk of a tensor that is smaller: h5py chooses 1 MB at most for a tensor that can grow.</summary>
+    private const long ChunkLimitBytes = 16 << 20;
+
     /// <summary>Of all tensors together: the largest published network has 0.6 GB.</summary>
     private const int TensorLimit = 100_000, NestingLimit = 8, ConfigurationLimitBytes = 64 << 20;
 
@@ -275,9 +278,13 @@ public sealed class KerasCheckpoint : Checkpoint
             long[] shape = [.. dataset.Space.Dimensions.Select(size => checked((long)size))];
             var type = ElementType(key, dataset.Type);
             var entry = new TensorEntry(key, type, shape);
-            var compression = dataset.Layout.Class == H5DataLayoutClass.Chunked ? DeflateLimit : 1;
-            if ((Int128)entry.ElementCount * type.SizeInBytes() > (Int128)fileLength * compression)
+            var isChunked = dataset.Layout.Class == H5DataLayoutClass.Chunked;
+            var bytes = (Int128)entry.ElementCount * type.SizeInBytes();
+            if (bytes > (Int128)fileLength * (isChunked ? DeflateLimit : 1))
                 throw Missing($"room for {entry}, which is larger than the file,");
+            // A chunk is read whole, whatever part of it belongs to the tensor.
+            if (isChunked && dataset.Layout.Chunks.Take(shape.Length).Aggregate((double)type.SizeInBytes(), (all, size) => all * size) > (double)Int128.Max(bytes, ChunkLimitBytes))
+                throw Missing($"a reason for the chunks of {entry}, which are larger than it,");
             return entry;
         }
 

@@ -27,11 +27,14 @@ public abstract record ClosedFormClassifier : FeatureClassifier
     private protected virtual (FittedLayer Layer, Tensor Outputs) Shape(FittedLayer layer, Tensor outputs, FeatureMatrix features) =>
         (layer, outputs);
 
+    /// <summary>How often the images are fitted again for calibration, each time without some of them.</summary>
+    private protected virtual int CalibrationFolds(FeatureMatrix features) => StratifiedFolds.Count;
+
     /// <summary>[images, classes], float64: the outputs for each image by a fit without it; NaN for the only image of a class.</summary>
     private Tensor OutOfFold(FeatureMatrix raw, FittingWork work)
     {
         var outputs = full([raw.Count, raw.Classes], Number(double.NaN), ScalarType.Float64);
-        var folds = raw.Folds(work.Seed);
+        var folds = raw.Folds(work.Seed, CalibrationFolds(raw));
         for (var fold = 0; fold < folds.Count; fold++)
         {
             work.Cancellation.ThrowIfCancellationRequested();

@@ -71,7 +71,7 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
     public FeatureMatrix Labeled(int[] indices) => this with { Labels = [.. indices.Select(index => Labels[index])], Groups = null };
 
     /// <summary>For cross-validation: views of one image are held out together.</summary>
-    public IReadOnlyList<Fold> Folds(int seed) => StratifiedFolds.Of(Labels, seed, Groups);
+    public IReadOnlyList<Fold> Folds(int seed, int count = StratifiedFolds.Count) => StratifiedFolds.Of(Labels, seed, Groups, count);
 
     /// <summary>How many rows each class has.</summary>
     public int[] Counts()

@@ -103,6 +103,14 @@ public sealed class ImageClassifier : IDisposable
         if (checkpoint.Metadata.GetValueOrDefault(Format) is not (FormatVersion or FormatOfCombinations))
         {
             checkpoint.Dispose();
+            if (file.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
+            {
+                throw new GraftException($"{file} is an ONNX model, not a model.safetensors that Graft trained.")
+                {
+                    Code = "onnx-not-a-model",
+                    Remedy = "One that Graft exported is opened by Graft.Inference; any other can be trained on as a backbone.",
+                };
+            }
             throw new GraftException(
                 $"{file} is a weights file, not a model trained by Graft (its header lacks '{Format}' = '{FormatVersion}').")
             {

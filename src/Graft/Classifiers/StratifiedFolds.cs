@@ -12,22 +12,23 @@ internal static class StratifiedFolds
 
     /// <summary>
     /// Each image is held out in one fold, but for a class's only one, which never is: every fold has every class to fit on. Depends on
-    /// the labels and the seed alone. Fewer folds than <see cref="Count"/>, as many as the largest class has images, where that has fewer; none where each has one.
+    /// the labels and the seed alone. Fewer folds than <paramref name="most"/>, as many as the largest class has images, where that has fewer; none where each has one.
     /// </summary>
     /// <param name="groups">Rows of one number are views of one image and stay together; null where each row is an image.</param>
-    public static IReadOnlyList<Fold> Of(IReadOnlyList<int> labels, int seed, IReadOnlyList<int>? groups = null)
+    /// <param name="most">At least 2.</param>
+    public static IReadOnlyList<Fold> Of(IReadOnlyList<int> labels, int seed, IReadOnlyList<int>? groups = null, int most = Count)
     {
         if (groups is not null)
         {
             // The folds of the images, and then of their views.
             var images = Enumerable.Range(0, labels.Count).GroupBy(row => groups[row]).Select(group => group.ToArray()).ToArray();
-            return [.. Of([.. images.Select(rows => labels[rows[0]])], seed)
+            return [.. Of([.. images.Select(rows => labels[rows[0]])], seed, most: most)
                 .Select(fold => new Fold(Rows(fold.Kept), Rows(fold.HeldOut)))];
 
             int[] Rows(int[] chosen) => [.. chosen.SelectMany(image => images[image]).Order()];
         }
         // Of classes that all are small, each is to lose as many in a fold as the others.
-        var count = Math.Clamp(labels.CountBy(label => label).Max(label => label.Value), 2, Count);
+        var count = Math.Clamp(labels.CountBy(label => label).Max(label => label.Value), 2, most);
         var foldOf = new int[labels.Count];
         var next = 0;
         foreach (var group in Enumerable.Range(0, labels.Count).GroupBy(item => labels[item]).OrderBy(group => group.Key))

@@ -152,6 +152,8 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
                 $"It knows {Named(classes)}. Name the folders or labels as it does, or leave the others out.");
             return;
         }
+        // Without training images there is something else to say, and it was said.
+        if (classes.Count == 0 && HasProblems) return;
         foreach (var (part, names) in unknown.Where(entry => entry.Value.Length > 0))
             Problem($"The {part.ToString().ToLowerInvariant()} images have classes that training lacks: {Named(names)}. Training has {Named(classes)}.");
     }

@@ -49,7 +49,7 @@ internal static class FolderLayout
             : new Dictionary<string, DataPart>();
     }
 
-    private static bool IsUnlabeled(string folder) => Path.GetFileName(folder).ToUpperInvariant() is "UNLABELED" or "UNLABELED";
+    private static bool IsUnlabeled(string folder) => Path.GetFileName(folder).ToUpperInvariant() is "UNLABELED" or "UNLABELLED";
 
     private static void ReadUnlabeled(string folder, DataFindings findings)
     {
@@ -69,7 +69,7 @@ internal static class FolderLayout
                 $"{DataFindings.Named(same)}. Keep one.");
         if (!parts.Values.Contains(DataPart.Train) && findings.Options.Classes is null)
             findings.Problem($"'{findings.Source}' has {DataFindings.Named(folders.Select(Path.GetFileName))} " +
-                "but no train folder.");
+                "but no train folder. Call the folder of the training images train, or name a folder of classes itself.");
         var others = folders.Where(folder => !parts.ContainsKey(folder)).ToArray();
         if (others.Length > 0)
             findings.Note($"Ignored beside the train folder: {DataFindings.Named(others.Select(Path.GetFileName))}.");

@@ -12,6 +12,9 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
     /// <summary>With fewer, scores of a class depend on single photos.</summary>
     private const int FewImages = 20;
 
+    /// <summary>SHA-256 of each image file by its path; null of one that could not be read.</summary>
+    internal IReadOnlyDictionary<string, byte[]?> FileHashes { get; private init; } = new Dictionary<string, byte[]?>();
+
     /// <param name="photos">The images as they were used; each is read once.</param>
     public static TrainingDataCheck Of(LabeledImages photos, CancellationToken cancellation = default) => Of(photos, new PhotoHashes(), cancellation);
 
@@ -21,7 +24,10 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
         var (leaks, contradictions) = (0, 0);
         var all = photos.Train.Select(image => (Image: image, Part: 0)).Concat(photos.Validation.Select(image => (Image: image, Part: 1)))
             .Concat(photos.Test.Select(image => (Image: image, Part: 2))).ToList();
-        foreach (var copies in all.Zip(hashes.Of([.. all.Select(entry => entry.Image)], cancellation), (entry, hash) => (entry.Image, entry.Part, Hash: hash))
+        var found = hashes.Of([.. all.Select(entry => entry.Image)], cancellation);
+        var fileHashes = new Dictionary<string, byte[]?>(StringComparer.Ordinal);
+        for (var index = 0; index < all.Count; index++) fileHashes[all[index].Image.Path] = found[index];
+        foreach (var copies in all.Zip(found, (entry, hash) => (entry.Image, entry.Part, Hash: hash))
                      .Where(entry => entry.Hash is not null)
                      .GroupBy(entry => Convert.ToHexString(entry.Hash!), StringComparer.Ordinal).Select(group => group.ToList()))
         {
@@ -31,7 +37,10 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
             if (copies.Any(entry => entry.Image.Class != copies[0].Image.Class)) contradictions += copies.Count;
         }
         return new(leaks, contradictions, photos.Train.CountBy(image => image.Class).Where(count => count.Value < FewImages)
-            .OrderBy(count => count.Value).ThenBy(count => count.Key).ToDictionary(count => photos.Classes[count.Key], count => count.Value));
+            .OrderBy(count => count.Value).ThenBy(count => count.Key).ToDictionary(count => photos.Classes[count.Key], count => count.Value))
+        {
+            FileHashes = fileHashes,
+        };
     }
 
     /// <summary>What spoils the results, a sentence each; empty if nothing does.</summary>

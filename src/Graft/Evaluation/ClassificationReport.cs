@@ -51,7 +51,7 @@ public sealed record ClassificationReport
     /// <param name="digits">Decimal places of the scores, 0 or more.</param>
     public string ToText(int digits = 2)
     {
-        var width = Classes.Append(WeightedAverage).Select(score => Length(score.Name)).Append(digits).Max();
+        var width = Classes.Append(WeightedAverage).Select(score => Length(VisibleText.Of(score.Name))).Append(digits).Max();
         var text = new StringBuilder();
         Line("", "precision", "recall", "f1-score", "support");
         text.Append('\n');
@@ -64,7 +64,7 @@ public sealed record ClassificationReport
         return text.ToString();
 
         void ScoreLine(ClassScore score) =>
-            Line(score.Name, Number(score.Precision), Number(score.Recall), Number(score.F1), Count(score));
+            Line(VisibleText.Of(score.Name), Number(score.Precision), Number(score.Recall), Number(score.F1), Count(score));
 
         void Line(string name, params ReadOnlySpan<string> cells)
         {

@@ -113,7 +113,7 @@ public sealed class RunFolder : IDisposable
     }
 
     /// <summary>
-    /// Writes <c>model.safetensors</c>, <c>report.txt</c>, <c>predictions.csv</c>; where there were epochs <c>history.csv</c>, <c>layers.txt</c>,
+    /// Writes <c>model.safetensors</c>, <c>report.txt</c>, <c>photos.csv</c>, <c>predictions.csv</c>; where there were epochs <c>history.csv</c>, <c>layers.txt</c>,
     /// <c>loss.png</c> and <c>accuracy.png</c>; where files were skipped <c>skipped.csv</c>; and, last, <c>result.json</c>: where that is, the run
     /// is whole.
     /// </summary>
@@ -136,6 +136,7 @@ public sealed class RunFolder : IDisposable
                 WholeFile.Write(In("accuracy.png"), LearningCurves.Accuracy(course.History, course.Boundaries).ToPng(), replaces: true);
             }
             if (run.Photos.Skipped.Count > 0) CsvFile.Write(In("skipped.csv"), ["path", "reason"], run.Photos.Skipped.Select(file => (object?[])[file.Path, file.Reason]), replaces: true);
+            RunPhotos.Save(run, FullName);
             run.Predictions.Save(FullName);
             WholeFile.Write(In(ResultFile), RunText.Result(run) + "\n");
         }

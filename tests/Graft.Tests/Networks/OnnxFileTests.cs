@@ -293,6 +293,69 @@ public class OnnxFileTests
         }
     }
 
+    /// <summary>A few hundred bytes that ask for 14 GB, before the first image or for a bright one.</summary>
+    [Theory]
+    [InlineData("ConstantOfShape", false)]
+    [InlineData("Expand", false)]
+    [InlineData("ConstantOfShape", true)]
+    public void Operation_that_asks_for_much_memory_is_refused_by_name(string operation, bool byImage)
+    {
+        using var scene = new FeatureScene();
+        var model = Model("Relu", Image(1, 3, 8, 8));
+        const long side = 60_000;
+        void Constant(string name, int type, params long[] values) => model.Graph.Initializer.Add(type == Long
+            ? new TensorProto { Name = name, DataType = type, Dims = { values.Length }, Int64Data = { values } }
+            : new TensorProto { Name = name, DataType = type, Dims = { values.Length }, FloatData = { values.Select(value => (float)value) } });
+        Constant("sides", Long, side, side);
+        Constant("one", Float, 1);
+        Constant("two", Long, 2);
+        if (byImage)
+        {
+            // 0 for the black image that the shapes are found with, as large as it gets for others.
+            model.Graph.Node.Add(new NodeProto { OpType = "ReduceMax", Input = { "image" }, Output = { "brightest" }, Attribute = { new AttributeProto { Name = "keepdims", Type = AttributeProto.Types.AttributeType.Int } } });
+            model.Graph.Node.Add(new NodeProto { OpType = "Cast", Input = { "brightest" }, Output = { "bright" }, Attribute = { new AttributeProto { Name = "to", I = Long, Type = AttributeProto.Types.AttributeType.Int } } });
+            model.Graph.Node.Add(new NodeProto { OpType = "Mul", Input = { "bright", "sides" }, Output = { "shape" } });
+        }
+        var shape = byImage ? "shape" : "sides";
+        model.Graph.Node.Add(new NodeProto { OpType = operation, Input = { (string[])(operation == "Expand" ? ["one", shape] : [shape]) }, Output = { "large" } });
+        model.Graph.Node.Add(new NodeProto { OpType = "ReduceSum", Input = { "large" }, Output = { "sum" } });
+        model.Graph.Node.Add(new NodeProto { OpType = "Add", Input = { "result", "sum" }, Output = { "added" } });
+        model.Graph.Output[0].Name = "added";
+
+        var problem = Assert.Throws<GraftException>(() =>
+        {
+            using var backbone = Load(Write(scene, model));
+            using var network = FrozenNetwork.Load(backbone.Network, backbone.Weights);
+            network.Run([.. Enumerable.Repeat(1f, 192)]);
+        });
+
+        Assert.Contains($"asks for more than 2 GB of memory for one image, in an operation {operation}", problem.Message, StringComparison.Ordinal);
+    }
+
+    private const int Float = (int)TensorProto.Types.DataType.Float, Long = (int)TensorProto.Types.DataType.Int64;
+
+    /// <summary>As a trained model that a stranger made may hold one: nothing checked it before.</summary>
+    [Fact]
+    public void Model_inside_a_model_reads_no_other_file()
+    {
+        using var scene = new FeatureScene();
+        var model = Model("Add", Image(1, 3, 8, 8));
+        File.WriteAllBytes(Path.Combine(scene.FullName, "secret.bin"), new byte[4]);
+        model.Graph.Node[0].Input.Add("secret");
+        model.Graph.Initializer.Add(new TensorProto
+        {
+            Name = "secret",
+            DataType = Float,
+            Dims = { 1 },
+            DataLocation = 1,
+            ExternalData = { new StringStringEntryProto { Key = "location", Value = Path.GetRelativePath(Environment.CurrentDirectory, Path.Combine(scene.FullName, "secret.bin")) } },
+        });
+        var shape = TensorShape.Map(3, 8, 8);
+
+        Assert.Contains(
+            "External data", Assert.Throws<GraftException>(() => new OnnxGraphNetwork(new OnnxModel(model).ToArray(), shape, shape)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("", "an empty file")]
     [InlineData("no model at all", "is not an ONNX model")]

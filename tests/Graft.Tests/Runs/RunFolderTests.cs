@@ -38,6 +38,23 @@ public class RunFolderTests
     }
 
     [Fact]
+    public void Photos_that_a_model_was_trained_on_are_known_by_their_content()
+    {
+        using var scene = new RunScene();
+        var run = scene.Run("run");
+        var rows = File.ReadLines(Path.Combine(run, "photos.csv")).Skip(1).Select(line => line.Split(',').Select(cell => cell.Trim('"')).ToArray()).ToList();
+        var trained = rows.Where(row => row[3] == "true").Select(row => row[0]).ToList();
+        var others = rows.Where(row => row[3] == "false").Select(row => row[0]).ToList();
+        var copy = scene.File("copy.png");
+        File.Copy(trained[0], copy);
+
+        Assert.Equal((18, 18), (trained.Count, others.Count));
+        Assert.Equal([copy], RunPhotos.TrainedOn(Path.Combine(run, "model.safetensors"), [copy, .. others, scene.File("absent.png")], TestContext.Current.CancellationToken));
+        Assert.Equal([.. trained], RunPhotos.TrainedOn(run, trained, TestContext.Current.CancellationToken));
+        Assert.Empty(RunPhotos.TrainedOn(scene.FullName, trained, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public void Folder_that_holds_something_is_not_written_to()
     {
         using var folder = new TemporaryFolder();

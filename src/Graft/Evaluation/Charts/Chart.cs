@@ -241,7 +241,7 @@ public sealed class Chart
         return SKTypeface.FromStream(font);
     }
 
-    private static string Encoded(string text) => WebUtility.HtmlEncode(text);
+    private static string Encoded(string text) => WebUtility.HtmlEncode(VisibleText.Of(text));
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -9,6 +10,21 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
     /// <summary>For one image; the largest networks take a few seconds on one core.</summary>
     internal static TimeSpan TimeLimit { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Of the activations of all images at a time; those of one image of the largest networks take a tenth of it.</summary>
+    private const uint BudgetBytes = 2u << 30;
+
+    private static readonly Lazy<OrtEnv> Budget = new(() =>
+    {
+        const int sameAsRequested = 1, usual = -1;
+        using var memory = new OrtMemoryInfo(OrtMemoryInfo.allocatorCPU, OrtAllocatorType.ArenaAllocator, 0, OrtMemType.Default);
+        using var arena = new OrtArenaCfg(BudgetBytes, sameAsRequested, usual, usual);
+        OrtEnv.Instance().CreateAndRegisterAllocator(memory, arena);
+        return OrtEnv.Instance();
+    });
+
+    /// <summary>Held by one image alone where there was no memory for it beside others.</summary>
+    private static readonly ReaderWriterLockSlim Turn = new();
+
     private readonly InferenceSession _session;
     private readonly string _output;
     private readonly bool _channelsLast;
@@ -16,15 +32,27 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
 
     public OnnxGraphNetwork(byte[] model, TensorShape inputShape, TensorShape outputShape)
     {
-        _session = Open(model);
+        try
+        {
+            _session = Open(model);
+        }
+        catch (OnnxRuntimeException problem)
+        {
+            throw new GraftException($"ONNX Runtime cannot open the ONNX model inside: {problem.Message}", problem);
+        }
         _output = _session.OutputNames[0];
         _channelsLast = ImageOf(_session, "the model").ChannelsLast;
         (_inputShape, _outputShape) = (inputShape, outputShape);
     }
 
+    /// <summary>A stranger's model reads no other file, and its activations share one budget of memory with those of all such models.</summary>
     public static InferenceSession Open(byte[] model)
     {
+        _ = Budget.Value;
         using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
+        options.AddSessionConfigEntry("session.use_env_allocators", "1");
+        options.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1");
+        options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.Join(AppContext.BaseDirectory, "external-data-is-not-read"));
         return new(model, options);
     }
 
@@ -95,12 +123,54 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
     private static IDisposableReadOnlyCollection<OrtValue> Run(
         InferenceSession session, OrtValue image, IReadOnlyCollection<string> outputs, string path)
     {
+        Turn.EnterReadLock();
+        try
+        {
+            return RunOnce(session, image, outputs, path);
+        }
+        catch (OnnxRuntimeException problem) when (OutOfBudget(problem))
+        {
+            // Images on other threads may have had the rest.
+        }
+        finally
+        {
+            Turn.ExitReadLock();
+        }
+        Turn.EnterWriteLock();
+        try
+        {
+            return RunOnce(session, image, outputs, path);
+        }
+        catch (OnnxRuntimeException problem) when (OutOfBudget(problem))
+        {
+            var operation = Regex.Match(problem.Message, "while running (\\w+) node", RegexOptions.None, TimeSpan.FromSeconds(1)).Groups[1].Value;
+            throw new GraftException(
+                $"{path} asks for more than {BudgetBytes >> 30} GB of memory for one image{(operation.Length > 0 ? $", in an operation {operation}" : "")}. "
+                + "Name an earlier tensor as its output, or take smaller images or another model.", problem);
+        }
+        finally
+        {
+            Turn.ExitWriteLock();
+        }
+    }
+
+    private static bool OutOfBudget(OnnxRuntimeException problem) =>
+        problem.Message.Contains("BFCArena", StringComparison.Ordinal) || problem.Message.Contains("would require more than", StringComparison.Ordinal)
+            || problem.Message.Contains("bad allocation", StringComparison.Ordinal);
+
+    private static IDisposableReadOnlyCollection<OrtValue> RunOnce(
+        InferenceSession session, OrtValue image, IReadOnlyCollection<string> outputs, string path)
+    {
         using var run = new RunOptions();
         using var limit = new CancellationTokenSource(TimeLimit);
         using var stop = limit.Token.Register(() => run.Terminate = true);
         try
         {
             return session.Run(run, [session.InputNames[0]], [image], outputs);
+        }
+        catch (OnnxRuntimeException problem) when (!OutOfBudget(problem) && !limit.IsCancellationRequested)
+        {
+            throw new GraftException($"ONNX Runtime cannot run {path} on this image: {problem.Message}", problem);
         }
         catch (OnnxRuntimeException) when (limit.IsCancellationRequested)
         {

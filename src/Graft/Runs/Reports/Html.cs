@@ -43,7 +43,7 @@ internal sealed class Html
     public static Markup FileName(string name)
     {
         const int Short = 18;
-        var html = new StringBuilder(WebUtility.HtmlEncode(name));
+        var html = new StringBuilder(WebUtility.HtmlEncode(VisibleText.Of(name)));
         if (name.Length <= Short) return new(html.ToString());
         foreach (var separator in (ReadOnlySpan<string>)["/", "\\", "_", "-", "."]) html.Replace(separator, separator + "<wbr>");
         return new(html.ToString());
