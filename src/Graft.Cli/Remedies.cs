@@ -38,7 +38,7 @@ internal static class Remedies
         ["not-a-run"] = "Name a run folder that `graft train` wrote.",
         ["run-not-finished"] = "Resume it: graft train --resume {0}",
         ["page-not-written"] = "Name another file with --out.",
-        ["data-page-not-written"] = "Name another file with --html.",
+        ["html-not-written"] = "Name another file with --html.",
         ["quarantine-of-another-folder"] = "Move them back there: `graft data check DIR --quarantine FOLDER --undo`.",
         ["port-taken"] = "Choose another one with --port, or 0 for any free one.",
     };

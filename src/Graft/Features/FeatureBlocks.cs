@@ -40,12 +40,18 @@ public sealed class FeatureBlocks : IDisposable
     /// <exception cref="OperationCanceledException">What was computed before stays in the cache.</exception>
     public FeatureSet Extract(
         IReadOnlyList<LabeledImage> images, FeatureCache? cache, Action<string>? warn = null, InferenceEngine engine = InferenceEngine.Onnx,
-        ViewBank? bank = null, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
+        ViewBank? bank = null, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default) =>
+        Extract(images, cache, warn, engine, bank, new PhotoHashes(), progress, cancellation);
+
+    /// <param name="hashes">Of the images that were read before.</param>
+    internal FeatureSet Extract(
+        IReadOnlyList<LabeledImage> images, FeatureCache? cache, Action<string>? warn, InferenceEngine engine, ViewBank? bank, PhotoHashes hashes,
+        IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         var networks = Networks(engine);
         try
         {
-            return Extract(images, networks, cache, warn, engine, bank, progress, cancellation);
+            return Extract(images, networks, cache, warn, engine, bank, progress, cancellation, hashes);
         }
         finally
         {

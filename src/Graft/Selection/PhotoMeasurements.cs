@@ -83,7 +83,7 @@ public sealed record PhotoMeasurements
         try
         {
             speed = TrialMeasurement.ImagesPerSecond(blocks, networks, images, cancellation);
-            set = blocks.Extract(images, networks, context.Cache, context.Warn, InferenceEngine.Onnx, bank: null, context.Progress, cancellation);
+            set = blocks.Extract(images, networks, context.Cache, context.Warn, InferenceEngine.Onnx, bank: null, context.Progress, cancellation, context.Hashes);
         }
         finally
         {
@@ -125,7 +125,7 @@ public sealed record PhotoMeasurements
             Features = features,
             FeaturesBefore = earlier is null || sample.Length < set.Images.Count ? null
                 : Score(new CrossValidation { Repeats = AutomaticClassifier.Repeats(images.Length), Seed = seed }
-                    .Run(classifier, earlier.Rows, earlierLabels!, data.Classes.Count, TrialMeasurement.Groups(earlier), cancellation: cancellation)),
+                    .Run(classifier, earlier.Rows, earlierLabels!, data.Classes.Count, TrialMeasurement.Groups(earlier, context, cancellation), cancellation: cancellation)),
             FeaturesPerSecond = speed,
             FitSeconds = fitSeconds,
             Training = Speeds(backbone, data, context, missing, seed, cancellation),
@@ -156,7 +156,7 @@ public sealed record PhotoMeasurements
         FeatureSet set, int[] labels, int classes, int seed, TrialContext context, CancellationToken cancellation)
     {
         var validation = new CrossValidation { Repeats = AutomaticClassifier.Repeats(labels.Length), Seed = seed };
-        var groups = TrialMeasurement.Groups(set);
+        var groups = TrialMeasurement.Groups(set, context, cancellation);
         var candidates = AutomaticClassifier.Candidates(labels.Length);
         List<(FeatureClassifier Classifier, CrossValidated Result)> tried = [];
         foreach (var (candidate, place) in candidates.Select((candidate, place) => (candidate, place)))

@@ -1,3 +1,4 @@
+using Graft.Data;
 using Graft.Backbones;
 using Graft.Features;
 
@@ -8,6 +9,9 @@ public sealed record TrialContext
 {
     /// <summary>Where features are looked up and kept; null to compute them.</summary>
     public FeatureCache? Cache { get; init; }
+
+    /// <summary>Of the photos, so that each is hashed once for all networks.</summary>
+    internal PhotoHashes Hashes { get; } = new();
 
     /// <summary>Where each trial is kept as it ends, and found again by a second start; null to write nothing.</summary>
     public TrialFolder? Folder { get; init; }

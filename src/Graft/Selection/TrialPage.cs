@@ -17,7 +17,7 @@ public static class TrialPage
     /// <exception cref="GraftException">There is a file of that name, or the disk is full or fails.</exception>
     public static void Write(Advice advice, string path) => Page.Write(
         path, Page.ToHtml($"{advice.Measured.Photos}: advice", new Html().Add($"<h1>{advice.Measured.Photos}: {advice.Quadrant}</h1>\n").Add(AdviceSection(advice))),
-        replacesOwn: false, option: "--html");
+        replacesOwn: false, code: "html-not-written");
 
     public static string ToHtml(TrialRun run, Advice? advice = null)
     {

@@ -66,7 +66,7 @@ public sealed record TrialRun
         LabeledImage[] images = [.. photos.Train, .. photos.Validation];
         if (images.GroupBy(image => image.Class).All(ofClass => ofClass.Count() == 1))
             throw new GraftException($"{request.Photos} has one photo of each class, so none can be held out to measure on. Add photos: at least 2 of a class, better 10.");
-        var fingerprint = FingerprintOf(images, cancellation);
+        var fingerprint = FingerprintOf(images, context.Hashes, cancellation);
         List<string> notes = [.. photos.Notes];
         if (photos.Test.Count > 0) notes.Add($"The {photos.Test.Count:N0} test photos were not looked at: they are for the model that is chosen.");
 
@@ -138,7 +138,7 @@ public sealed record TrialRun
             var set = TrialMeasurement.Extract(features, images, context, cancellation);
             return LearningCurve.Of(
                 best.Trial.Name, TrialMeasurement.Fitting(features, request.ToClassifiers().First(classifier => classifier.Name == best.Score.Classifier)),
-                TrialMeasurement.Scaled(features, set.Rows), [.. set.Images.Select(image => image.Class)], photos.Classes, TrialMeasurement.Groups(set), request.Seed,
+                TrialMeasurement.Scaled(features, set.Rows), [.. set.Images.Select(image => image.Class)], photos.Classes, TrialMeasurement.Groups(set, context, cancellation), request.Seed,
                 context.Progress, cancellation);
         }
     }
@@ -159,10 +159,10 @@ public sealed record TrialRun
     private static string TimeLeft(Stopwatch clock, int done, int all) => done == 0 ? ""
         : $"about {Math.Ceiling(clock.Elapsed.TotalSeconds / done * (all - done)):0} s left";
 
-    private static string FingerprintOf(LabeledImage[] images, CancellationToken cancellation)
+    private static string FingerprintOf(LabeledImage[] images, PhotoHashes hashes, CancellationToken cancellation)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var (image, content) in images.Zip(TrainingDataCheck.Hashes(images, cancellation)))
+        foreach (var (image, content) in images.Zip(hashes.Of(images, cancellation)))
         {
             hash.AppendData(content ?? []);
             hash.AppendData(BitConverter.GetBytes(image.Class));
@@ -188,7 +188,7 @@ internal static class TrialMeasurement
         try
         {
             var speed = ImagesPerSecond(features, networks, images, cancellation);
-            var set = features.Extract(images, networks, context.Cache, context.Warn, InferenceEngine.Onnx, bank: null, context.Progress, cancellation);
+            var set = features.Extract(images, networks, context.Cache, context.Warn, InferenceEngine.Onnx, bank: null, context.Progress, cancellation, context.Hashes);
             return Measure(backbone, request, classes, features, set, speed, context, clock, cancellation);
         }
         finally
@@ -206,7 +206,7 @@ internal static class TrialMeasurement
         if (set.Rows.All(row => row.AsSpan().SequenceEqual(set.Rows[0])))
             throw new GraftException("its features are the same for all photos: there is nothing to tell classes apart by. Are the photos all alike, or the weights damaged?");
         var rows = Scaled(features, set.Rows);
-        var groups = Groups(set);
+        var groups = Groups(set, context, cancellation);
         var validation = new CrossValidation { Repeats = request.Repeats, Seed = request.Seed };
         List<ClassifierScore> scores = [];
         foreach (var classifier in request.ToClassifiers())
@@ -236,7 +236,7 @@ internal static class TrialMeasurement
     }
 
     public static FeatureSet Extract(FeatureBlocks features, IReadOnlyList<LabeledImage> images, TrialContext context, CancellationToken cancellation) =>
-        features.Extract(images, context.Cache, context.Warn, InferenceEngine.Onnx, bank: null, context.Progress, cancellation);
+        features.Extract(images, context.Cache, context.Warn, InferenceEngine.Onnx, bank: null, context.Hashes, context.Progress, cancellation);
 
     /// <summary>Blocks of a combination are scaled by all photos, labels unseen.</summary>
     public static IReadOnlyList<float[]> Scaled(FeatureBlocks features, IReadOnlyList<float[]> rows)
@@ -251,10 +251,10 @@ internal static class TrialMeasurement
         features.IsCombination ? classifier with { Standardize = false } : classifier;
 
     /// <summary>Copies of one photo have one number.</summary>
-    public static int[] Groups(FeatureSet set)
+    public static int[] Groups(FeatureSet set, TrialContext context, CancellationToken cancellation)
     {
         var first = new Dictionary<string, int>(StringComparer.Ordinal);
-        return [.. set.Hashes.Select((hash, image) => hash is null || first.TryAdd(Convert.ToHexString(hash), image) ? image : first[Convert.ToHexString(hash)])];
+        return [.. context.Hashes.Of(set.Images, cancellation).Select((hash, image) => hash is null || first.TryAdd(Convert.ToHexString(hash), image) ? image : first[Convert.ToHexString(hash)])];
     }
 
     /// <summary>From files to features, with nothing from the cache.</summary>

@@ -39,7 +39,7 @@ public sealed partial class DataCheckPageTests : IDisposable
             Assert.Equal(160, ImageDecoder.Decode(Convert.FromBase64String(part[..part.IndexOf('"')])).Width);
         var taken = Assert.Throws<GraftException>(() => DataCheckPage.Write(Check(), path));
         Assert.Contains("page.html", taken.Message, StringComparison.Ordinal);
-        Assert.Equal("data-page-not-written", taken.Code);
+        Assert.Equal("html-not-written", taken.Code);
     }
 
     [Fact]

@@ -10,7 +10,7 @@ public static class DataCheckPage
 
     /// <summary>Writes the page into a new file.</summary>
     /// <exception cref="GraftException">There is a file of that name already, which is left as it is; or the disk is full or fails.</exception>
-    public static void Write(DataCheckReport report, string path) => Page.Write(path, ToHtml(report), replacesOwn: false, code: "data-page-not-written");
+    public static void Write(DataCheckReport report, string path) => Page.Write(path, ToHtml(report), replacesOwn: false, code: "html-not-written");
 
     public static string ToHtml(DataCheckReport report)
     {
