@@ -39,7 +39,7 @@ internal static class ExportVerb
             "graft export runs/flowers-mobilenet_v2 --out flowers/flowers.onnx",
             "graft export mobilenet_v2 --out mobilenet/model.onnx --check photos") { model, output, check, input, features, json };
         pretrained.AddTo(command);
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             var name = parsed.GetRequiredValue(model);
             using var classifier = pretrained.Open(name, parsed, cancellation);
