@@ -55,7 +55,7 @@ internal static class ClassifierBenchmark
             var right = outputs.Where((row, index) => Array.IndexOf(row, row.Max()) == testLabels[index]).Count();
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{name,-20} {seconds,8:0.000} s   accuracy {100.0 * right / test.Count:0.00} %   objective {fitted.Facts.GetValueOrDefault("objective"):0.000000}, solver {fitted.Facts.GetValueOrDefault("solver_seconds"):0.000} s   {fitted.Account}"));
+                $"{name,-20} {seconds,8:0.000} s   accuracy {100.0 * right / test.Count:0.00} %   objective {fitted.Facts.GetValueOrDefault("objective"):0.000000}, solver {fitted.Facts.GetValueOrDefault("solver_seconds"):0.000} s   {fitted.Summary}"));
         }
         return 0;
     }

@@ -39,7 +39,7 @@ internal static class Terminal
     /// Gives a command its work, and turns what goes wrong into one line and an exit code. The work is done on the process's first thread: to
     /// any other, glibc gives memory for tensors in pieces of 64 MB that it takes back from step to step, and a training is a fifth slower.
     /// </summary>
-    public static void SetWork(this Command command, Func<ParseResult, CancellationToken, int> work) =>
+    public static void SetHandler(this Command command, Func<ParseResult, CancellationToken, int> work) =>
         command.SetAction((parsed, cancellation) =>
         {
             try

@@ -140,7 +140,7 @@ public sealed class ModelsTests : IDisposable
 
         var result = Ends(0, _graft.Run("train", photos.Folder, "--backbone", "squeezenet1_1.keras", "--epochs", "1", "--out", "run"));
 
-        Assert.Contains("Fetching squeezenet_weights", result.Messages, StringComparison.Ordinal);
+        Assert.Contains("Downloading squeezenet_weights", result.Messages, StringComparison.Ordinal);
         Assert.Equal([null, 1_000_000], _server.Requests.Select(request => request.From));
         Assert.True(File.Exists(_folder.File("run/model.safetensors")));
     }

@@ -23,7 +23,7 @@ internal static class CacheVerb
     {
         var json = Terminal.Json();
         var command = new Verb("stats", "Show the cached features of each network, layer and preprocessing, and their size.", "graft cache stats") { json };
-        command.SetWork((parsed, _) =>
+        command.SetHandler((parsed, _) =>
         {
             using var cache = Open();
             var contents = cache.Contents();
@@ -55,7 +55,7 @@ internal static class CacheVerb
         var json = Terminal.Json();
         var command = new Verb(
             "verify", "Verify the checksums of all cached features; damaged ones are removed and computed again when needed.", "graft cache verify") { json };
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             using var cache = Open();
             var check = Terminal.WithProgress(progress => cache.Verify(progress, cancellation));
@@ -81,7 +81,7 @@ internal static class CacheVerb
             "clear",
             "Delete cached features, all or some, without confirmation; they can be computed again.",
             "graft cache clear --space resnet50", "graft cache clear --older-than 90") { space, age, json };
-        command.SetWork((parsed, _) =>
+        command.SetHandler((parsed, _) =>
         {
             if (parsed.GetValue(age) is < 0) throw new UsageException("Expected --older-than of at least 0 days.");
             DateOnly? usedBefore = parsed.GetValue(age) is { } days

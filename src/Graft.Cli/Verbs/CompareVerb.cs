@@ -17,7 +17,7 @@ internal static class CompareVerb
             "compare",
             "Show runs side by side: how good each is, whether a difference is more than luck, and what was done differently.",
             "graft compare runs/flowers-mobilenet_v2 runs/flowers-resnet50 --out compare.html") { folders, output, json };
-        command.SetWork((parsed, _) =>
+        command.SetHandler((parsed, _) =>
         {
             var paths = parsed.GetRequiredValue(folders);
             if (paths.Length < 2) throw new UsageException("Name at least two runs: graft compare RUN RUN");

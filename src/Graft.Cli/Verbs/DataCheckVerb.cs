@@ -60,7 +60,7 @@ internal static class DataCheckVerb
         extraction.AddTo(command, [.. BackboneRequests.PoolingNames.SkipLast(1)]);
         caching.AddTo(command);
         tables.AddTo(command);
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var aside = parsed.GetValue(quarantine);

@@ -20,7 +20,7 @@ internal static class DataPreviewVerb
         augmentation.AddTo(command);
         foreach (Option option in (Option[])[output, photosShown, views, size, seed]) command.Add(option);
         tables.AddTo(command);
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             var chosen = augmentation.Read(parsed, unless: Augmentation.Medium);
             var (rows, columns, pixels) = (parsed.GetValue(photosShown), parsed.GetValue(views), parsed.GetValue(size));

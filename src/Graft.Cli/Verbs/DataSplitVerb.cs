@@ -39,7 +39,7 @@ internal static class DataSplitVerb
             "graft data split photos --into photos.csv --ratios 40/10/10 --group 'patient(\\d+)'")
             { data, into, ratios, counts, how, group, apart, seed, json };
         tables.AddTo(command);
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             var (source, target) = (LabeledPhotos.Existing(parsed.GetRequiredValue(data)), parsed.GetRequiredValue(into));
             if (parsed.GetValue(ratios) is not null && parsed.GetValue(counts) is not null) throw new UsageException("Expected --ratios or --counts, found both.");

@@ -21,7 +21,7 @@ internal static class DemoVerb
             "demo",
             "See transfer learning at work, in about a minute and offline: draw a small set of pictures, train a classifier on features of the embedded backbone, compare it with training from scratch, and classify a new picture.",
             "graft demo") { output };
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             // Nothing of the demo is worth waiting for.
             Interruption.Patience = TimeSpan.FromMilliseconds(500);
@@ -108,8 +108,8 @@ internal static class DemoVerb
         var seconds = clock.Elapsed.TotalSeconds;
         var test = Examples(photos.Test, mirror: false);
         var outputs = Trainer.Outputs(network, test, batchSize: 16, cancellation);
-        var right = Enumerable.Range(0, test.Count).Count(i => Array.IndexOf(outputs[i], outputs[i].Max()) == test.LabelOf(i));
-        return ((double)right / test.Count, seconds);
+        var correct = Enumerable.Range(0, test.Count).Count(i => Array.IndexOf(outputs[i], outputs[i].Max()) == test.LabelOf(i));
+        return ((double)correct / test.Count, seconds);
     }
 
     private static void Say(string message) => Terminal.Say(message);

@@ -22,7 +22,7 @@ internal static class EvaluateVerb
             "graft evaluate runs/flowers-mobilenet_v2 new-flowers") { model, data, output, json };
         pretrained.AddTo(command);
         tables.AddTo(command);
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));

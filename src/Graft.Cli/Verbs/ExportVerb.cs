@@ -72,7 +72,7 @@ internal static class ExportVerb
             "graft export runs/flowers-mobilenet_v2 --for web --out site",
             "graft export mobilenet_v2 --out mobilenet/model.onnx --check photos") { model, output, target, check, input, precision, calibrate, features, json };
         pretrained.AddTo(command);
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             var name = parsed.GetRequiredValue(model);
             using var classifier = pretrained.Open(name, parsed, cancellation);

@@ -41,7 +41,7 @@ internal static class FeaturesVerb
         tables.AddTo(command);
         command.Add(json);
 
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             var clock = Stopwatch.StartNew();
             var file = parsed.GetRequiredValue(output);

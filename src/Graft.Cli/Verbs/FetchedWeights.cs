@@ -13,7 +13,7 @@ internal static class FetchedWeights
     {
         if (definition.Weights[0].File is not { } file) return null;
         if (WeightStore.Default.Find(file) is { } present) return present;
-        Terminal.Say($"Fetching {file.FileName} from {file.Url}");
+        Terminal.Say($"Downloading {file.FileName} from {file.Url}");
         return Terminal.WithProgress(progress => PublishedWeights.Fetch(definition, progress, Terminal.Warn, cancellation));
     }
 }

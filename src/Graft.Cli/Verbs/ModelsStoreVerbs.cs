@@ -4,7 +4,7 @@ using Graft.Checkpoints.Store;
 
 namespace Graft.Cli.Verbs;
 
-/// <summary>The part of <c>graft models</c> that fetches, checks and removes weights in the weight store.</summary>
+/// <summary>The part of <c>graft models</c> that downloads, checks and removes weights in the weight store.</summary>
 internal static class ModelsStoreVerbs
 {
     private static readonly Option<string?> Hash = new("--hash")
@@ -17,11 +17,11 @@ internal static class ModelsStoreVerbs
 
     private static Verb Pull()
     {
-        var names = Names("The networks whose published weights to fetch");
+        var names = Names("The networks whose published weights to download");
         var command = new Verb(
-            "pull", "Fetch published weights into the weight store; an interrupted download goes on where it stopped.",
+            "pull", "Download published weights into the weight store; an interrupted download is resumed.",
             "graft models pull mobilenet_v2") { names, Hash };
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             foreach (var (name, file) in parsed.GetRequiredValue(names).Select(name => (name, PublishedFileOf(name))).ToList())
             {
@@ -39,7 +39,7 @@ internal static class ModelsStoreVerbs
         var name = new Option<string?>("--name") { Description = "The network it belongs to, where hash and file name do not tell", HelpName = "NAME" };
         var command = new Verb(
             "import", "Put a weights file that you have already into the weight store.", "graft models import mobilenet_v2-b0353104.pth") { path, name, Hash };
-        command.SetWork((parsed, _) =>
+        command.SetHandler((parsed, _) =>
         {
             var source = parsed.GetRequiredValue(path);
             var file = parsed.GetValue(name) is { } network
@@ -63,7 +63,7 @@ internal static class ModelsStoreVerbs
     private static Verb Verify()
     {
         var command = new Verb("verify", "Read every stored weights file again and compare its hash.", "graft models verify");
-        command.SetWork((_, cancellation) =>
+        command.SetHandler((_, cancellation) =>
         {
             var wrong = 0;
             foreach (var check in WeightStore.Default.Verify(PublishedFiles()))
@@ -72,7 +72,7 @@ internal static class ModelsStoreVerbs
                 Console.Out.WriteLine(check);
                 if (check.Condition is not (FileCondition.Ok or FileCondition.Unknown)) wrong++;
             }
-            if (wrong > 0) Terminal.Say($"{wrong} wrong; `graft models pull NAME` fetches them anew.");
+            if (wrong > 0) Terminal.Say($"{wrong} wrong; `graft models pull NAME` downloads them again.");
             return wrong == 0 ? Terminal.Done : Terminal.Failed;
         });
         return command;
@@ -81,8 +81,8 @@ internal static class ModelsStoreVerbs
     private static Verb Remove()
     {
         var names = Names("The networks whose stored weights to delete");
-        var command = new Verb("rm", "Delete stored weights; they can be fetched again.", "graft models rm mobilenet_v2") { names };
-        command.SetWork((parsed, _) =>
+        var command = new Verb("rm", "Delete stored weights; they can be downloaded again.", "graft models rm mobilenet_v2") { names };
+        command.SetHandler((parsed, _) =>
         {
             foreach (var file in parsed.GetRequiredValue(names).Select(PublishedFileOf).ToList())
                 Console.Out.WriteLine($"{file.FileName}: {WeightStore.Default.Remove(file.FileName) / 1e6:N1} MB freed");
@@ -96,7 +96,7 @@ internal static class ModelsStoreVerbs
 
     private static PublishedFile PublishedFileOf(string name) =>
         BackboneCatalog.Find(name).Weights[0].File
-        ?? throw new UsageException($"The weights of {name} are part of Graft; there is nothing to fetch or delete.");
+        ?? throw new UsageException($"The weights of {name} are part of Graft; there is nothing to download or delete.");
 
     private static IEnumerable<PublishedFile> PublishedFiles() =>
         BackboneCatalog.All.SelectMany(entry => entry.Weights).Select(weights => weights.File).OfType<PublishedFile>();

@@ -28,7 +28,7 @@ internal static class ModelsVerb
             "graft models resnet keras",
             "graft models show mobilenet_v2") { words, local, Show(), json };
         foreach (var verb in ModelsStoreVerbs.Create()) command.Add(verb);
-        command.SetWork((parsed, _) =>
+        command.SetHandler((parsed, _) =>
         {
             var wanted = parsed.GetValue(words) ?? [];
             var entries = BackboneCatalog.Matching(wanted).Where(entry => !parsed.GetValue(local) || IsHere(entry)).ToList();
@@ -154,7 +154,7 @@ internal static class ModelsVerb
             "graft models show vgg16 --classes 2",
             "graft models show model.onnx",
             "graft models show resnet50 --diagram resnet50.dot && dot -Tsvg resnet50.dot -o resnet50.svg") { name, size, classes, diagram, json };
-        command.SetWork((parsed, _) =>
+        command.SetHandler((parsed, _) =>
         {
             if (parsed.GetRequiredValue(name) is var file && file.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
             {

@@ -54,7 +54,7 @@ internal static class PredictVerb
         pretrained.AddTo(command);
         var explain = new ExplainOption();
         explain.AddTo(command);
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             if (parsed.GetValue(top) < 1) throw new UsageException("Expected --top of at least 1.");
             if (parsed.GetValue(threshold) is not (null or (>= 0 and <= 1)))

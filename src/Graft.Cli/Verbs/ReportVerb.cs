@@ -30,7 +30,7 @@ internal static class ReportVerb
         };
         var heatMaps = new Option<int>("--heat-maps")
         {
-            Description = "On how many photos to mark the places that spoke for what they were named (Grad-CAM)",
+            Description = "How many photos get a heat map of the regions that support the predicted class (Grad-CAM)",
             HelpName = "COUNT",
             DefaultValueFactory = _ => defaults.HeatMaps,
         };
@@ -40,7 +40,7 @@ internal static class ReportVerb
             "graft report runs/flowers-mobilenet_v2",
             "graft report runs/flowers-mobilenet_v2 --misclassified 200 --out flowers.html",
             "graft report runs/flowers-mobilenet_v2 --photos /mnt/photos/flowers") { folder, output, photos, wrong, unsure, heatMaps };
-        command.SetWork((parsed, _) =>
+        command.SetHandler((parsed, _) =>
         {
             var options = defaults with { Misclassified = parsed.GetValue(wrong), LeastCertain = parsed.GetValue(unsure), HeatMaps = parsed.GetValue(heatMaps) };
             if (options.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));

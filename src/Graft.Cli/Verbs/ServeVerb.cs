@@ -36,7 +36,7 @@ internal static class ServeVerb
             "curl --data-binary @garden.jpg -H \"Content-Type: image/jpeg\" http://127.0.0.1:8080/predict?top=3")
             { model, host, port, name, maxBody, maxPixels, queue, workers };
         pretrained.AddTo(command);
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             int Value(Option<int> option, int least, int most) => parsed.GetValue(option) is var value && value >= least && value <= most
                 ? value

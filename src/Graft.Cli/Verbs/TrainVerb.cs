@@ -44,7 +44,7 @@ internal static class TrainVerb
         requests.AddTo(command);
         foreach (Option option in (Option[])[output, resume, findRate, saveRecipe, noReport, json]) command.Add(option);
 
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             var presentation = new Presentation(parsed.GetValue(json), Page: !parsed.GetValue(noReport), parsed.GetValue(Terminal.Verbose));
             if (parsed.GetValue(resume) is { } interrupted)

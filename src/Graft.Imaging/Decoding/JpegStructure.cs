@@ -35,7 +35,7 @@ internal readonly record struct JpegStructure
     {
         var structure = new JpegStructure();
         var (scans, scanned, pixels, isProgressive, isArithmetic, coefficients) = (0, 0L, 0L, false, false, 0.0);
-        // Behind the start-of-image marker.
+        // After the start-of-image marker.
         for (var at = 2; ;)
         {
             // In a scan this also passes over its data, in which a 0 follows each 255.

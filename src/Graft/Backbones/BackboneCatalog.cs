@@ -38,7 +38,7 @@ public static class BackboneCatalog
     public static string Default { get; } = Find(CntkResNet.FullName).Weights[0].IsPartOfGraft ? CntkResNet.FullName : EmbeddedBackbone.Name;
 
     /// <summary>
-    /// Finds an entry by name (<c>mobilenet_v2</c>), by name and source (<c>resnet50.keras</c>), or by one of <see cref="Aliases"/>; with a tag behind a
+    /// Finds an entry by name (<c>mobilenet_v2</c>), by name and source (<c>resnet50.keras</c>), or by one of <see cref="Aliases"/>; with a tag after a
     /// slash (<c>resnet50.torchvision/imagenet_v2</c>), those weights are the entry's usual ones.
     /// </summary>
     /// <exception cref="UnknownBackboneException">There is none; the message lists similar names.</exception>

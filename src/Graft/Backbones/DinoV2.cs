@@ -7,7 +7,7 @@ namespace Graft.Backbones;
 
 /// <summary>
 /// DINOv2's ViT-S/14, Oquab et al. 2023, arXiv:2304.07193, distilled without labels from 142 million photos; timm's definition
-/// (timm/models/vision_transformer.py). It has no classification head: the features are the class token behind the last norm.
+/// (timm/models/vision_transformer.py). It has no classification head: the features are the class token after the last norm.
 /// Learned at 518×518, it takes any size; the rows and columns beyond a multiple of 14 are not looked at.
 /// </summary>
 public static class DinoV2

@@ -36,7 +36,7 @@ internal sealed class PickleMachine
         _end = Math.Min(stream.Length, stream.Position + LengthLimitBytes);
     }
 
-    /// <summary>Reads one pickle and leaves the stream behind it.</summary>
+    /// <summary>Reads one pickle and leaves the stream after it.</summary>
     /// <param name="stream">A seekable stream; cheap for single bytes.</param>
     /// <param name="resolvePersistentId">Makes an object of a persistent id, which is always a tuple here.</param>
     /// <exception cref="PickleException">The pickle is damaged, or asks for what is not allowed.</exception>

@@ -20,7 +20,7 @@ public abstract record ClosedFormClassifier : FeatureClassifier
         var (summary, facts) = Describe(layer, features);
         Tensor? outputs = null;
         if (Calibrate) (layer, outputs) = Shape(layer, OutOfFold(raw, work), raw);
-        return Calibrated(new() { Name = Name, Account = summary, Facts = facts, Layers = [layer] }, raw, () => outputs!);
+        return Calibrated(new() { Name = Name, Summary = summary, Facts = facts, Layers = [layer] }, raw, () => outputs!);
     }
 
     /// <summary>What calibration needs beyond one factor: the layer, and the outputs for images that were held out, as they then are.</summary>

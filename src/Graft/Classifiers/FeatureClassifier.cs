@@ -18,7 +18,7 @@ public abstract record FeatureClassifier
     [JsonIgnore]
     public abstract string Name { get; }
 
-    /// <summary>In words, for an account: "logistic regression".</summary>
+    /// <summary>In words, for a summary: "logistic regression".</summary>
     [JsonIgnore]
     public abstract string Title { get; }
 
@@ -135,7 +135,7 @@ public sealed record FittedClassifier : IWeights
     public required string Name { get; init; }
 
     /// <summary>What was fitted, and how the fit went, in a sentence or two.</summary>
-    public required string Account { get; init; }
+    public required string Summary { get; init; }
 
     /// <summary>What was chosen or found, by its name in <c>result.json</c>: <c>c</c>, <c>support_vectors</c>.</summary>
     public IReadOnlyDictionary<string, object?> Facts { get; init; } = new Dictionary<string, object?>(StringComparer.Ordinal);

@@ -59,7 +59,7 @@ public abstract record LinearClassifier : RegularizedClassifier
         facts["gradient"] = solution.Gradient;
         facts["solver_seconds"] = Math.Round(seconds, 3);
         return Calibrated(
-            new() { Name = Name, Account = $"{Title}, {Describe(c, candidates)}", Facts = facts, C = c, Layers = [layer] }, features,
+            new() { Name = Name, Summary = $"{Title}, {Describe(c, candidates)}", Facts = facts, C = c, Layers = [layer] }, features,
             () => OutOfFold(model, features, FoldsOfTemperature(features, work.Seed), [c], coefficients, work) is [var outputs]
                 ? outputs
                 : full([features.Count, features.Classes], Number(double.NaN), ScalarType.Float64));

@@ -53,7 +53,7 @@ public sealed record RbfSvm : RegularizedClassifier
         var fitted = new FittedClassifier
         {
             Name = Name,
-            Account = string.Create(
+            Summary = string.Create(
                 CultureInfo.InvariantCulture,
                 $"{Title}, {Describe(c, candidates)}, gamma {gamma:0.####e+0}, {machine.Operation.SupportVectors.Sum():N0} support vectors"),
             Facts = facts,

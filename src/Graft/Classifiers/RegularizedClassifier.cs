@@ -18,10 +18,10 @@ public sealed record CandidateC(double C, double Accuracy, double Loss)
         var rows = logits.select(1, 0).isnan().logical_not_().nonzero().squeeze(1);
         var labels = tensor([.. features.Labels.Select(label => (long)label)]).index_select(0, rows);
         var (kept, weight) = (logits.index_select(0, rows), tensor(weights).index_select(0, rows));
-        var right = kept.argmax(1).eq(labels).to_type(ScalarType.Float64);
+        var correct = kept.argmax(1).eq(labels).to_type(ScalarType.Float64);
         var loss = nn.functional.cross_entropy(kept, labels, reduction: nn.Reduction.None);
         var total = weight.sum();
-        return new(c, ((right * weight).sum() / total).Value(), ((loss * weight).sum() / total).Value());
+        return new(c, ((correct * weight).sum() / total).Value(), ((loss * weight).sum() / total).Value());
     }
 }
 

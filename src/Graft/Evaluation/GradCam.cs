@@ -9,9 +9,9 @@ namespace Graft.Evaluation;
 /// <summary>
 /// Grad-CAM: which places of a photo speak for a class (Selvaraju et al. 2017, arXiv:1610.02391). Of the last map of a convolutional network
 /// [channels, height, width], each channel counts by the mean of the class score's gradient over its places, (1), and the places' weighted sums,
-/// where they are positive, are the heat, (2). Behind a global average and one linear layer that is the class activation map of Zhou et al. 2016,
+/// where they are positive, are the heat, (2). After a global average and one linear layer that is the class activation map of Zhou et al. 2016,
 /// divided by the number of places. The score is the class's output before softmax; of two classes, how far it exceeds the other's, as only that
-/// decides. Up to the map the network runs in ONNX Runtime, behind it in libtorch. Not for several threads at once.
+/// decides. Up to the map the network runs in ONNX Runtime, after it in libtorch. Not for several threads at once.
 /// </summary>
 /// <remarks>Of a combination, the maps of its networks are added, each over the part of the photo that it sees.</remarks>
 public sealed class GradCam : IDisposable
@@ -27,7 +27,7 @@ public sealed class GradCam : IDisposable
     private readonly int _classes;
 
     /// <param name="model">Stays the caller's, and must outlive this.</param>
-    /// <exception cref="GraftException">The model has no map behind which only layers with a gradient follow; says why.</exception>
+    /// <exception cref="GraftException">The model has no map after which only layers with a gradient follow; says why.</exception>
     public GradCam(ImageClassifier model)
     {
         _classes = model.Classes.Count;
@@ -125,7 +125,7 @@ public sealed class GradCam : IDisposable
         return tail;
     }
 
-    /// <summary>The last map with places behind which the network can be cut.</summary>
+    /// <summary>The last map with places after which the network can be cut.</summary>
     /// <exception cref="GraftException">There is none.</exception>
     private static Layer LastMap(Network network, string name)
     {
@@ -170,7 +170,7 @@ public sealed class GradCam : IDisposable
         }
     }
 
-    /// <summary>A network in two parts: up to the last map, and behind it.</summary>
+    /// <summary>A network in two parts: up to the last map, and after it.</summary>
     private sealed class Block : IDisposable
     {
         private readonly FrozenNetwork _upToMap;

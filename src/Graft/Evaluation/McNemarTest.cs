@@ -1,17 +1,17 @@
 namespace Graft.Evaluation;
 
 /// <summary>
-/// Whether one of two models is better on the same images, or just luckier (McNemar 1947). Only images that one gets right and the other wrong
+/// Whether one of two models is better on the same images, or just luckier (McNemar 1947). Only images that one classifies correctly and the other does not
 /// say anything; if both were equally good, each of these would be a toss of a coin.
 /// </summary>
-/// <param name="OnlyFirst">Images that only the first model gets right.</param>
-/// <param name="OnlySecond">Images that only the second model gets right.</param>
+/// <param name="OnlyFirst">Images that only the first model classifies correctly.</param>
+/// <param name="OnlySecond">Images that only the second model classifies correctly.</param>
 /// <param name="PValue">
 /// How probable it would be, with equally good models, to see a difference at least this large: two-sided, from the exact binomial distribution.
 /// </param>
 public sealed record McNemarTest(int OnlyFirst, int OnlySecond, double PValue)
 {
-    /// <param name="first">Whether the first model is right, image by image.</param>
+    /// <param name="first">Whether the first model is correct, image by image.</param>
     /// <param name="second">The same of the second model, for the same images in the same order.</param>
     public static McNemarTest Of(IReadOnlyList<bool> first, IReadOnlyList<bool> second)
     {

@@ -30,7 +30,7 @@ public sealed class FeatureBlocks : IDisposable
     /// <summary>The backbones' names in the catalog: <c>alexnet.torchvision+vgg16.keras</c>.</summary>
     public string Name => string.Join('+', Blocks.Select(block => block.Name));
 
-    /// <summary>Of one image's features: of several blocks, one behind the other.</summary>
+    /// <summary>Of one image's features: of several blocks, one after the other.</summary>
     public TensorShape Shape => IsCombination
         ? TensorShape.Vector(Blocks.Sum(block => block.Network.OutputShape.ElementCount))
         : Blocks[0].Network.OutputShape;

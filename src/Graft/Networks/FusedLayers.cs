@@ -25,9 +25,9 @@ internal sealed record FusedLayers(int Value, int? Norm, int? Addend, Activation
         // A sum by itself libtorch does as well.
         if (operation is Add && addend is null) return null;
         var activation = ActivationOf(start);
-        if (activation is null && Next() is { } next && ActivationOf(next) is { } behind)
+        if (activation is null && Next() is { } next && ActivationOf(next) is { } after)
         {
-            activation = behind;
+            activation = after;
             steps.Add(next);
         }
         return isNorm || activation is not null ? new(value, isNorm ? start : null, addend, activation, steps) : null;

@@ -130,7 +130,7 @@ internal sealed class GradientTape
             }
             else
             {
-                // Behind a sum, only the output tells where the activation let gradients through.
+                // After a sum, only the output tells where the activation let gradients through.
                 Norm.Backward<TActivation>(Rows.Of(Value), IsSum ? Rows.Of(Output) : null, Rows.Of(gradient), more, Value.requires_grad);
                 Release(Output, second, Addend is null ? gradient : null);
                 using var own = Value.detach();
@@ -204,7 +204,7 @@ internal sealed class BatchStatistics
     /// Adds to the gradients of gamma and beta, and writes that of the value over it where asked (Ioffe and Szegedy 2015, arXiv:1502.03167,
     /// section 3).
     /// </summary>
-    /// <param name="output">Behind a sum: the activation's output. The gradient behind the activation, which is the addend's too, is then
+    /// <param name="output">After a sum: the activation's output. The gradient with respect to the activation's input, which is the addend's too, is then
     /// written over the gradient.</param>
     /// <param name="more">What is to be added to the gradient; null for nothing.</param>
     public void Backward<TActivation>(Rows value, Rows? output, Rows gradient, Rows? more, bool writesValue)

@@ -185,12 +185,12 @@ internal static unsafe class MapKernels
         });
 
     /// <summary>
-    /// Of the gradient behind the activation: the sums, channel by channel, of itself and of its products with the input's distance from
+    /// Of the gradient with respect to the activation's input: the sums, channel by channel, of itself and of its products with the input's distance from
     /// the mean.
     /// </summary>
     /// <param name="output">The activation's output; null where it is found again from the input.</param>
     /// <param name="more">What is added to the gradient; null for nothing.</param>
-    /// <param name="writesGradient">Whether the gradient behind the activation is written over the gradient.</param>
+    /// <param name="writesGradient">Whether the gradient with respect to the activation's input is written over the gradient.</param>
     public static (double[] Sum, double[] Product) GradientSums<TActivation>(
         Rows input, Rows? output, Rows gradient, Rows? more, bool writesGradient, float[] mean, float[] scale, float[] shift)
         where TActivation : struct, IKernelActivation
@@ -219,7 +219,7 @@ internal static unsafe class MapKernels
     }
 
     /// <summary>
-    /// The gradient of the input, written over it: scale · gradient + slope · (input − mean) + offset, of the gradient behind the activation,
+    /// The gradient of the input, written over it: scale · gradient + slope · (input − mean) + offset, of the gradient with respect to the activation's input,
     /// whose output is found again from the input.
     /// </summary>
     public static void Backward<TActivation>(Rows input, Rows gradient, float[] mean, float[] scale, float[] shift, float[] slope, float[] level)
@@ -232,7 +232,7 @@ internal static unsafe class MapKernels
                     input.Start + offset, gradient.Start + offset, center, factor, summand, incline, constant, length, input.Channels);
         });
 
-    /// <summary>The gradient behind an activation, of which the output is known, written over the one before it.</summary>
+    /// <summary>The gradient with respect to an activation's input, of which the output is known, written over the one before it.</summary>
     /// <param name="more">What is added to the one before; null for nothing.</param>
     public static void Mask<TActivation>(Rows output, Rows gradient, Rows? more)
         where TActivation : struct, IKernelActivation =>
@@ -292,10 +292,10 @@ internal static unsafe class MapKernels
                     : Vector.MultiplyAddEstimate(value, Vector.Load(scale + c), Vector.Load(shift + c));
                 var before = Vector.Load(gradient + row + c);
                 if (more != null) before += Vector.Load(more + row + c);
-                var behind = TActivation.Gradient(activated, before);
-                if (writesGradient) behind.Store(gradient + row + c);
-                (Vector.Load(sum + c) + behind).Store(sum + c);
-                Vector.MultiplyAddEstimate(behind, value - Vector.Load(mean + c), Vector.Load(product + c)).Store(product + c);
+                var atInput = TActivation.Gradient(activated, before);
+                if (writesGradient) atInput.Store(gradient + row + c);
+                (Vector.Load(sum + c) + atInput).Store(sum + c);
+                Vector.MultiplyAddEstimate(atInput, value - Vector.Load(mean + c), Vector.Load(product + c)).Store(product + c);
             }
         }
     }
@@ -312,9 +312,9 @@ internal static unsafe class MapKernels
                 var value = Vector.Load(input + row + c);
                 var factor = Vector.Load(scale + c);
                 var activated = Vector.MultiplyAddEstimate(value, factor, Vector.Load(shift + c));
-                var behind = TActivation.Gradient(activated, Vector.Load(gradient + row + c));
+                var atInput = TActivation.Gradient(activated, Vector.Load(gradient + row + c));
                 var own = Vector.MultiplyAddEstimate(value - Vector.Load(mean + c), Vector.Load(slope + c), Vector.Load(level + c));
-                Vector.MultiplyAddEstimate(behind, factor, own).Store(input + row + c);
+                Vector.MultiplyAddEstimate(atInput, factor, own).Store(input + row + c);
             }
         }
     }

@@ -94,7 +94,7 @@ public sealed class Network
                 $"Layer '{first.Name}' has {first.Inputs.Count} inputs; cut after one of {string.Join(", ", first.Inputs)}.");
     }
 
-    /// <summary>The network behind a layer: its input is that layer's output, its layers are those that follow from it.</summary>
+    /// <summary>The network after a layer: its input is that layer's output, its layers are those that follow from it.</summary>
     /// <exception cref="GraftException">Another path leads around the layer.</exception>
     public Network StartAfter(string layerOrBlock)
     {
@@ -106,7 +106,7 @@ public sealed class Network
         return around is null
             ? new(Name, [new(boundary.Name, Input.Of(ShapeOf(boundary.Name)), []), .. after])
             : throw new GraftException(
-                $"Network '{Name}' cannot be split after '{boundary.Name}': '{around}' is used behind it too. Split at the end of a block.");
+                $"Network '{Name}' cannot be split after '{boundary.Name}': '{around}' is used after it too. Split at the end of a block.");
     }
 
     /// <summary>This network with more layers on its output.</summary>

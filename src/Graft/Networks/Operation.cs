@@ -82,13 +82,13 @@ public abstract record Operation
         var room = size + before + after - kernel;
         if (room < 0) throw new GraftException($"a window of {kernel} pixels does not fit into {size}; use larger images");
         var count = (roundUp ? (room + stride - 1) / stride : room / stride) + 1;
-        // PyTorch's ceil mode: no window starts in the padding behind the map.
+        // PyTorch's ceil mode: no window starts in the padding after the map.
         return roundUp && (count - 1) * stride >= size + before ? count - 1 : count;
     }
 }
 
 /// <summary>
-/// The image: normalized pixels, [channels, height, width]. Where a network starts behind a cut: tokens, as many as
+/// The image: normalized pixels, [channels, height, width]. Where a network starts after a cut: tokens, as many as
 /// <paramref name="Height"/> says, if <paramref name="Width"/> is 0; a vector, if both are.
 /// </summary>
 public sealed record Input(int Channels, int Height, int Width) : Operation
@@ -100,7 +100,7 @@ public sealed record Input(int Channels, int Height, int Width) : Operation
         : Width == 0 ? TensorShape.Tokens(Height, Channels)
         : TensorShape.Map(Channels, Height, Width);
 
-    /// <summary>An input for activations of any shape, when a network starts behind a cut.</summary>
+    /// <summary>An input for activations of any shape, when a network starts after a cut.</summary>
     public static Input Of(TensorShape shape) =>
         shape.IsMap ? new(shape.Channels, shape.Height, shape.Width)
         : shape.IsTokens ? new(shape.Channels, shape.Sizes[0], 0)

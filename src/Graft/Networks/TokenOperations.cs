@@ -1,7 +1,7 @@
 namespace Graft.Networks;
 
 /// <summary>
-/// A map's positions as tokens, row by row, behind a learned token that comes to stand for the whole image:
+/// A map's positions as tokens, row by row, after a learned token that comes to stand for the whole image:
 /// [channels, height, width] → [1 + height · width, channels].
 /// </summary>
 public sealed record ClassToken : Operation

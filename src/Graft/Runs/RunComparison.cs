@@ -87,8 +87,8 @@ public sealed class RunComparison
     private static string Verdict(string first, string second, McNemarTest test, int images)
     {
         var counts = FormattableString.Invariant(
-            $"of {images:N0} images {test.OnlyFirst:N0} are right with {first} only, {test.OnlySecond:N0} with {second} only (p {(test.PValue < 1e-4 ? "below 0.0001" : FormattableString.Invariant($"= {test.PValue:0.####}"))})");
-        if (test.OnlyFirst + test.OnlySecond == 0) return $"{first} and {second} are right on the very same images.";
+            $"of {images:N0} images {test.OnlyFirst:N0} are classified correctly by {first} only, {test.OnlySecond:N0} by {second} only (p {(test.PValue < 1e-4 ? "below 0.0001" : FormattableString.Invariant($"= {test.PValue:0.####}"))})");
+        if (test.OnlyFirst + test.OnlySecond == 0) return $"{first} and {second} classify the very same images correctly.";
         return test.PValue < Significance
             ? $"{(test.OnlyFirst > test.OnlySecond ? first : second)} is better, hardly by luck: {counts}."
             : $"The difference between {first} and {second} may be luck: {counts}.";

@@ -163,7 +163,7 @@ public sealed class RunFolder : IDisposable
     }
 
     /// <summary>Writes <c>report.txt</c>, <c>predictions.csv</c> and charts (PNG) of a model's evaluation.</summary>
-    /// <param name="report">The account for a person.</param>
+    /// <param name="report">A summary for a person.</param>
     /// <param name="result">What the charts show.</param>
     /// <param name="predictions">Of the images that the charts show.</param>
     /// <exception cref="GraftException">The disk is full or fails.</exception>

@@ -66,11 +66,11 @@ public sealed class SavedRun
     /// <summary>Null without test images.</summary>
     public EvaluationResult? Test => _test.Value;
 
-    /// <summary>How it was begun; null where no command began it.</summary>
+    /// <summary>How it was started; null where no command started it.</summary>
     public RunDescription? Description { get; private init; }
 
     /// <summary>What was trained and how it went, a sentence or two: the beginning of <c>report.txt</c>.</summary>
-    public string Account { get; private init; } = "";
+    public string Summary { get; private init; } = "";
 
     /// <summary>The epochs; null for a classifier that was fitted in one go.</summary>
     public TrainingCourse? Course { get; private init; }
@@ -108,7 +108,7 @@ public sealed class SavedRun
         return new(Folder, Result with { Data = Path.GetFullPath(folder) }, Predictions with { Images = images })
         {
             Description = Description,
-            Account = Account,
+            Summary = Summary,
             Course = Course,
             Skipped = Skipped,
         };
@@ -153,7 +153,7 @@ public sealed class SavedRun
             return new(folder, result, predictions)
             {
                 Description = RunDescription.Load(folder),
-                Account = File.Exists(report)
+                Summary = File.Exists(report)
                     ? string.Join('\n', RegularFile.ReadLines(report).TakeWhile(line => line.Length > 0))
                     : "",
                 Course = CourseOf(Path.Combine(folder, "history.csv"), result),

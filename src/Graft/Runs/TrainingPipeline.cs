@@ -59,7 +59,7 @@ internal interface IFit
 internal sealed record TrainingWork(
     TrainingContext Context, string? Checkpoints, Func<TrainingStage, IReadOnlyList<ITrainingCallback>> Callbacks, CancellationToken Cancellation);
 
-/// <summary>The road that every run takes: fit, calibrate, account, save.</summary>
+/// <summary>The road that every run takes: fit, calibrate, evaluate, save.</summary>
 internal static class TrainingPipeline
 {
     public static TrainingRun Run(IFit fit, LabeledImages photos, TrainingPlan plan, TrainingContext context, CancellationToken cancellation)

@@ -83,7 +83,7 @@ public sealed class FreezePlan
     /// <summary>The layers of these numbers trained too: <c>Unfreeze(249..)</c>.</summary>
     public FreezePlan Unfreeze(Range layers) => With(Select(layers), isTrained: true);
 
-    /// <summary>This layer (or a block's first layer) trained, and all that stand behind it in the layer table.</summary>
+    /// <summary>This layer (or a block's first layer) trained, and all that stand after it in the layer table.</summary>
     /// <exception cref="GraftException">No such layer; names the nearest.</exception>
     public FreezePlan UnfreezeFrom(string layerOrBlock) =>
         With(Enumerable.Range(0, _trained.Length).Skip(Select(layerOrBlock).Min()), isTrained: true);
@@ -98,7 +98,7 @@ public sealed class FreezePlan
 
     /// <summary>
     /// The last layer whose output training never changes and that alone feeds what follows: its activations can be computed once and
-    /// kept (<see cref="Network.CutAfter"/>), and training starts behind it (<see cref="Network.StartAfter"/>). The image where the
+    /// kept (<see cref="Network.CutAfter"/>), and training starts after it (<see cref="Network.StartAfter"/>). The image where the
     /// first layer is trained already.
     /// </summary>
     public string Boundary()
@@ -121,7 +121,7 @@ public sealed class FreezePlan
         return Network.Layers[0].Name;
     }
 
-    /// <summary>The same plan for a part of the network, such as what stands behind <see cref="Boundary"/>.</summary>
+    /// <summary>The same plan for a part of the network, such as what stands after <see cref="Boundary"/>.</summary>
     /// <param name="part">A network of layers of this one; an input layer in place of a layer counts as frozen.</param>
     public FreezePlan For(Network part)
     {
@@ -206,7 +206,7 @@ public sealed class FreezePlan
             return Select(new Range(
                 first.Length == 0 ? Index.Start : int.Parse(first, CultureInfo.InvariantCulture),
                 last.Length == 0 ? Index.End : int.Parse(last, CultureInfo.InvariantCulture)));
-        // As for cutting, a layer of that name goes before a block: 'features' may be the pooling behind the block 'features.18'.
+        // As for cutting, a layer of that name goes before a block: 'features' may be the pooling after the block 'features.18'.
         if (Network.Layers.Select((layer, index) => (layer.Name, index)).FirstOrDefault(pair => pair.Name == pattern) is (not null, var exact))
             return [exact];
         var glob = new Regex(

@@ -54,7 +54,7 @@ public class BackboneCatalogTests
         var problem = Assert.Throws<GraftException>(() => new BundledFile("Absent.onnx", "Some.Package").Locate());
 
         Assert.Contains("Some.Package", problem.Message, StringComparison.Ordinal);
-        Assert.Contains("--backbone tiny", problem.Message, StringComparison.Ordinal);
+        Assert.Equal("bundled-weights-missing", problem.Code);
     }
 
     /// <summary>Whoever types a handle's name gets its weights, and no weights are without one.</summary>

@@ -39,6 +39,23 @@ public sealed class TimmNamesTests : IDisposable
         });
     }
 
+    /// <summary>As <c>vit_b_16-c867db91.pth</c> has them: torchvision/models/vision_transformer.py, MLPBlock._load_from_state_dict.</summary>
+    [Fact]
+    public void Published_files_of_vision_transformers_pack_attention_and_name_dense_layers()
+    {
+        var definition = BackboneCatalog.Find("vit_b_16");
+        var keys = definition.Build().Parameters.Where(parameter => parameter.Layer.StartsWith("encoder.layers.encoder_layer_11.", StringComparison.Ordinal))
+            .Select(parameter => definition.Weights[0].Keys!.PartOf(parameter).Tensors.Single()["encoder.layers.encoder_layer_11.".Length..]);
+
+        Assert.Equal(
+            (string[])
+            [
+                "ln_1.bias", "ln_1.weight", "ln_2.bias", "ln_2.weight", "mlp.linear_1.bias", "mlp.linear_1.weight", "mlp.linear_2.bias", "mlp.linear_2.weight",
+                "self_attention.in_proj_bias", "self_attention.in_proj_weight", "self_attention.out_proj.bias", "self_attention.out_proj.weight",
+            ],
+            keys.Order(StringComparer.Ordinal));
+    }
+
     [Theory]
     [InlineData("mobilenet_v2", "mobilenetv2_100.ra_in1k.safetensors")]
     [InlineData("efficientnet_b0", "efficientnet_b0.ra_in1k.safetensors")]

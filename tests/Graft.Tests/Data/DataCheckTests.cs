@@ -243,9 +243,10 @@ public sealed class DataCheckTests : IDisposable
         var (aside, other) = (_pictures.Outside("aside"), Directory.CreateDirectory(_pictures.Outside("other")).FullName);
         Quarantine.Move(_pictures.FullName, Quarantine.SuspectsOf(Check()), aside, TestContext.Current.CancellationToken);
 
-        var refusal = Assert.Throws<DataException>(() => Quarantine.Undo(other, aside, TestContext.Current.CancellationToken)).Message;
+        var refusal = Assert.Throws<DataException>(() => Quarantine.Undo(other, aside, TestContext.Current.CancellationToken));
 
-        Assert.Contains($"graft data check {_pictures.FullName} --quarantine", refusal, StringComparison.Ordinal);
+        Assert.Equal("quarantine-of-another-folder", refusal.Code);
+        Assert.Contains($"come from '{_pictures.FullName}'", refusal.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(other));
 
         // With photos of both, each takes its own.

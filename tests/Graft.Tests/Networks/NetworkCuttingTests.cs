@@ -113,7 +113,7 @@ public class NetworkCuttingTests
     {
         var problem = Assert.Throws<GraftException>(() => Residual().StartAfter("block.1.norm"));
 
-        Assert.Contains("'stem.relu' is used behind it too", problem.Message, StringComparison.Ordinal);
+        Assert.Contains("'stem.relu' is used after it too", problem.Message, StringComparison.Ordinal);
     }
 
     [Fact]

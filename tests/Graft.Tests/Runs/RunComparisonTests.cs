@@ -25,8 +25,8 @@ public class RunComparisonTests
     }
 
     [Theory]
-    [InlineData(6, "first is better, hardly by luck: of 9 images 6 are right with first only, 0 with second only (p = 0.0313).")]
-    [InlineData(5, "The difference between first and second may be luck: of 9 images 5 are right with first only, 0 with second only (p = 0.0625).")]
+    [InlineData(6, "first is better, hardly by luck: of 9 images 6 are classified correctly by first only, 0 by second only (p = 0.0313).")]
+    [InlineData(5, "The difference between first and second may be luck: of 9 images 5 are classified correctly by first only, 0 by second only (p = 0.0625).")]
     public void Difference_is_called_real_where_one_in_twenty_would_be_luck(int errors, string verdict)
     {
         using var scene = new RunScene();
@@ -82,7 +82,7 @@ public class RunComparisonTests
         var pair = Assert.Single(comparison.Pairs);
 
         Assert.NotNull(pair.Test);
-        Assert.Equal("first and second are right on the very same images.", pair.Verdict);
+        Assert.Equal("first and second classify the very same images correctly.", pair.Verdict);
         Assert.Contains(comparison.Options, option => option.Name == "photos");
     }
 

@@ -23,7 +23,7 @@ public partial class RunReportTests
         var page = File.ReadAllText(path);
         Assert.Contains($"<pre><code>graft train {scene.Photos} --learning-rate 0.02 --epochs 4</code></pre>", page, StringComparison.Ordinal);
         Assert.Contains("18 photos of 3 classes went through the pretrained network tiny", page, StringComparison.Ordinal);
-        foreach (var title in (string[])["What was done", "The photos", "Learning curves", "Each class", "What is taken for what", "Calibration", "ROC",
+        foreach (var title in (string[])["What was done", "The photos", "Learning curves", "Each class", "Confusion matrix", "Calibration", "ROC",
             "Precision and recall", "Misclassified", "Least certain", "Map of the features"])
         {
             Assert.Contains(title, page, StringComparison.Ordinal);

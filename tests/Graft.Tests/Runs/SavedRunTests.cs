@@ -29,7 +29,7 @@ public class SavedRunTests
         Assert.Equal(result.RootElement.GetProperty("epochs").GetProperty("best").GetInt32(), run.Course.History.BestEpoch);
         Assert.Equal([new("notes <b>.txt", "not an image")], run.Skipped);
         Assert.Equal([6, 6, 6], run.Result.ClassImages!.Train);
-        Assert.StartsWith("Trained a softmax head on tiny", run.Account, StringComparison.Ordinal);
+        Assert.StartsWith("Trained a softmax head on tiny", run.Summary, StringComparison.Ordinal);
         Assert.Single(run.Result.Weights!);
     }
 

@@ -96,7 +96,7 @@ internal sealed partial class OnnxConversion
         var (ofFirst, ofSecond, pairOf) = (new long[op.Pairs], new long[op.Pairs], new long[classes * classes]);
         for (int i = 0, pair = 0; i < classes; i++)
         {
-            pairOf[i * classes + i] = 2 * op.Pairs; // The zero behind all pairs.
+            pairOf[i * classes + i] = 2 * op.Pairs; // The zero after all pairs.
             for (var j = i + 1; j < classes; j++, pair++)
             {
                 (ofFirst[pair], ofSecond[pair]) = (i * (classes - 1) + j - 1, j * (classes - 1) + i);

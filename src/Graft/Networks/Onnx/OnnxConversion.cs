@@ -6,7 +6,7 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
     /// <summary>The tensor that holds a layer's output.</summary>
     private readonly Dictionary<string, string> _tensors = new(StringComparer.Ordinal);
 
-    /// <summary>Padding that the convolution behind a padding layer does itself.</summary>
+    /// <summary>Padding that the convolution after a padding layer does itself.</summary>
     private readonly Dictionary<string, Padding> _paddings = new(StringComparer.Ordinal);
 
 
@@ -349,7 +349,7 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
     }
 
     /// <summary>
-    /// ONNX Runtime moves padding into a max pooling behind it, where it is never the maximum: wrong where all values in a window are below 0, and right
+    /// ONNX Runtime moves padding into a max pooling after it, where it is never the maximum: wrong where all values in a window are below 0, and right
     /// after a ReLU. A Pad over five axes stays as it is.
     /// </summary>
     private bool MayBeTakenForMinusInfinity(Layer padding) =>

@@ -4,7 +4,7 @@ namespace Graft.Networks.Onnx;
 
 /// <summary>
 /// A network in inference mode as an ONNX model: batch normalization and layer scales folded into the convolutions and dense layers
-/// before them, zero padding into the convolutions behind it. Images [N, channels, height, width], any N, → the output layer's activations;
+/// before them, zero padding into the convolutions after it. Images [N, channels, height, width], any N, → the output layer's activations;
 /// both tensors are called after their layers.
 /// </summary>
 public sealed class OnnxModel

@@ -39,7 +39,7 @@ internal static class PhotoSections
             var right = images.Where(image => image.IsCorrect).GroupBy(image => image.Label).OrderBy(ofClass => ofClass.Key)
                 .SelectMany(ofClass => ofClass.OrderByDescending(image => image.Confidence).Select((image, rank) => (image, rank)))
                 .OrderBy(entry => entry.rank).ThenBy(entry => entry.image.Label).Take(count - wrong.Count).Select(entry => entry.image).ToList();
-            html.Add($"<p class=\"how\">Grad-CAM: the brighter the color, the more the place spoke for the class that the photo was given. Where that is not the thing itself but what happens to be around it, the model has learned the wrong thing from these photos. What the network does not see is darkened.</p>\n");
+            html.Add($"<p class=\"how\">Grad-CAM: the brighter the color, the more the region supports the predicted class. Where that is not the thing itself but what happens to be around it, the model has learned the wrong thing from these photos. What the network does not see is darkened.</p>\n");
             foreach (var (title, shown) in new[] { ("Misclassified", wrong), ("Correct", right) })
             {
                 if (shown.Count == 0) continue;

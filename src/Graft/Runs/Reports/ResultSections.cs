@@ -66,7 +66,7 @@ internal static class ResultSections
         var html = new Html();
         if (count <= MostClassesInMatrix)
         {
-            html.Add($"<p class=\"how\">Rows are what the photos show, columns what they were taken for. The darker a square, the larger its share of the row; the diagonal is right.</p>\n");
+            html.Add($"<p class=\"how\">Rows are what the photos show, columns what they were taken for. The darker a square, the larger its share of the row; the diagonal is correct.</p>\n");
             html.Add($"<div class=\"wide\"><table class=\"matrix\" style=\"--name:{Math.Min(15, 0.55 * confusion.Classes.Max(name => name.Length)):0.#}rem\"><thead><tr><th></th>");
             foreach (var name in confusion.Classes) html.Add($"<th><span>{name}</span></th>");
             html.Add($"</tr></thead><tbody>\n");
@@ -97,7 +97,7 @@ internal static class ResultSections
     {
         var count = confusion.Classes.Count;
         var html = new Html();
-        html.Add($"<p class=\"how\">Each row is a class, from the first at the top to the last, each column what its photos were taken for, in the same order; the diagonal is right. Point at a square to read it.</p>\n");
+        html.Add($"<p class=\"how\">Each row is a class, from the first at the top to the last, each column what its photos were taken for, in the same order; the diagonal is correct. Point at a square to read it.</p>\n");
         html.Add($"<div class=\"large\"><svg viewBox=\"-1 -1 {count + 2} {count + 2}\" role=\"img\" aria-label=\"Confusion matrix of {count} classes\" shape-rendering=\"crispEdges\">");
         html.Add($"<path d=\"M0,0H{count}V{count}H0z\" fill=\"#f7f8fa\" stroke=\"#8b949e\" stroke-width=\".2\"/><path d=\"M0,0L{count},{count}\" stroke=\"#d0d7de\" stroke-width=\".3\"/>");
         for (var truth = 0; truth < count; truth++)

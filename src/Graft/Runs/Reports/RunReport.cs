@@ -12,7 +12,7 @@ public sealed record RunReportOptions
     /// <summary>Photos that the model was least sure of. 0 to 1,000; default 24.</summary>
     public int LeastCertain { get; init; } = 24;
 
-    /// <summary>Photos with the places marked that spoke for what they were named, half of them misclassified. 0 to 1,000; default 24.</summary>
+    /// <summary>Photos with a heat map of the regions that support the predicted class, half of them misclassified. 0 to 1,000; default 24.</summary>
     public int HeatMaps { get; init; } = 24;
 
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
@@ -71,7 +71,7 @@ public static class RunReport
         sections.Add(new("classes", $"Each class, on the {title} photos", new Html()
             .Add($"<p class=\"how\">Precision: of the photos that were called so, the share that is. Recall: of the photos of the class, the share that was found. F1: their harmonic mean.</p>\n")
             .Add(ResultSections.ClassTable(main.Report))));
-        sections.Add(new("confusion", "What is taken for what", ResultSections.Confusion(main.Confusion)));
+        sections.Add(new("confusion", "Confusion matrix", ResultSections.Confusion(main.Confusion)));
         sections.Add(new("trust", "How far to trust it", ResultSections.Charts(main, isFlattering: run.Test is null)));
         if (run.Test is not null) sections.Add(new("validation", "On the validation photos", Validation(run)));
         sections.Add(new("wrong", "Misclassified", Wrong(images, result, options)));
@@ -80,7 +80,7 @@ public static class RunReport
         if (Map(run) is { } map) sections.Add(new("map", "Map of the features", map));
         body.Add(Page.Navigation(sections)).Add(Page.Sections(sections));
         if (options.HeatMaps == 0)
-            body.Add($"<p class=\"how\">More photos, and the places of photos that spoke for what they were named: <code>graft report {run.Folder}</code></p>\n");
+            body.Add($"<p class=\"how\">More photos, and heat maps of the regions that support the predicted class: <code>graft report {run.Folder}</code></p>\n");
         body.Add($"<footer>Made by Graft{(run.Description is { } made ? $" {Version(made)}" : "")} from the run {run.Name}. This page asks for nothing else: it can be kept, sent and opened anywhere.</footer>\n");
         return Page.ToHtml($"{DataName(result)}: {WhatIsTrained(result)}", body);
     }
@@ -105,7 +105,7 @@ public static class RunReport
             _ => Html.Of($"{network} was trained on {learned}."),
         });
         html.Add($"</p>\n");
-        foreach (var line in run.Account.Split('\n', StringSplitOptions.RemoveEmptyEntries)) html.Add($"<p>{line}</p>\n");
+        foreach (var line in run.Summary.Split('\n', StringSplitOptions.RemoveEmptyEntries)) html.Add($"<p>{line}</p>\n");
         html.Add($"<p>{Count(count.Validation, "validation photo")} {(count.Validation == 1 ? "was" : "were")} not learned from");
         html.Add($"{(run.Course is null ? "." : ", but decided which epoch is kept: what is measured on them is a little too good.")}");
         if (count.Test > 0) html.Add($" {Count(count.Test, "test photo")} {(count.Test == 1 ? "was" : "were")} looked at once, at the end: what is measured on them can be taken at its word.");
@@ -113,7 +113,7 @@ public static class RunReport
         if (run.Description is { } description)
             html.Add($"<h3>To repeat it</h3>\n<pre><code>{description.Command()}</code></pre>\n<p class=\"how\">The same photos, seed and machine give the same model, bit for bit.</p>\n");
         else
-            html.Add($"<p class=\"how\">The run was begun by a program of its own, not by the graft command.</p>\n");
+            html.Add($"<p class=\"how\">The run was started from C#, not by the graft command.</p>\n");
         html.Add($"<details><summary>Versions, seed, weights and times</summary>\n<div class=\"wide\"><table class=\"words\"><tbody>\n");
         foreach (var (name, value) in Facts(run)) html.Add($"<tr><td>{name}</td><td>{value}</td></tr>\n");
         return html.Add($"</tbody></table></div></details>\n");
@@ -200,7 +200,7 @@ public static class RunReport
         var result = run.Validation;
         return new Html()
             .Add($"<p>{Count(result.Count, "photo")}: accuracy {100 * result.Accuracy:0.0} % ({100 * result.AccuracyInterval.Low:0.0} to {100 * result.AccuracyInterval.High:0.0} %), macro F1 {result.MacroF1:0.000} ({result.MacroF1Interval.Low:0.000} to {result.MacroF1Interval.High:0.000}), log loss {result.Loss:0.000}.</p>\n")
-            .Add($"<details><summary>Each class, and what is taken for what</summary>\n").Add(ResultSections.ClassTable(result.Report))
+            .Add($"<details><summary>Each class, and the confusion matrix</summary>\n").Add(ResultSections.ClassTable(result.Report))
             .Add(ResultSections.Confusion(result.Confusion)).Add($"</details>\n");
     }
 
@@ -221,12 +221,12 @@ public static class RunReport
     private static Markup? Map(SavedRun run)
     {
         var images = run.Predictions.Images.Where(image => image.Place is not null).ToList();
-        if (images.Count < 3 || run.Result.Map is not { } account) return null;
+        if (images.Count < 3 || run.Result.Map is not { } map) return null;
         var classes = run.Result.Classes;
         var chart = new Chart(
             "Map of the features",
-            Axis.Bare(Text($"first direction, {100 * account.Variance[0]:0.0} % of the variance"), AxisRange.Of(images.Select(image => image.Place!.Value.X))),
-            Axis.Bare(Text($"second, {100 * account.Variance[1]:0.0} %"), AxisRange.Of(images.Select(image => image.Place!.Value.Y))));
+            Axis.Bare(Text($"first direction, {100 * map.Variance[0]:0.0} % of the variance"), AxisRange.Of(images.Select(image => image.Place!.Value.X))),
+            Axis.Bare(Text($"second, {100 * map.Variance[1]:0.0} %"), AxisRange.Of(images.Select(image => image.Place!.Value.Y))));
         var size = images.Count > 800 ? 0.8 : 1;
         foreach (var image in images.OrderBy(image => !image.IsCorrect))
         {
