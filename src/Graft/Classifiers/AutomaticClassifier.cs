@@ -48,7 +48,7 @@ public sealed record AutomaticClassifier : FeatureClassifier
         {
             // Nothing can be held out.
             var only = Configured(new CenteredClassMean()).Fit(features, work);
-            return only with { Account = $"{only.Account}: with one image of a class there is nothing to choose by" };
+            return only with { Summary = $"{only.Summary}: with one image of a class there is nothing to choose by" };
         }
         var validation = new CrossValidation { Repeats = Repeats(images), Seed = work.Seed };
         var candidates = Candidates(images);
@@ -71,8 +71,8 @@ public sealed record AutomaticClassifier : FeatureClassifier
         var fitted = chosen.Fit(features, work);
         return fitted with
         {
-            Account = string.Create(
-                CultureInfo.InvariantCulture, $"{fitted.Account}; the best of {tried.Count} classifiers by cross-validation (accuracy {100 * best.Accuracy:0.0} %)"),
+            Summary = string.Create(
+                CultureInfo.InvariantCulture, $"{fitted.Summary}; the best of {tried.Count} classifiers by cross-validation (accuracy {100 * best.Accuracy:0.0} %)"),
             Facts = new Dictionary<string, object?>(fitted.Facts, StringComparer.Ordinal)
             {
                 ["classifier_candidates"] = tried.Select(entry => new Candidate(entry.Result.Name, entry.Result.Accuracy, entry.Result.Loss)).ToList(),
