@@ -28,7 +28,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         Assert.Contains("Stage 2, epoch 2/2", run.Messages, StringComparison.Ordinal);
         Assert.Equal(
             [
-                "accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "predictions.csv", "report.html", "report.txt", "result.json",
+                "accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "photos.csv", "predictions.csv", "report.html", "report.txt", "result.json",
                 "run.json",
             ],
             Directory.GetFiles(_folder.File("run")).Select(Path.GetFileName).Order(StringComparer.Ordinal));

@@ -18,7 +18,7 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
         Assert.Equal(24 + 48, Cache(first).Misses);
         Assert.Equal(
             [
-                "accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "predictions.csv", "report.html", "report.txt", "result.json",
+                "accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "photos.csv", "predictions.csv", "report.html", "report.txt", "result.json",
                 "run.json",
             ],
             Directory.GetFiles(_folder.File("first")).Select(Path.GetFileName).Order(StringComparer.Ordinal));

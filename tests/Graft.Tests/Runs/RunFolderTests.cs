@@ -120,7 +120,7 @@ public class RunFolderTests
 
         Assert.Equal(
             [
-                "accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "predictions.csv", "report.txt", "result.json", "skipped.csv",
+                "accuracy.png", "history.csv", "layers.txt", "loss.png", "model.safetensors", "photos.csv", "predictions.csv", "report.txt", "result.json", "skipped.csv",
             ],
             Directory.GetFileSystemEntries(saved.FullName).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
         using var model = ImageClassifier.Open(saved.FullName);
