@@ -145,10 +145,10 @@ internal static class FewPhotosBenchmark
             {
                 var candidates = draw.Where(row => row.CrossValidated is not null).ToList();
                 if (candidates.Count == 0) continue;
-                var best = AutomaticClassifier.Best(candidates.Select(row => new CrossValidated
+                var best = AutomaticClassifier.Best([.. candidates.Select(row => new CrossValidated
                 {
                     Name = row.Classifier, FoldAccuracies = row.Folds!, HeldOutShare = 0.25, Loss = row.Loss!.Value, Predictions = [], Seconds = 0,
-                }));
+                })]);
                 auto.Add(100 * candidates.First(row => row.Classifier == best.Name).Accuracy);
             }
             var regret = means.Where(entry => entry.Value.Count == draws.Count).Max(entry => entry.Value.Average()) - auto.Average();

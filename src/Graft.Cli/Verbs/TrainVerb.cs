@@ -11,6 +11,9 @@ namespace Graft.Cli.Verbs;
 
 internal static class TrainVerb
 {
+    /// <summary>Of a class; docs/choosing.md has the measurements.</summary>
+    private const int FewPhotos = 20;
+
     public static Command Create()
     {
         var data = LabeledPhotos.Argument();
@@ -99,6 +102,8 @@ internal static class TrainVerb
         foreach (var note in setup.Notes) Terminal.Note(note);
         Terminal.Say($"{request.Photos}: {photos.Classes.Count} classes, {photos.Train.Count:N0} images to train on, "
             + $"{photos.Validation.Count:N0} to validate{(photos.ValidationWasSplit ? " (split off)" : "")}, {photos.Test.Count:N0} to test");
+        if (request is { Way: Ways.Softmax, Classifier: null } && photos.Train.Count < FewPhotos * photos.Classes.Count)
+            Terminal.Note($"With fewer than {FewPhotos} photos of a class, --classifier auto is more accurate: graft auto {request.Photos} chooses it, and the network too.");
         Describe(setup, presentation);
         Terminal.AdviceAfterInterruption = $"Resume it: graft train --resume {run.FullName}";
         using var cache = CacheOptions.Open(request);

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Graft.Classifiers;
 
 /// <summary>
-/// The classifier that is best in cross-validation on the training images: each of <see cref="Candidates"/> is tried on the same folds, and the chosen
-/// one is fitted on all images. C and shrinkage are chosen in the same way.
+/// A classifier chosen by cross-validation on the training images: each of <see cref="Candidates"/> is tried on the same folds, and the chosen one, see
+/// <see cref="Best"/>, is fitted on all images. C is chosen in the same way.
 /// </summary>
 public sealed record AutomaticClassifier : FeatureClassifier
 {
@@ -18,9 +18,9 @@ public sealed record AutomaticClassifier : FeatureClassifier
 
     public override string Name => CatalogName;
 
-    public override string Title => "the best of several classifiers by cross-validation";
+    public override string Title => "a classifier chosen by cross-validation";
 
-    /// <summary>What is tried, the first of equally good ones chosen.</summary>
+    /// <summary>What is tried; of those that are equally good, the first is chosen.</summary>
     /// <param name="images">How many there are to fit on.</param>
     public static IReadOnlyList<FeatureClassifier> Candidates(int images) =>
     [
@@ -37,9 +37,24 @@ public sealed record AutomaticClassifier : FeatureClassifier
     /// <summary>Repetitions of cross-validation that suit so many images.</summary>
     public static int Repeats(int images) => Math.Clamp(EnoughPredictions / images, 1, MostRepeats);
 
-    /// <summary>The one to take: of the highest accuracy, of equally accurate ones the one of the lowest loss.</summary>
-    public static CrossValidated Best(IEnumerable<CrossValidated> tried) =>
-        tried.OrderByDescending(result => result.Accuracy).ThenBy(result => result.Loss).First();
+    /// <summary>
+    /// The one to take: the first that is within one standard error of the most accurate, so that a difference of a photo or two does not decide; of the
+    /// mean difference over the folds, corrected as by Nadeau and Bengio. docs/choosing.md compares rules.
+    /// </summary>
+    /// <param name="tried">On the same folds, in the order of <see cref="Candidates"/>.</param>
+    public static CrossValidated Best(IReadOnlyList<CrossValidated> tried)
+    {
+        var best = tried.MaxBy(result => result.Accuracy)!;
+        return tried.First(result => best.Accuracy - result.Accuracy <= StandardError(best, result));
+    }
+
+    private static double StandardError(CrossValidated first, CrossValidated second)
+    {
+        double[] differences = [.. first.FoldAccuracies.Zip(second.FoldAccuracies, (a, b) => a - b)];
+        var mean = differences.Average();
+        return differences.Length < 2 ? 0
+            : Math.Sqrt(differences.Sum(difference => Math.Pow(difference - mean, 2)) / (differences.Length - 1) * (1.0 / differences.Length + first.HeldOutShare));
+    }
 
     internal override FittedClassifier Fit(FeatureMatrix features, FittingWork work)
     {
@@ -66,13 +81,13 @@ public sealed record AutomaticClassifier : FeatureClassifier
             }
         }
         work.Progress?.Report(new("Choosing", candidates.Count, candidates.Count, "classifiers"));
-        var best = Best(tried.Select(entry => entry.Result));
+        var best = Best([.. tried.Select(entry => entry.Result)]);
         var chosen = tried.First(entry => entry.Result == best).Classifier with { Calibrate = Calibrate };
         var fitted = chosen.Fit(features, work);
         return fitted with
         {
             Summary = string.Create(
-                CultureInfo.InvariantCulture, $"{fitted.Summary}; the best of {tried.Count} classifiers by cross-validation (accuracy {100 * best.Accuracy:0.0} %)"),
+                CultureInfo.InvariantCulture, $"{fitted.Summary}; chosen among {tried.Count} classifiers by cross-validation (accuracy {100 * best.Accuracy:0.0} %, the highest {100 * tried.Max(entry => entry.Result.Accuracy):0.0} %)"),
             Facts = new Dictionary<string, object?>(fitted.Facts, StringComparer.Ordinal)
             {
                 ["classifier_candidates"] = tried.Select(entry => new Candidate(entry.Result.Name, entry.Result.Accuracy, entry.Result.Loss)).ToList(),

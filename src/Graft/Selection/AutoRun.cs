@@ -14,10 +14,10 @@ namespace Graft.Selection;
 /// </summary>
 public static class AutoRun
 {
-    private const string Probe = "probe", Trained = "trained";
+    private const string Probe = "probe", QuickProbe = "probe-quick", Trained = "trained";
 
-    /// <summary>Of the time, for trying networks; so much of what is left after it, for training.</summary>
-    private const double TrialShare = 0.35, TrainingShare = 0.8;
+    /// <summary>Of the time that is left at each step, for trying networks, choosing a classifier, training.</summary>
+    private const double TrialShare = 0.35, ProbeShare = 0.5, TrainingShare = 0.8;
 
     /// <summary>With fewer epochs than these, what is trained is worse than the features.</summary>
     private const int FewestEpochs = 3;
@@ -39,7 +39,7 @@ public static class AutoRun
         var backbone = (string)Number(folder.Find("network")!, "backbone")!;
         var single = TrialRequest.Parsed(backbone);
 
-        var probe = Run(folder.RunPath(Probe), new() { Photos = request.Photos, Backbones = single, Classifier = AutomaticClassifier.CatalogName, Seed = request.Seed }, context, [], cancellation);
+        var probe = RunProbe(folder, single, context, Left, cancellation);
         if (folder.Find(Probe) is null) folder.Add(OfProbe(probe));
 
         if (folder.Find("training") is null) folder.Add(PlanTraining(request, single, probe, context, Left, cancellation));
@@ -62,6 +62,28 @@ public static class AutoRun
         folder.Add(decision);
         folder.Keep(kept.Folder);
         return SavedRun.Open(folder.FullName);
+    }
+
+    /// <summary>The best of several classifiers or, where there is no time to choose, logistic regression.</summary>
+    private static SavedRun RunProbe(
+        AutoFolder folder, IReadOnlyList<BackboneRequest> backbones, TrialContext context, Func<double> left, CancellationToken cancellation)
+    {
+        var request = new TrainingRequest { Photos = folder.Request.Photos, Backbones = backbones, Seed = folder.Request.Seed };
+        var quick = folder.RunPath(QuickProbe);
+        if (!Directory.Exists(quick))
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            limit.CancelAfter(TimeSpan.FromSeconds(Math.Max(1, ProbeShare * left())));
+            try
+            {
+                return Run(folder.RunPath(Probe), request with { Classifier = AutomaticClassifier.CatalogName }, context, [], limit.Token);
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                context.Warn?.Invoke("There is no time to choose among several classifiers: logistic regression is fitted.");
+            }
+        }
+        return Run(quick, request with { Classifier = "logistic" }, context, [], cancellation);
     }
 
     private static Decision Check(AutoRequest request, TrialContext context, Func<double> left, CancellationToken cancellation)
@@ -102,7 +124,7 @@ public static class AutoRun
     }
 
     private static Decision OfProbe(SavedRun probe) => new(
-        Probe, probe.Result.Classifier, Text($"Of several classifiers on the frozen features, {probe.Result.Classifier} is the best by cross-validation; {100 * probe.Validation.Accuracy:0.0} % of the validation photos are classified correctly."),
+        Probe, probe.Result.Classifier, Text($"On the frozen features {probe.Result.Classifier} was fitted, {(probe.Result.Fit?.ContainsKey("classifier_candidates") == true ? "chosen among several classifiers by cross-validation" : "without time to choose among several")}; {100 * probe.Validation.Accuracy:0.0} % of the validation photos are classified correctly."),
         Numbers(
             ("accuracy", probe.Validation.Accuracy), ("accuracy_interval", probe.Validation.AccuracyInterval), ("seconds", probe.Result.Seconds.Total),
             ("candidates", probe.Result.Fit?.GetValueOrDefault("classifier_candidates"))));

@@ -71,8 +71,8 @@ public sealed record LearningCurve
     public AccuracyForecast Forecast(double photos)
     {
         var law = Law ?? throw new InvalidOperationException("A curve of fewer than 3 points has no law.");
-        // Where there are many photos a draw is tested on few, so the last is as uncertain as any to come.
-        var noise = Fitted(Points).Max(point => point.Deviation);
+        // The last is tested on the fewest photos, so with more of both a draw varies no more than that.
+        var noise = Points[^1].Deviation;
         var random = new SplitMix64((ulong)Seed);
         var errors = Resampled().Select(other => other.Error(photos) + noise * random.NextGaussian()).ToList();
         var interval = PowerLaw.Middle(errors);

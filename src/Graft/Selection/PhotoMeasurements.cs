@@ -165,7 +165,7 @@ public sealed record PhotoMeasurements
             tried.Add((candidate, validation.Run(candidate, set.Rows, labels, classes, groups, cancellation: cancellation)));
         }
         context.Progress?.Report(new("Classifiers", candidates.Count, candidates.Count, "tried"));
-        var best = AutomaticClassifier.Best(tried.Select(entry => entry.Result));
+        var best = AutomaticClassifier.Best([.. tried.Select(entry => entry.Result)]);
         return (Score(best), tried.First(entry => entry.Result == best).Classifier);
     }
 

@@ -80,8 +80,22 @@ public class CrossValidationTests
         var fitted = new AutomaticClassifier().Fit(rows, labels, 2, cancellation: Cancellation);
 
         Assert.Contains(fitted.Name, (string[])["rbf-svm", "knn", "bayes"]);
-        Assert.Contains("the best of 8 classifiers by cross-validation (accuracy", fitted.Account, StringComparison.Ordinal);
+        Assert.Contains("chosen among 8 classifiers by cross-validation (accuracy", fitted.Account, StringComparison.Ordinal);
         Assert.Contains("classifier_candidates", fitted.Facts.Keys);
+    }
+
+    [Fact]
+    public void First_classifier_within_one_standard_error_of_the_best_is_chosen()
+    {
+        CrossValidated Of(string name, params double[] folds) => new() { Name = name, FoldAccuracies = folds, HeldOutShare = 0.25, Loss = 1, Predictions = [], Seconds = 0 };
+        // "noisy" is behind by 0.02, with a standard error of 0.0577 · √(1/4 + 1/4) = 0.041; "worse" by 0.1 on every fold.
+        var noisy = Of("noisy", 0.94, 0.84, 0.94, 0.84);
+        var worse = Of("worse", 0.81, 0.81, 0.81, 0.81);
+        var best = Of("best", 0.91, 0.91, 0.91, 0.91);
+
+        Assert.Equal("noisy", AutomaticClassifier.Best([worse, noisy, best]).Name);
+        Assert.Equal("best", AutomaticClassifier.Best([worse, best, noisy]).Name);
+        Assert.Equal("best", AutomaticClassifier.Best([worse, best]).Name);
     }
 
     [Fact]
