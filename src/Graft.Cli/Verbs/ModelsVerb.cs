@@ -5,6 +5,7 @@ using Graft.Backbones;
 using Graft.Checkpoints.Store;
 using Graft.Networks;
 using Graft.Networks.Onnx;
+using Graft.Networks.Onnx.Import;
 using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
@@ -253,8 +254,10 @@ internal static class ModelsVerb
         Console.Out.WriteLine($"\n--layer takes any of these {tensors.Count:N0} tensors, for example --backbone {file} --layer {tensors[^1].Name}");
         try
         {
-            _ = OnnxImport.Read(Path.GetFileName(file), RegularFile.ReadAllBytes(file), height: size, width: size);
-            Terminal.Say($"Graft knows all layers: the network can be fine-tuned (--backbone {file} --strategy finetune).");
+            var imported = OnnxImport.ReadLongest(Path.GetFileName(file), RegularFile.ReadAllBytes(file), height: size, width: size);
+            Terminal.Say(imported.FrozenUpTo is { } tensor
+                ? $"{imported.Reason} The network can be fine-tuned (--backbone {file} --strategy finetune) after '{tensor}'; up to there it stays frozen."
+                : $"Graft knows all layers: the network can be fine-tuned (--backbone {file} --strategy finetune).");
         }
         catch (GraftException problem)
         {

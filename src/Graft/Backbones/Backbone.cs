@@ -37,6 +37,9 @@ public sealed class Backbone : IDisposable
     /// <summary>The first layer of the classification head; null once it is cut off, or if the file has none.</summary>
     public string? Head { get; }
 
+    /// <summary>What is worth knowing before the network is trained; null for nothing.</summary>
+    public string? Note { get; private init; }
+
     /// <summary>What the outputs are called; null without a classification head.</summary>
     public IReadOnlyList<string>? Classes { get; }
 
@@ -194,8 +197,10 @@ public sealed class Backbone : IDisposable
     }
 
     /// <summary>A network with weights of any origin, to compute features with. The file that the weights come from remains the caller's.</summary>
-    public static Backbone Of(string name, Network network, IWeights weights, Preprocessing preprocessing) =>
-        new(name, network, weights, preprocessing, head: null, classes: null, file: null);
+    public static Backbone Of(string name, Network network, IWeights weights, Preprocessing preprocessing) => Of(name, network, weights, preprocessing, note: null);
+
+    internal static Backbone Of(string name, Network network, IWeights weights, Preprocessing preprocessing, string? note) =>
+        new(name, network, weights, preprocessing, head: null, classes: null, file: null) { Note = note };
 
     /// <summary>The network up to a layer (or a block's last layer).</summary>
     public Backbone CutAfter(string layerOrBlock) => Cut(Network.CutAfter(layerOrBlock));

@@ -19,7 +19,7 @@ public static class BackboneCatalog
         ("RegNet", RegNet.Variants),
         ("ConvNeXt", ConvNeXt.Variants),
         ("Inception", [.. InceptionV3.Variants, .. Xception.Variants, .. GoogLeNet.Variants]),
-        ("Vision Transformer", [.. DinoV2.Variants, .. VisionTransformer.Variants]),
+        ("Vision Transformer", [.. DinoV2.Variants, .. VisionTransformer.Variants, .. DeiT.Variants, .. SwinTransformer.Variants]),
         ("VGG", [.. Vgg.Variants, .. AlexNet.Variants]),
     ]);
 

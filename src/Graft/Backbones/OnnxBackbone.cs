@@ -1,6 +1,7 @@
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Networks.Onnx;
+using Graft.Networks.Onnx.Import;
 
 namespace Graft.Backbones;
 
@@ -21,21 +22,21 @@ public static class OnnxBackbone
     }
 
     /// <summary>
-    /// The same as layers of Graft's own, which can be trained, cut and exported; checked against ONNX Runtime on the model itself.
+    /// The same as layers of Graft's own, which can be trained, cut and exported; checked against ONNX Runtime on the model itself. The part before the first
+    /// tensor from which on Graft knows all nodes stays one layer that is never trained, and <see cref="Backbone.Note"/> says so.
     /// </summary>
     /// <inheritdoc cref="Load"/>
-    /// <exception cref="GraftException">As <see cref="Load"/>, or a node that has no counterpart among Graft's layers; names it.</exception>
+    /// <exception cref="GraftException">As <see cref="Load"/>, or a node at the end that has no counterpart among Graft's layers; names it.</exception>
     public static Backbone LoadTrainable(string file, Func<int, Preprocessing> preprocessing, string? layer = null, int? sizePixels = null)
     {
         using var frozen = Load(file, preprocessing, layer, sizePixels);
         if (frozen.Network.Layers is not [_, { Operation: OnnxGraph graph } model])
             throw new InvalidOperationException("An ONNX backbone is one layer.");
         var shape = frozen.Network.InputShape;
-        Network network;
-        IWeights weights;
+        ImportedNetwork imported;
         try
         {
-            (network, weights) = OnnxImport.Read(Path.GetFileName(file), graph.Read(model, frozen.Weights), height: shape.Height, width: shape.Width);
+            imported = OnnxImport.ReadLongest(Path.GetFileName(file), graph.Read(model, frozen.Weights), height: shape.Height, width: shape.Width);
         }
         catch (GraftException problem)
         {
@@ -45,8 +46,11 @@ public static class OnnxBackbone
                 Remedy = "Keep it frozen, or cut it at an earlier tensor.",
             };
         }
-        Check(file, frozen, network, weights);
-        return Backbone.Of(frozen.Name, network, weights, frozen.Preprocessing);
+        Check(file, frozen, imported.Network, imported.Weights);
+        var note = imported.FrozenUpTo is { } tensor
+            ? $"{file} stays frozen up to '{tensor}' and can be trained from there on. {imported.Reason}"
+            : null;
+        return Backbone.Of(frozen.Name, imported.Network, imported.Weights, frozen.Preprocessing, note);
     }
 
     private static void Check(string file, Backbone frozen, Network network, IWeights weights)

@@ -10,6 +10,7 @@ namespace Graft.Backbones;
 public sealed record PretrainedWeights
 {
     private const string KerasFiles = "https://storage.googleapis.com/tensorflow/keras-applications/";
+    private const string MetaFiles = "https://dl.fbaipublicfiles.com/";
     private const string TorchvisionFiles = "https://download.pytorch.org/models/";
 
     /// <summary>What these weights are called among those of their network: <c>imagenet_v2</c> in <c>resnet50.torchvision/imagenet_v2</c>.</summary>
@@ -85,6 +86,15 @@ public sealed record PretrainedWeights
 
     /// <summary>The same where Keras publishes no hash, and ours is of a copy elsewhere.</summary>
     internal PretrainedWeights WithSecondHandHash() => this with { File = File! with { HashIsSecondHand = File.Hash is not null } };
+
+    /// <summary>A file of Meta's research projects.</summary>
+    internal static PretrainedWeights Meta(string tag, string path, FileHash? hash, Preprocessing preprocessing) => new()
+    {
+        Tag = tag,
+        File = new() { FileName = path[(path.LastIndexOf('/') + 1)..], Url = new(MetaFiles + path), Hash = hash },
+        Preprocessing = preprocessing,
+        License = "Apache-2.0",
+    };
 
     /// <summary>Weights of timm on Hugging Face, whose tag is what follows the point; the hash was seen on a copy elsewhere.</summary>
     internal static PretrainedWeights Timm(string id, FileHash hash, Preprocessing preprocessing, double? top1 = null) => new()

@@ -7,7 +7,7 @@ namespace Graft.Backbones;
 
 /// <summary>
 /// Vision Transformer, Dosovitskiy et al. 2020, arXiv:2010.11929, table 1; torchvision's definition (torchvision/models/vision_transformer.py), whose files
-/// hold queries, keys and values packed, as <c>in_proj_weight</c>.
+/// hold queries, keys and values packed, as <c>in_proj_weight</c>; timm's files load too.
 /// </summary>
 public static class VisionTransformer
 {
@@ -52,6 +52,24 @@ public static class VisionTransformer
          from kind in (string[])["weight", "bias"]
          select ($"{block}.self_attention.in_proj.{kind}", $"{block}.self_attention.in_proj_{kind}")).ToDictionary();
 
+    /// <summary>As timm/models/vision_transformer.py names them.</summary>
+    private static Dictionary<string, string> TimmNames(Size size)
+    {
+        var names = new Dictionary<string, string>
+        {
+            ["conv_proj"] = "patch_embed.proj",
+            ["class_token"] = "cls_token",
+            ["encoder.pos_embedding"] = "pos_embed",
+            ["encoder.ln"] = "norm",
+            ["heads.head"] = "head",
+        };
+        for (var index = 0; index < size.Depth; index++)
+            foreach (var (own, timm) in ((string, string)[])
+                     [("ln_1", "norm1"), ("self_attention.in_proj", "attn.qkv"), ("self_attention.out_proj", "attn.proj"), ("ln_2", "norm2"), ("mlp.0", "mlp.fc1"), ("mlp.3", "mlp.fc2")])
+                names.Add($"{BlockName(index)}.{own}", $"blocks.{index}.{timm}");
+        return names;
+    }
+
     public static PretrainedWeights B16ImageNetV1 => BackboneCatalog.WeightsOf("vit_b_16.torchvision/imagenet_v1");
 
     public static PretrainedWeights B32ImageNetV1 => BackboneCatalog.WeightsOf("vit_b_32.torchvision/imagenet_v1");
@@ -76,7 +94,7 @@ public static class VisionTransformer
         BackboneDefinition.Torchvision(name, "Dosovitskiy et al. 2020, arXiv:2010.11929", () => Build(name, size, patch), parameters, weights) with
         {
             Head = "heads.head",
-            OtherNames = [TorchvisionNames(size)],
+            OtherNames = [TorchvisionNames(size), TimmNames(size)],
             Weights = [.. weights.Select(file => file with { Keys = PublishedKeys })],
         };
 }

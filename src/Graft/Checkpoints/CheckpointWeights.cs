@@ -203,7 +203,7 @@ public sealed class CheckpointWeights : IWeights
                 var unexpected = checkpoint.Tensors.Where(tensor =>
                     tensor.Name.StartsWith(prefix, StringComparison.Ordinal)
                     && tensor.Name.AsSpan(prefix.Length) is var own
-                    && !names.Contains(own.ToString()) && !IsCounter(tensor.Name) && own.IndexOf('/') < 0
+                    && !names.Contains(own.ToString()) && !IsUnused(tensor.Name) && own.IndexOf('/') < 0
                     && !replaced.Any(block => tensor.Name.AsSpan(prefix.Length).StartsWith(block, StringComparison.Ordinal))
                     && !prefixes.Any(other => other.Length > prefix.Length && tensor.Name.StartsWith(other, StringComparison.Ordinal)));
                 candidates.Add(new(prefix, found, [.. compared.Problems, .. Unexpected(unexpected)], compared.Differing));
@@ -285,9 +285,12 @@ public sealed class CheckpointWeights : IWeights
     private static IEnumerable<string> Unexpected(IEnumerable<TensorEntry> tensors) =>
         tensors.Select(tensor => $"unexpected: '{tensor.Name}' [{string.Join(", ", tensor.Shape)}]");
 
-    /// <summary>PyTorch's batch norm counts its batches; nothing in inference or training here uses the count.</summary>
-    private static bool IsCounter(string tensor) =>
-        tensor.EndsWith(".num_batches_tracked", StringComparison.Ordinal) || tensor is "num_batches_tracked";
+    /// <summary>
+    /// What nothing in inference or training here uses: PyTorch's batch norm counts its batches, Swin keeps the numbers of its offsets, which follow from
+    /// the window, and DINOv2 the token that hid patches while it was trained.
+    /// </summary>
+    private static bool IsUnused(string tensor) =>
+        tensor.AsSpan(tensor.LastIndexOf('.') + 1) is "num_batches_tracked" or "relative_position_index" or "mask_token";
 }
 
 /// <summary>A file that does not fit a network; <see cref="Problems"/> has every tensor that differs.</summary>

@@ -29,9 +29,15 @@ internal interface IOperationVisitor<out T>
     T Visit(Multiply operation);
     T Visit(Concatenate operation);
     T Visit(ClassToken operation);
+    T Visit(MapTokens operation);
+    T Visit(TokensMap operation);
     T Visit(PositionEmbedding operation);
     T Visit(SelfAttention operation);
     T Visit(FirstToken operation);
+    T Visit(TokenMean operation);
+    T Visit(PatchMerging operation);
+    T Visit(WindowPadding operation);
+    T Visit(WindowAttention operation);
     T Visit(ChannelSlice operation);
     T Visit(ChannelShuffle operation);
     T Visit(AffineTransform operation);

@@ -133,6 +133,20 @@ public readonly record struct Node(NetworkBuilder Builder, string Layer)
 
     public Node ClassToken(string layer) => Then(layer, new ClassToken());
 
+    public Node MapTokens(string layer) => Then(layer, new MapTokens());
+
+    public Node TokensMap(string layer, Extent size) => Then(layer, new TokensMap(size));
+
+    public Node TokenMean(string layer) => Then(layer, new TokenMean());
+
+    public Node PatchMerging(string layer) => Then(layer, new PatchMerging());
+
+    public Node WindowPadding(string layer, int side) => Then(layer, new WindowPadding(side));
+
+    /// <param name="map">What the queries, keys and values were made from, before it was padded.</param>
+    public Node WindowAttention(string layer, Node map, int heads, int side, bool isShifted) =>
+        Builder.Add(layer, new WindowAttention(heads, side, isShifted), this, map);
+
     /// <param name="map">What the tokens were made from.</param>
     /// <param name="grid">The map's size when the embedding was learned.</param>
     public Node PositionEmbedding(string layer, Node map, Extent grid) =>

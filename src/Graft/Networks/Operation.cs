@@ -29,9 +29,15 @@ namespace Graft.Networks;
 [JsonDerivedType(typeof(LayerScale), "layer_scale")]
 [JsonDerivedType(typeof(PointwiseDense), "pointwise_dense")]
 [JsonDerivedType(typeof(ClassToken), "class_token")]
+[JsonDerivedType(typeof(MapTokens), "map_tokens")]
+[JsonDerivedType(typeof(TokensMap), "tokens_map")]
 [JsonDerivedType(typeof(PositionEmbedding), "position_embedding")]
 [JsonDerivedType(typeof(SelfAttention), "self_attention")]
 [JsonDerivedType(typeof(FirstToken), "first_token")]
+[JsonDerivedType(typeof(TokenMean), "token_mean")]
+[JsonDerivedType(typeof(PatchMerging), "patch_merging")]
+[JsonDerivedType(typeof(WindowPadding), "window_padding")]
+[JsonDerivedType(typeof(WindowAttention), "window_attention")]
 [JsonDerivedType(typeof(ChannelSlice), "channel_slice")]
 [JsonDerivedType(typeof(ChannelShuffle), "channel_shuffle")]
 [JsonDerivedType(typeof(AffineTransform), "affine_transform")]
@@ -243,6 +249,12 @@ public enum ActivationFunction
 
     /// <summary>x · Φ(x) with the exact normal distribution.</summary>
     Gelu,
+
+    /// <summary>x · (1 + tanh(√(2 / π) · (x + 0.044715 · x³))) / 2: GELU as BERT and SigLIP approximate it.</summary>
+    GeluTanh,
+
+    /// <summary>x · sigmoid(1.702 · x): GELU as CLIP approximates it.</summary>
+    QuickGelu,
 
     /// <summary>relu6(x + 3) / 6.</summary>
     HardSigmoid,

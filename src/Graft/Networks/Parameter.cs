@@ -36,6 +36,9 @@ public enum ParameterRole
     /// <summary>Learned vectors [1, tokens, channels], and all that their layer has.</summary>
     Embedding,
 
+    /// <summary>A number for each offset between two positions of a window, [offsets, heads], and all that its layer has.</summary>
+    RelativePositions,
+
     /// <summary>The bytes of an ONNX model, four to a number, and all that its layer has.</summary>
     OnnxModel,
 
@@ -85,7 +88,7 @@ public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<i
     /// </summary>
     public string Key => Role switch
     {
-        ParameterRole.LayerScale or ParameterRole.Embedding or ParameterRole.OnnxModel => Layer,
+        ParameterRole.LayerScale or ParameterRole.Embedding or ParameterRole.RelativePositions or ParameterRole.OnnxModel => Layer,
         ParameterRole.Bias or ParameterRole.Beta => $"{Layer}.bias",
         ParameterRole.MovingMean => $"{Layer}.running_mean",
         ParameterRole.MovingVariance => $"{Layer}.running_var",

@@ -18,21 +18,50 @@ public sealed record ClassToken : Operation
         [new(layer, ParameterRole.Embedding, [1, 1, inputs[0].Channels])];
 }
 
+/// <summary>A map's positions as tokens, row by row: [channels, height, width] → [height · width, channels].</summary>
+public sealed record MapTokens : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var map = SingleMap(inputs);
+        return TensorShape.Tokens(map.Height * map.Width, map.Channels);
+    }
+}
+
+/// <summary>Tokens as the positions of a map of <paramref name="Size"/>, row by row: [height · width, channels] → [channels, height, width].</summary>
+public sealed record TokensMap(Extent Size) : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var tokens = Tokens(Single(inputs));
+        return tokens.Sizes[0] == Size.Height * Size.Width
+            ? TensorShape.Map(tokens.Channels, Size.Height, Size.Width)
+            : throw new GraftException($"{tokens.Sizes[0]} tokens are not a map of {Size}");
+    }
+}
+
 /// <summary>
 /// Adds a learned vector to each token for its place in the map, the layer's second input. It was learned on a map of
 /// <paramref name="Grid"/> positions; for any other it is resampled, bicubic with antialiasing, as timm does.
 /// </summary>
+/// <remarks>Tokens before those of the map, such as a class token, have vectors of their own, which stay as they are.</remarks>
 public sealed record PositionEmbedding(Extent Grid) : Operation
 {
     internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
 
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
-        inputs is [var tokens, { IsMap: true } map] && new ClassToken().OutputShape([map]) == tokens
+        inputs is [{ IsTokens: true } tokens, { IsMap: true } map] && tokens.Channels == map.Channels && TokensBefore(inputs) >= 0
             ? tokens
             : throw new GraftException($"expected tokens and their map, found {string.Join(" and ", inputs)}");
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
-        [new(layer, ParameterRole.Embedding, [1, 1 + Grid.Height * Grid.Width, inputs[0].Channels])];
+        [new(layer, ParameterRole.Embedding, [1, TokensBefore(inputs) + Grid.Height * Grid.Width, inputs[0].Channels])];
+
+    private static int TokensBefore(IReadOnlyList<TensorShape> inputs) => inputs[0].Sizes[0] - inputs[1].Height * inputs[1].Width;
 }
 
 /// <summary>
@@ -62,4 +91,42 @@ public sealed record FirstToken : Operation
 
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
         TensorShape.Vector(Tokens(Single(inputs)).Channels);
+}
+
+/// <summary>The mean over all tokens: [tokens, channels] → [channels].</summary>
+public sealed record TokenMean : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        TensorShape.Vector(Tokens(Single(inputs)).Channels);
+}
+
+/// <summary>
+/// The four positions of each 2×2 window side by side as channels: top left, bottom left, top right, bottom right (Liu et al. 2021, arXiv:2103.14030). A last
+/// odd row or column is completed by zeros: [channels, height, width] → [4 · channels, ⌈height / 2⌉, ⌈width / 2⌉].
+/// </summary>
+public sealed record PatchMerging : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
+    {
+        var map = SingleMap(inputs);
+        return TensorShape.Map(4 * map.Channels, (map.Height + 1) / 2, (map.Width + 1) / 2);
+    }
+
+    /// <summary>For each element of the output, its number in a map of even height and width.</summary>
+    internal static int[] Order(TensorShape map)
+    {
+        var (height, width) = (map.Height / 2, map.Width / 2);
+        var order = new int[map.ElementCount];
+        for (var index = 0; index < order.Length; index++)
+        {
+            var (channel, row, column) = (index / width / height, index / width % height, index % width);
+            var window = channel / map.Channels;
+            order[index] = (channel % map.Channels * map.Height + 2 * row + window % 2) * map.Width + 2 * column + window / 2;
+        }
+        return order;
+    }
 }

@@ -101,6 +101,18 @@ internal sealed class TorchOperation(
 
     public Tensor Visit(ClassToken operation) => PrependToken(Input, tensors[layer.Name]);
 
+    public Tensor Visit(MapTokens operation)
+    {
+        using var positions = Input.flatten(2);
+        return positions.transpose(1, 2);
+    }
+
+    public Tensor Visit(TokensMap operation)
+    {
+        using var channels = Input.transpose(1, 2);
+        return channels.reshape(Input.shape[0], Input.shape[2], operation.Size.Height, operation.Size.Width);
+    }
+
     public Tensor Visit(PositionEmbedding operation)
     {
         using var places = Resample(tensors[layer.Name], operation.Grid, inputs[1].shape[2], inputs[1].shape[3]);
@@ -110,6 +122,24 @@ internal sealed class TorchOperation(
     public Tensor Visit(SelfAttention operation) => Attend(Input, operation.Heads);
 
     public Tensor Visit(FirstToken operation) => Input.select(1, 0);
+
+    public Tensor Visit(TokenMean operation) => Input.mean([1]);
+
+    public Tensor Visit(PatchMerging operation)
+    {
+        using var scope = NewDisposeScope();
+        var even = F.pad(Input, [0, Input.shape[3] % 2, 0, Input.shape[2] % 2]);
+        Tensor Window(long row, long column) => even.slice(2, row, even.shape[2], 2).slice(3, column, even.shape[3], 2);
+        return cat([Window(0, 0), Window(1, 0), Window(0, 1), Window(1, 1)], 1).MoveToOuterDisposeScope();
+    }
+
+    public Tensor Visit(WindowPadding operation)
+    {
+        var padding = operation.Resolve(TensorShape.Map(1, (int)Input.shape[2], (int)Input.shape[3])).Padding;
+        return padding == Padding.None ? Input.alias() : Surround(Input, padding);
+    }
+
+    public Tensor Visit(WindowAttention operation) => AttendInWindows(operation, Input, inputs[1], tensors[layer.Name]);
 
     public Tensor Visit(ChannelSlice operation) => Input.narrow(1, operation.First, operation.Count);
 
@@ -163,11 +193,29 @@ internal sealed class TorchOperation(
         ActivationFunction.Sigmoid => sigmoid(input),
         ActivationFunction.Silu => F.silu(input),
         ActivationFunction.Gelu => F.gelu(input),
+        ActivationFunction.GeluTanh => GeluTanh(input),
+        ActivationFunction.QuickGelu => QuickGelu(input),
         ActivationFunction.HardSigmoid => F.hardsigmoid(input),
         ActivationFunction.HardSwish => F.hardswish(input),
         ActivationFunction.Softmax => softmax(input, 1),
         _ => throw new NotSupportedException($"{function}"),
     };
+
+    private static Tensor GeluTanh(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        using Scalar cubic = 0.044715, factor = Math.Sqrt(2 / Math.PI), one = 1.0, half = 0.5;
+        var inner = input.pow(3).mul(cubic).add(input).mul(factor).tanh();
+        return inner.add(one).mul(input).mul(half).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor QuickGelu(Tensor input)
+    {
+        using Scalar steepness = 1.702;
+        using var scaled = input.mul(steepness);
+        using var gate = scaled.sigmoid();
+        return input.mul(gate);
+    }
 
     /// <summary>The activation that is part of a layer; disposes what it is applied to.</summary>
     private static Tensor Activated(Tensor output, ActivationFunction? function)
@@ -210,20 +258,21 @@ internal sealed class TorchOperation(
         return cat([first, tokens], 1);
     }
 
-    /// <summary>A position embedding of <paramref name="grid"/> for a map of another size, [1 + height · width, channels].</summary>
+    /// <summary>A position embedding of <paramref name="grid"/> for a map of another size, [tokens before + height · width, channels].</summary>
     internal static float[] Resampled(float[] embedding, Extent grid, int height, int width, int channels)
     {
         using var scope = NewDisposeScope();
-        using var learned = tensor(embedding, [1, 1 + grid.Height * grid.Width, channels]);
+        using var learned = tensor(embedding, [1, embedding.Length / channels, channels]);
         return TorchNetwork.Values(Resample(learned, grid, height, width).contiguous()).ToArray();
     }
 
-    /// <summary>[1, 1 + grid, channels] → [1, 1 + height · width, channels]; the first token has no place.</summary>
+    /// <summary>[1, tokens before + grid, channels] → [1, tokens before + height · width, channels]; those before have no place.</summary>
     private static Tensor Resample(Tensor embedding, Extent grid, long height, long width)
     {
         if ((grid.Height, grid.Width) == (height, width)) return embedding.alias();
-        using var first = embedding.narrow(1, 0, 1);
-        using var rest = embedding.narrow(1, 1, grid.Height * grid.Width);
+        var before = embedding.shape[1] - grid.Height * grid.Width;
+        using var first = embedding.narrow(1, 0, before);
+        using var rest = embedding.narrow(1, before, grid.Height * grid.Width);
         using var rows = rest.reshape(1, grid.Height, grid.Width, -1);
         using var map = rows.permute(0, 3, 1, 2);
         using var resampled = F.interpolate(
@@ -245,6 +294,25 @@ internal sealed class TorchOperation(
         using var attended = F.scaled_dot_product_attention(query, key, value);
         using var sideBySide = attended.transpose(1, 2);
         return sideBySide.flatten(2);
+    }
+
+    /// <summary>[N, 3 · channels, height, width] → [N, channels, rows, columns].</summary>
+    private static Tensor AttendInWindows(WindowAttention operation, Tensor input, Tensor map, Tensor offsets)
+    {
+        using var scope = NewDisposeScope();
+        var (count, channels, rows, columns) = (input.shape[0], input.shape[1] / 3, map.shape[2], map.shape[3]);
+        var windows = operation.WindowsOf((int)input.shape[2], (int)input.shape[3]);
+        // [N, 3, heads, width, windows, positions] → [3, N, windows, heads, positions, width]
+        var parts = input.flatten(2).index_select(2, Indices(windows.Positions()))
+            .reshape(count, 3, operation.Heads, -1, windows.Count, windows.Area).permute(1, 0, 4, 2, 5, 3);
+        var bias = offsets.index_select(0, Indices(windows.Offsets())).reshape(1, windows.Area, windows.Area, operation.Heads).permute(0, 3, 1, 2);
+        if (windows.IsMasked) bias = bias + tensor(windows.Mask(), [windows.Count, 1, windows.Area, windows.Area], device: input.device);
+        using Scalar scale = 1 / Math.Sqrt(parts.shape[^1]);
+        var shares = softmax(parts[0].mul(scale).matmul(parts[1].transpose(-1, -2)) + bias, -1);
+        var attended = shares.matmul(parts[2]).permute(0, 2, 4, 1, 3).reshape(count, channels, -1);
+        return attended.index_select(2, Indices(windows.Places((int)rows, (int)columns))).reshape(count, channels, rows, columns).MoveToOuterDisposeScope();
+
+        Tensor Indices(int[] values) => tensor(values, device: input.device).to_type(ScalarType.Int64);
     }
 
     private static Tensor Surround(Tensor input, Padding padding) =>

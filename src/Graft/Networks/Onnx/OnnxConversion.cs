@@ -127,6 +127,14 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
 
     string IOperationVisitor<string>.Visit(ClassToken operation) => PrependToken(_layer, X, Shape);
 
+    string IOperationVisitor<string>.Visit(MapTokens operation) => Tokens(Name, X, Shape);
+
+    string IOperationVisitor<string>.Visit(TokensMap operation)
+    {
+        var channels = Node("Transpose", $"{Name}/channels", [X], Of("perm", [0, 2, 1]));
+        return Node("Reshape", Name, [channels, Constant($"{Name}/shape", [0L, Shape.Channels, operation.Size.Height, operation.Size.Width])]);
+    }
+
     string IOperationVisitor<string>.Visit(PositionEmbedding operation)
     {
         var map = network.ShapeOf(_layer.Inputs[1]);
@@ -137,6 +145,26 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
     string IOperationVisitor<string>.Visit(SelfAttention operation) => Attend(Name, X, network.ShapeOf(Name), operation.Heads);
 
     string IOperationVisitor<string>.Visit(FirstToken operation) => Node("Gather", Name, [X, Constant("constant/first", 0)], Of("axis", 1));
+
+    string IOperationVisitor<string>.Visit(TokenMean operation) => Node("ReduceMean", Name, [X], Of("axes", [1]), Of("keepdims", 0));
+
+    string IOperationVisitor<string>.Visit(PatchMerging operation)
+    {
+        var x = Shape.Height % 2 + Shape.Width % 2 == 0
+            ? X
+            : Node("Pad", $"{Name}/even", [X, Constant($"{Name}/pads", [0L, 0, 0, 0, 0, 0, Shape.Height % 2, Shape.Width % 2])]);
+        var (axes, steps) = (Constant($"{Name}/axes", [2L, 3]), Constant($"{Name}/steps", [2L, 2]));
+        var ends = Constant($"{Name}/ends", [Shape.Height + Shape.Height % 2, (long)Shape.Width + Shape.Width % 2]);
+        return Node("Concat", Name, [Window(0, 0), Window(1, 0), Window(0, 1), Window(1, 1)], Of("axis", 1));
+
+        string Window(long row, long column) =>
+            Node("Slice", $"{Name}/{row}_{column}", [x, Constant($"{Name}/{row}_{column}/start", [row, column]), ends, axes, steps]);
+    }
+
+    string IOperationVisitor<string>.Visit(WindowPadding operation) =>
+        operation.Resolve(Shape).Padding is var padding && padding == Padding.None ? X : Surround(_layer, X, padding);
+
+    string IOperationVisitor<string>.Visit(WindowAttention operation) => AttendInWindows(Name, X, Shape, operation, network.ShapeOf(Name));
 
     string IOperationVisitor<string>.Visit(ChannelSlice operation) => Node(
         "Slice", Name,
@@ -283,6 +311,14 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
                 var scaled = Node("Div", $"{name}/scaled", [x, Scalar(MathF.Sqrt(2))]);
                 var shifted = Node("Add", $"{name}/shifted", [Node("Erf", $"{name}/erf", [scaled]), Scalar(1)]);
                 return Node("Mul", name, [Node("Mul", $"{name}/double", [x, shifted]), Scalar(0.5f)]);
+            case ActivationFunction.GeluTanh:
+                var cube = Node("Mul", $"{name}/cube", [Node("Mul", $"{name}/square", [x, x]), x]);
+                var bent = Node("Add", $"{name}/bent", [x, Node("Mul", $"{name}/cubic", [cube, Scalar(0.044715f)])]);
+                var tanh = Node("Tanh", $"{name}/tanh", [Node("Mul", $"{name}/inner", [bent, Scalar(MathF.Sqrt(2 / MathF.PI))])]);
+                var raised = Node("Add", $"{name}/raised", [tanh, Scalar(1)]);
+                return Node("Mul", name, [Node("Mul", $"{name}/double", [x, raised]), Scalar(0.5f)]);
+            case ActivationFunction.QuickGelu:
+                return Node("Mul", name, [x, Node("Sigmoid", $"{name}/gate", [Node("Mul", $"{name}/scaled", [x, Scalar(1.702f)])])]);
             case ActivationFunction.HardSigmoid:
                 return Node("HardSigmoid", name, [x], Of("alpha", 1f / 6), Of("beta", 0.5f));
             case ActivationFunction.Softmax:
@@ -334,7 +370,7 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
     private string Surround(Layer layer, string x, Padding padding)
     {
         if (network.Uses.OnlyUser(network.IndexOf(layer.Name)) is { } user
-            && network.Layers[user].Operation is Convolution { Padding.IsSame: false })
+            && network.Layers[user].Operation is Convolution { Padding.IsSame: false } && padding is { Bottom: >= 0, Right: >= 0 })
         {
             _paddings[layer.Name] = padding;
             return x;
@@ -360,12 +396,18 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
     private string PrependToken(Layer layer, string x, TensorShape shape)
     {
         var (name, positions) = (layer.Name, shape.Height * shape.Width);
-        var flat = Node("Reshape", $"{name}/flat", [x, Constant($"{name}/shape", [0, shape.Channels, positions])]);
-        var tokens = Node("Transpose", $"{name}/tokens", [flat], Of("perm", [0, 2, 1]));
+        var tokens = Tokens($"{name}/tokens", x, shape);
         var padded = Node("Pad", $"{name}/padded", [tokens, Constant($"{name}/pads", [0, 1, 0, 0, 0, 0])]);
         var token = new float[(1 + positions) * shape.Channels];
         Read(layer, ParameterRole.Embedding).CopyTo(token, 0);
         return Node("Add", name, [padded, Constant($"{name}/token", token, [1, 1 + positions, shape.Channels])]);
+    }
+
+    /// <summary>[N, channels, height, width] → [N, height · width, channels].</summary>
+    private string Tokens(string name, string x, TensorShape shape)
+    {
+        var flat = Node("Reshape", $"{name}/flat", [x, Constant($"{name}/shape", [0, shape.Channels, shape.Height * shape.Width])]);
+        return Node("Transpose", name, [flat], Of("perm", [0, 2, 1]));
     }
 
     private string Attend(string name, string x, TensorShape output, int heads)

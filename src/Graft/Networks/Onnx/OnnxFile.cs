@@ -145,6 +145,24 @@ public static class OnnxFile
         return producers;
     }
 
+    /// <summary>A model with one tensor as its only output, and no more nodes than it needs.</summary>
+    /// <param name="wanted">A tensor or a node; null for the only output.</param>
+    internal static byte[] Cut(string path, byte[] content, string? wanted)
+    {
+        ModelProto model;
+        try
+        {
+            model = ModelProto.Parser.ParseFrom(content);
+        }
+        catch (InvalidProtocolBufferException problem)
+        {
+            throw new GraftException($"{path} is not an ONNX model, or a damaged one.", problem);
+        }
+        if (model.Graph is null) throw new GraftException($"{path} is not an ONNX model, or a damaged one.");
+        Cut(path, model.Graph, wanted);
+        return model.ToByteArray();
+    }
+
     /// <summary>Makes one tensor the graph's only output and removes the nodes that it does not need.</summary>
     private static void Cut(string path, GraphProto graph, string? wanted)
     {

@@ -1,13 +1,14 @@
-"""Writes networks.json: what networks of torchvision and DINOv2's ViT-S/14 compute in float64, and of all variants of a table the keys and shapes.
+"""Writes networks.json: what networks of torchvision and Keras, DINOv2's ViT-S/14 and DeiT compute in float64, and of all variants of a table the keys and shapes.
 
     python3 make_fixtures.py networks.json          torch 1.13, torchvision 0.14
 
-Weights and input are the formula that FormulaWeights.cs states. torchvision's networks are its own; the transformer is
+Weights and input are the formula that FormulaWeights.cs states. torchvision's networks are its own, and Keras's DenseNet is one of them renamed; the transformer is
 written out below from the papers (Dosovitskiy et al. 2020, arXiv:2010.11929; Touvron et al. 2021, arXiv:2103.17239; Oquab
 et al. 2023, arXiv:2304.07193) with the tensor names and epsilons of timm's vit_small_patch14_dinov2.
 """
 import hashlib
 import json
+import re
 import sys
 import zlib
 
@@ -17,6 +18,7 @@ import torchvision
 from torch.nn import functional as F
 
 torch.set_grad_enabled(False)
+UNUSED = ("num_batches_tracked", "relative_position_index")
 # All weights are filled by formula: no time for random ones.
 for initializer in [name for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")]:
     setattr(torch.nn.init, initializer, lambda tensor, *args, **kwargs: tensor)
@@ -61,7 +63,7 @@ def record(name, gain, size, state, features, logits):
 def keys_of_torchvision(name):
     """A variant of a table of which another is computed: parameters and keys alone, without the numbers."""
     model = build(name)
-    state = {key: t for key, t in model.state_dict().items() if not key.endswith("num_batches_tracked")}
+    state = {key: t for key, t in model.state_dict().items() if not key.endswith(UNUSED)}
     whole = record(f"{name}.torchvision", 1.0, (0, 0), state, torch.zeros(1), None)
     return {key: whole[key] for key in ("name", "parameters", "keys_sha256")}
 
@@ -73,7 +75,7 @@ def build(name):
 
 def of_torchvision(name, gain, size, last_map):
     model = build(name).eval().double()
-    state = {key: value(key, t.shape, gain) for key, t in model.state_dict().items() if not key.endswith("num_batches_tracked")}
+    state = {key: value(key, t.shape, gain) for key, t in model.state_dict().items() if not key.endswith(UNUSED)}
     whole = model.state_dict()  # with the version that some models ask for
     whole.update(state)
     model.load_state_dict(whole)
@@ -87,7 +89,33 @@ def of_torchvision(name, gain, size, last_map):
     return record(f"{name}.torchvision", gain, size, state, features, logits)
 
 
-def vit_small_patch14_dinov2(gain, size, width=384, depth=12, heads=6, patch=14, grid=37):
+def keras_densenet(name, gain, size=None):
+    """torchvision's network with the names and the epsilon of Keras's (keras/src/applications/densenet.py)."""
+    def of_keras(key):
+        for pattern, names in ((r"features\.conv0", "conv1_conv"), (r"features\.norm0", "conv1_bn"), (r"features\.norm5", "bn"), (r"classifier", "predictions"),
+                               (r"features\.transition(\d)\.(norm|conv)", lambda m: f"pool{int(m[1]) + 1}_{'bn' if m[2] == 'norm' else 'conv'}"),
+                               (r"features\.denseblock(\d)\.denselayer(\d+)\.(norm|conv)(\d)",
+                                lambda m: f"conv{int(m[1]) + 1}_block{m[2]}_{int(m[4]) - (m[3] == 'norm')}_{'bn' if m[3] == 'norm' else 'conv'}")):
+            key = re.sub("^" + pattern, names, key)
+        return key
+
+    model = build(name).eval().double()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps = 1.001e-5
+    own = {key: value(of_keras(key), t.shape, gain) for key, t in model.state_dict().items() if not key.endswith(UNUSED)}
+    state = {of_keras(key): t for key, t in own.items()}
+    if size is None:
+        whole = record(f"{name}.keras", 1.0, (0, 0), state, torch.zeros(1), None)
+        return {key: whole[key] for key in ("name", "parameters", "keys_sha256")}
+    whole = model.state_dict()
+    whole.update(own)
+    model.load_state_dict(whole)
+    image = value("input", (2, 3, *size), gain)
+    return record(f"{name}.keras", gain, size, state, F.relu(model.features(image)).mean((2, 3)), torch.softmax(model(image), 1))
+
+
+def timm_transformer(name, gain, size=None, width=384, depth=12, heads=6, patch=14, grid=37, scaled=True, classes=0):
     shapes = {"cls_token": (1, 1, width), "pos_embed": (1, 1 + grid * grid, width),
               "patch_embed.proj.weight": (width, 3, patch, patch), "patch_embed.proj.bias": (width,)}
     for i in range(depth):
@@ -96,9 +124,16 @@ def vit_small_patch14_dinov2(gain, size, width=384, depth=12, heads=6, patch=14,
         for layer, inputs, outputs in (("attn.qkv", width, 3 * width), ("attn.proj", width, width),
                                        ("mlp.fc1", width, 4 * width), ("mlp.fc2", 4 * width, width)):
             shapes |= {f"blocks.{i}.{layer}.weight": (outputs, inputs), f"blocks.{i}.{layer}.bias": (outputs,)}
-        shapes |= {f"blocks.{i}.ls1.gamma": (width,), f"blocks.{i}.ls2.gamma": (width,)}
+        if scaled:
+            shapes |= {f"blocks.{i}.ls1.gamma": (width,), f"blocks.{i}.ls2.gamma": (width,)}
     shapes |= {"norm.weight": (width,), "norm.bias": (width,)}
-    w = {name: value(name, shape, gain) for name, shape in shapes.items()}
+    if classes:
+        shapes |= {"head.weight": (classes, width), "head.bias": (classes,)}
+    if size is None:
+        whole = record(name, 1.0, (0, 0), {key: torch.empty(shape) for key, shape in shapes.items()}, torch.zeros(1), None)
+        return {key: whole[key] for key in ("name", "parameters", "keys_sha256")}
+    w = {key: value(key, shape, gain) for key, shape in shapes.items()}
+    scale = (lambda key: w[key]) if scaled else (lambda key: 1)
 
     def norm(x, name):
         centred = x - x.mean(-1, keepdim=True)
@@ -121,12 +156,15 @@ def vit_small_patch14_dinov2(gain, size, width=384, depth=12, heads=6, patch=14,
         parts = []
         for q, k, v in zip(queries.chunk(heads, -1), keys.chunk(heads, -1), values.chunk(heads, -1)):
             parts.append(torch.softmax(q @ k.transpose(1, 2) / np.sqrt(width // heads), -1) @ v)
-        x = x + w[f"blocks.{i}.ls1.gamma"] * linear(torch.cat(parts, -1), f"blocks.{i}.attn.proj")
+        x = x + scale(f"blocks.{i}.ls1.gamma") * linear(torch.cat(parts, -1), f"blocks.{i}.attn.proj")
         hidden = linear(norm(x, f"blocks.{i}.norm2"), f"blocks.{i}.mlp.fc1")
         hidden = hidden * 0.5 * (1 + torch.erf(hidden / np.sqrt(2)))
-        x = x + w[f"blocks.{i}.ls2.gamma"] * linear(hidden, f"blocks.{i}.mlp.fc2")
-    return record("vit_small_patch14_dinov2.timm", gain, size, w, norm(x, "norm")[:, 0], None)
+        x = x + scale(f"blocks.{i}.ls2.gamma") * linear(hidden, f"blocks.{i}.mlp.fc2")
+    features = norm(x, "norm")[:, 0]
+    return record(name, gain, size, w, features, linear(features, "head") if classes else None)
 
+
+DINO = "vit_small_patch14_dinov2.timm"
 
 if __name__ == "__main__":
     records = [
@@ -134,9 +172,9 @@ if __name__ == "__main__":
         of_torchvision("mobilenet_v3_large", 2.0, (224, 224), "features"),
         of_torchvision("resnet34", 1.0, (224, 224), "layer4"),
         of_torchvision("resnet101", 1.0, (160, 192), "layer4"),
-        vit_small_patch14_dinov2(1.0, (518, 518)),
-        vit_small_patch14_dinov2(1.0, (98, 126)),
-        vit_small_patch14_dinov2(1.0, (560, 70)),
+        timm_transformer(DINO, 1.0, (518, 518)),
+        timm_transformer(DINO, 1.0, (98, 126)),
+        timm_transformer(DINO, 1.0, (560, 70)),
         of_torchvision("resnext50_32x4d", 1.0, (96, 96), "layer4"),
         of_torchvision("wide_resnet50_2", 1.0, (96, 64), "layer4"),
         of_torchvision("densenet121", 2.0, (96, 96), "features"),
@@ -151,6 +189,9 @@ if __name__ == "__main__":
         of_torchvision("convnext_small", 1.0, (96, 96), "features"),
         of_torchvision("vgg11_bn", 2.0, (224, 224), "features"),
         of_torchvision("vit_b_32", 1.0, (224, 224), "encoder.ln"),
+        of_torchvision("swin_t", 1.0, (96, 64), "permute"),
+        timm_transformer("deit_tiny_patch16_224.timm", 1.0, (224, 224), width=192, heads=3, patch=16, grid=14, scaled=False, classes=1000),
+        keras_densenet("densenet121", 2.0, (96, 96)),
     ]
     computed = {r["name"] for r in records}
     records += [keys_of_torchvision(name) for name in (
@@ -160,7 +201,12 @@ if __name__ == "__main__":
         "regnet_x_400mf", "regnet_x_1_6gf", "regnet_x_3_2gf", "regnet_x_8gf", "regnet_x_16gf", "regnet_x_32gf",
         "efficientnet_b0", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_b6", "efficientnet_b7",
         "efficientnet_v2_m", "efficientnet_v2_l", "convnext_tiny", "convnext_base", "convnext_large",
-        "vgg11", "vgg13", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vit_b_16", "vit_l_16", "vit_l_32") if f"{name}.torchvision" not in computed]
+        "vgg11", "vgg13", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vit_b_16", "vit_l_16", "vit_l_32", "swin_s", "swin_b") if f"{name}.torchvision" not in computed]
+    records += [
+        timm_transformer("vit_base_patch14_dinov2.timm", 1.0, width=768), timm_transformer("vit_large_patch14_dinov2.timm", 1.0, width=1024, depth=24),
+        timm_transformer("deit_small_patch16_224.timm", 1.0, patch=16, grid=14, scaled=False, classes=1000),
+        timm_transformer("deit_base_patch16_224.timm", 1.0, width=768, patch=16, grid=14, scaled=False, classes=1000),
+        keras_densenet("densenet169", 1.0), keras_densenet("densenet201", 1.0)]
     with open(sys.argv[1], "w") as file:
         file.write("[\n" + ",\n".join(json.dumps(r) for r in records) + "\n]\n")
     for r in records:

@@ -1,0 +1,182 @@
+namespace Graft.Networks.Onnx.Import;
+
+/// <summary>
+/// Scaled dot-product attention, as its nodes are met: queries times keys, scaled, plus numbers for places, softmax, times values; of all tokens, or of those
+/// in each window of a map. Queries, keys and values may come of one dense layer or of three, in any order of heads: they become one whose outputs lie as
+/// <see cref="SelfAttention"/> and <see cref="WindowAttention"/> want them, and any other scale goes into its weights.
+/// </summary>
+internal sealed class OnnxAttention(ImportedLayers layers)
+{
+    private const float Tolerance = 1e-5f;
+
+    /// <summary>Queries [windows, heads, positions, width] times keys [windows, heads, width, positions], or after softmax each query's shares.</summary>
+    /// <param name="Sizes">The product's.</param>
+    /// <param name="Bias">Added to each element of it; null for nothing.</param>
+    private sealed record Product(ImportedTensor Queries, ImportedTensor Keys, int[] Sizes, float Scale, float[]? Bias = null, bool IsShares = false);
+
+    /// <summary>What attends to what.</summary>
+    private readonly record struct Extents(int Windows, int Heads, int Positions, int Width)
+    {
+        public int Channels => Heads * Width;
+    }
+
+    private readonly Dictionary<string, Product> _products = new(StringComparer.Ordinal);
+
+    public bool Has(string tensor) => _products.ContainsKey(tensor);
+
+    public void Multiply(string name, ImportedTensor queries, ImportedTensor keys)
+    {
+        if (queries.Sizes.Length < 3 || keys.Sizes.Length != queries.Sizes.Length) throw new GraftException("it multiplies two tensors that are not queries and keys");
+        _products[name] = new(queries, keys, [.. queries.Sizes[..^1], keys.Sizes[^1]], queries.Factor * keys.Factor);
+    }
+
+    public void Scale(string name, string product, float factor)
+    {
+        if (_products[product].Bias is not null) throw new GraftException("it scales after numbers for places were added");
+        _products[name] = _products[product] with { Scale = _products[product].Scale * factor };
+    }
+
+    public void Add(string name, string product, float[] values, int[] sizes)
+    {
+        var before = _products[product];
+        var count = ImportedTensor.Product(before.Sizes);
+        var all = new ImportedTensor(name, product, TensorShape.Vector(count), before.Sizes).PerElement(values, sizes)
+            ?? throw new GraftException("it adds numbers of other sizes to queries times keys");
+        if (before.Bias is { } bias)
+            for (var i = 0; i < count; i++) all[i] += bias[i];
+        _products[name] = before with { Bias = all };
+    }
+
+    public void Reshape(string name, string product, long[] sizes) =>
+        _products[name] = _products[product] with { Sizes = OnnxNodes.Resolved(_products[product].Sizes, sizes) };
+
+    public void Softmax(string name, string product, long axis)
+    {
+        if (axis != -1 && axis != _products[product].Sizes.Length - 1) throw new GraftException("its softmax is not over the keys");
+        _products[name] = _products[product] with { IsShares = true };
+    }
+
+    /// <summary>The last step: the values, weighted by each query's shares.</summary>
+    public ImportedTensor Attend(string name, string shares, ImportedTensor values)
+    {
+        var product = _products[shares];
+        if (!product.IsShares) throw new GraftException("Graft has no attention without softmax");
+        var extents = ExtentsOf(values.Sizes);
+        if (ExtentsOf(product.Queries.Sizes) != extents || ExtentsOf(product.Keys.Sizes) != extents with { Positions = extents.Width, Width = extents.Positions })
+            throw new GraftException("queries, keys and values have different sizes");
+        var (columns, positions) = Lying(values, extents, isTurned: false);
+        var parts = new[] { product.Queries, product.Keys, values };
+        int[][] all = [Lying(product.Queries, extents, isTurned: false, positions).Columns, Lying(product.Keys, extents, isTurned: true, positions).Columns, columns];
+        var packed = Packed($"{name}/packed", [.. parts.Select(part => part.Layer)], all, [product.Scale * MathF.Sqrt(extents.Width), 1, values.Factor]);
+        var shape = values.Shape.WithChannels(extents.Channels);
+        var layer = values.Shape.IsTokens ? AttendToAll(name, packed, extents, positions, product.Bias) : AttendInWindows(name, packed, extents, positions, product.Bias);
+        var order = new int[ImportedTensor.Product(values.Sizes)];
+        for (var index = 0; index < order.Length; index++)
+        {
+            var (rest, channel) = (index / extents.Width, index % extents.Width);
+            var (position, head, window) = (rest % extents.Positions, rest / extents.Positions % extents.Heads, rest / extents.Positions / extents.Heads);
+            order[index] = ImportedTensor.ElementOf(shape, positions[window * extents.Positions + position], head * extents.Width + channel);
+        }
+        return new(name, layer, shape, values.Sizes, order);
+    }
+
+    private string AttendToAll(string name, string packed, Extents extents, int[] positions, float[]? bias)
+    {
+        if (extents.Windows != 1 || bias is not null || !positions.Select((position, index) => position == index).All(same => same) || layers.ShapeOf(packed).Sizes[0] != positions.Length)
+            throw new GraftException("it does not attend to all tokens of an image");
+        return layers.Add(name, new SelfAttention(extents.Heads), packed);
+    }
+
+    private string AttendInWindows(string name, string packed, Extents extents, int[] positions, float[]? bias)
+    {
+        var map = layers.ShapeOf(packed);
+        var side = (int)Math.Round(Math.Sqrt(extents.Positions));
+        if (side * side != extents.Positions || positions.Length != map.Height * map.Width || map.Height % side != 0 || map.Width % side != 0)
+            throw new GraftException("it does not attend to square windows of a map");
+        foreach (var isShifted in (bool[])[false, true])
+        {
+            var operation = new WindowAttention(extents.Heads, side, isShifted);
+            var windows = operation.WindowsOf(map.Height, map.Width);
+            if (!windows.Positions().SequenceEqual(positions) || Offsets(windows, extents, bias) is not { } offsets) continue;
+            var layer = layers.Add(name, operation, packed, packed);
+            layers.Weigh(layer, (ParameterRole.RelativePositions, offsets));
+            return layer;
+        }
+        throw new GraftException("it attends to other windows of a map than Graft knows, or adds other numbers than one for each offset");
+    }
+
+    /// <summary>The number for each offset and head; null where what is added is something else.</summary>
+    private static float[]? Offsets(Windows windows, Extents extents, float[]? bias)
+    {
+        var table = new float[(windows.Offsets().Max() + 1) * extents.Heads];
+        if (bias is null) return windows.IsMasked ? null : table;
+        var (area, numbers, mask) = (windows.Area, windows.Offsets(), windows.IsMasked ? windows.Mask() : new float[extents.Windows * windows.Area * windows.Area]);
+        var isSet = new bool[table.Length];
+        for (var index = 0; index < bias.Length; index++)
+        {
+            var (pair, head, window) = (index % (area * area), index / (area * area) % extents.Heads, index / (area * area) / extents.Heads);
+            var value = bias[index] - mask[window * area * area + pair];
+            var place = numbers[pair] * extents.Heads + head;
+            // Numbers that a hundred was taken of and given back have lost their last digits.
+            if (isSet[place] && Math.Abs(table[place] - value) > (mask[window * area * area + pair] == 0 ? Tolerance : 100 * Tolerance)) return null;
+            if (!isSet[place] || mask[window * area * area + pair] == 0) (table[place], isSet[place]) = (value, true);
+        }
+        return table;
+    }
+
+    /// <summary>Which of a layer's channels are in which place, by head; and which of its positions, by window.</summary>
+    /// <param name="isTurned">Of keys, whose width comes before their positions.</param>
+    /// <param name="expected">The positions that others have.</param>
+    private static (int[] Columns, int[] Positions) Lying(ImportedTensor tensor, Extents extents, bool isTurned, int[]? expected = null)
+    {
+        var columns = new int[extents.Channels];
+        var positions = expected ?? [.. Enumerable.Range(0, extents.Windows * extents.Positions)
+            .Select(index => ImportedTensor.PositionOf(tensor.Shape, Element(index / extents.Positions, 0, index % extents.Positions, 0)))];
+        for (var column = 0; column < columns.Length; column++)
+        {
+            columns[column] = ImportedTensor.ChannelOf(tensor.Shape, Element(0, column / extents.Width, 0, column % extents.Width));
+            for (var index = 0; index < positions.Length; index++)
+                if (Element(index / extents.Positions, column / extents.Width, index % extents.Positions, column % extents.Width)
+                    != ImportedTensor.ElementOf(tensor.Shape, positions[index], columns[column])) throw new GraftException("its heads have different channels at different positions");
+        }
+        return (columns, positions);
+
+        int Element(int window, int head, int position, int channel) => tensor.ElementAt(
+            (window * extents.Heads + head) * extents.Positions * extents.Width + (isTurned ? channel * extents.Positions + position : position * extents.Width + channel));
+    }
+
+    /// <summary>One dense layer for queries, keys and values of the outputs of up to three.</summary>
+    private string Packed(string name, string[] sources, int[][] columns, float[] scales)
+    {
+        var units = columns.Sum(part => part.Length);
+        if (sources.Distinct().Count() == 1 && scales.All(scale => Math.Abs(scale - 1) < Tolerance) && layers.ShapeOf(sources[0]).Channels == units
+            && columns.SelectMany(part => part).Select((column, index) => column == index).All(same => same)) return sources[0];
+        if (sources.Any(source => layers[source] is not PointwiseDense) || sources.Select(source => layers.InputsOf(source)[0]).Distinct().Count() > 1)
+            throw new GraftException("its queries, keys and values are not made of the same tokens by dense layers");
+        var input = layers.InputsOf(sources[0])[0];
+        var depth = layers.ShapeOf(input).Channels;
+        var (kernel, bias) = (new float[units * depth], new float[units]);
+        var unit = 0;
+        for (var part = 0; part < 3; part++)
+        {
+            var dense = (PointwiseDense)layers[sources[part]];
+            var weights = layers.Weights[new Parameter(sources[part], ParameterRole.DenseKernel, []).Key];
+            var shifts = dense.Bias ? layers.Weights[new Parameter(sources[part], ParameterRole.Bias, []).Key] : new float[dense.Units];
+            foreach (var column in columns[part])
+            {
+                for (var i = 0; i < depth; i++) kernel[unit * depth + i] = scales[part] * weights[column * depth + i];
+                bias[unit++] = scales[part] * shifts[column];
+            }
+        }
+        var hasBias = sources.Any(source => ((PointwiseDense)layers[source]).Bias);
+        name = layers.Add(name, new PointwiseDense(units, hasBias), input);
+        layers.Weigh(name, (ParameterRole.DenseKernel, kernel));
+        if (hasBias) layers.Weigh(name, (ParameterRole.Bias, bias));
+        return name;
+    }
+
+    /// <summary>Of [heads, positions, width], with or without windows and a batch before it.</summary>
+    private static Extents ExtentsOf(int[] sizes) => sizes.Length >= 3
+        ? new(ImportedTensor.Product(sizes.AsSpan(0, sizes.Length - 3)), sizes[^3], sizes[^2], sizes[^1])
+        : throw new GraftException($"it does not attend to tokens ([{string.Join(", ", sizes)}])");
+}

@@ -1,0 +1,40 @@
+namespace Graft.Networks.Onnx;
+
+/// <content>Attention within windows.</content>
+internal sealed partial class OnnxConversion
+{
+    private string AttendInWindows(string name, string x, TensorShape packed, WindowAttention operation, TensorShape output)
+    {
+        var (heads, windows) = (operation.Heads, operation.WindowsOf(packed.Height, packed.Width));
+        var (count, area, width) = (windows.Count, windows.Area, output.Channels / heads);
+        var flat = Node("Reshape", $"{name}/flat", [x, Constant($"{name}/flat_shape", [0L, packed.Channels, packed.Height * packed.Width])]);
+        var tiled = Node("Gather", $"{name}/tiled", [flat, Constant($"{name}/positions", [.. windows.Positions().Select(position => (long)position)])], Of("axis", 2));
+        var parts = Node("Reshape", $"{name}/parts", [tiled, Constant($"{name}/parts_shape", [0L, 3, heads, width, count, area])]);
+        var split = Node("Transpose", $"{name}/split", [parts], Of("perm", [1, 0, 4, 2, 5, 3])); // [3, N, windows, heads, positions, width]
+        string Part(string part, long index) => Node("Gather", $"{name}/{part}", [split, Constant($"{name}/{part}_index", index)], Of("axis", 0));
+        var query = Node("Mul", $"{name}/scaled", [Part("query", 0), Scalar(1 / MathF.Sqrt(width))]);
+        var key = Node("Transpose", $"{name}/keys", [Part("key", 1)], Of("perm", [0, 1, 2, 4, 3]));
+        var products = Node("Add", $"{name}/placed", [Node("MatMul", $"{name}/products", [query, key]), WindowBias(name, operation, windows)]);
+        var attended = Node("MatMul", $"{name}/attended", [Node("Softmax", $"{name}/shares", [products], Of("axis", -1)), Part("value", 2)]);
+        var channels = Node("Transpose", $"{name}/channels", [attended], Of("perm", [0, 2, 4, 1, 3]));
+        var sideBySide = Node("Reshape", $"{name}/side_by_side", [channels, Constant($"{name}/tiled_shape", [0L, output.Channels, count * area])]);
+        var places = Constant($"{name}/places", [.. windows.Places(output.Height, output.Width).Select(place => (long)place)]);
+        return Node("Reshape", name, [Node("Gather", $"{name}/map", [sideBySide, places], Of("axis", 2)),
+            Constant($"{name}/output_shape", [0L, output.Channels, output.Height, output.Width])]);
+    }
+
+    /// <summary>[windows or 1, heads, queries, keys].</summary>
+    private string WindowBias(string name, WindowAttention operation, Windows windows)
+    {
+        var (heads, area, table, offsets) = (operation.Heads, windows.Area, Read(_layer, ParameterRole.RelativePositions), windows.Offsets());
+        var mask = windows.IsMasked ? windows.Mask() : new float[area * area];
+        var count = mask.Length / area / area;
+        var bias = new float[count * heads * area * area];
+        for (var index = 0; index < bias.Length; index++)
+        {
+            var (window, head, pair) = (index / (area * area) / heads, index / (area * area) % heads, index % (area * area));
+            bias[index] = table[offsets[pair] * heads + head] + mask[window * area * area + pair];
+        }
+        return Constant($"{name}/bias", bias, [count, heads, area, area]);
+    }
+}
