@@ -66,6 +66,7 @@ public sealed class WebExportTests : IDisposable
         await Until(browser, "document.getElementById('live').hidden");
 
         Assert.Contains("cannot decode", (string)(await browser.Evaluate(Drop("parity.json", "document.querySelector('#answers figcaption').textContent"), Cancellation))!, StringComparison.Ordinal);
+        Assert.Equal(0, (int)(await browser.Evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth", Cancellation))!);
         Assert.Empty(server.Missing);
         foreach (var happened in browser.Events)
         {

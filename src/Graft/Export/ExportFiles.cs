@@ -76,7 +76,8 @@ internal sealed class ExportFiles
         {
             foreach (var path in moved) File.Delete(path);
             if (Directory.Exists(draft)) Directory.Delete(draft, recursive: true);
-            foreach (var folder in created.AsEnumerable().Reverse().Where(Directory.Exists)) Directory.Delete(folder);
+            foreach (var folder in created.AsEnumerable().Reverse().Where(folder => Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any()))
+                Directory.Delete(folder);
             // A user does not know of the draft.
             var reason = problem.Message.Replace(draft, _folder, StringComparison.Ordinal);
             throw new GraftException($"The exported model cannot be written to {_folder}: {reason}", problem) { Code = "export-not-written" };

@@ -30,6 +30,17 @@ public class LibtorchLoaderTests
     }
 
     [Fact]
+    public void Version_that_messages_tell_to_add_is_the_one_that_is_built_with()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Graft.slnx"))) folder = folder.Parent;
+        Assert.SkipWhen(folder is null, "the sources are not here");
+
+        Assert.Contains($"<LibtorchVersion>{LibtorchLoader.Version}<", File.ReadAllText(Path.Combine(folder!.FullName, "Directory.Packages.props")), StringComparison.Ordinal);
+        Assert.Contains($"--version {LibtorchLoader.Version}.", File.ReadAllText(Path.Combine(folder.FullName, "src/Graft/Graft.targets")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Library_without_the_version_is_left_alone() =>
         Assert.Null(LibtorchLoader.WithWeakVersion(new byte[200], "GLIBCXX_3.4.32"));
 }
