@@ -21,7 +21,7 @@ internal static class AdviseVerb
             "graft advise flowers",
             "graft advise flowers --backbone mobilenet_v2 --html advice.html") { data, seed, page, json };
         networks.AddAllTo(command);
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             if (parsed.GetValue(page) is { } wanted) NewFile.Check(wanted, page.Name);

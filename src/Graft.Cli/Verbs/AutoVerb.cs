@@ -24,7 +24,7 @@ internal static class AutoVerb
             "graft auto flowers",
             "graft auto flowers --minutes 60",
             "graft auto --resume runs/flowers-auto") { data, minutes, backbones, seed, output, resume, json };
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             if (parsed.GetValue(resume) is { } interrupted)
             {

@@ -41,7 +41,7 @@ internal static class TryVerb
             "graft try flowers",
             "graft try flowers --backbones resnet18.cntk,mobilenet_v2,tiny --combine --curve",
             "graft try flowers --way 5 --shot 1 --episodes 600") { data, backbones, classifiers, combine, curve, way, shot, episodes, repeats, seed, minutes, output, json };
-        command.SetWork((parsed, cancellation) =>
+        command.SetHandler((parsed, cancellation) =>
         {
             if (parsed.GetValue(episodes) is null && (parsed.GetValue(way) ?? parsed.GetValue(shot)) is not null)
                 throw new UsageException("--way and --shot belong to --episodes: say how many.");

@@ -80,7 +80,7 @@ public class CrossValidationTests
         var fitted = new AutomaticClassifier().Fit(rows, labels, 2, cancellation: Cancellation);
 
         Assert.Contains(fitted.Name, (string[])["rbf-svm", "knn", "bayes"]);
-        Assert.Contains("chosen among 8 classifiers by cross-validation (accuracy", fitted.Account, StringComparison.Ordinal);
+        Assert.Contains("chosen among 8 classifiers by cross-validation (accuracy", fitted.Summary, StringComparison.Ordinal);
         Assert.Contains("classifier_candidates", fitted.Facts.Keys);
     }
 
@@ -104,6 +104,6 @@ public class CrossValidationTests
         var fitted = new AutomaticClassifier().Fit([[1f, 2f, 0f], [2f, 1f, 0f], [0f, 0f, 3f]], [0, 1, 2], 3, cancellation: Cancellation);
 
         Assert.Equal("centered-mean", fitted.Name);
-        Assert.Contains("nothing to choose by", fitted.Account, StringComparison.Ordinal);
+        Assert.Contains("nothing to choose by", fitted.Summary, StringComparison.Ordinal);
     }
 }
