@@ -15,7 +15,7 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
     private const int FewImages = 20;
 
     /// <summary>SHA-256 of each image file by its path; null of one that could not be read.</summary>
-    public IReadOnlyDictionary<string, byte[]?> FileHashes { get; init; } = new Dictionary<string, byte[]?>();
+    internal IReadOnlyDictionary<string, byte[]?> FileHashes { get; init; } = new Dictionary<string, byte[]?>();
 
     /// <param name="photos">The images as they were used.</param>
     /// <param name="hashes">SHA-256 of each image file by its path; null of one that could not be read.</param>
