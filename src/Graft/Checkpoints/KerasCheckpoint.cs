@@ -183,11 +183,13 @@ public sealed class KerasCheckpoint : Checkpoint
             {
                 if (weights != file) ReadMetadata(weights);
                 foreach (var layer in Names(weights, "layer_names")) ReadLayer(weights, layer);
-                return;
             }
-            // Keras 3, and TensorFlow's Keras in the year before it.
-            foreach (var root in (string[])["layers", "_layer_checkpoint_dependencies"])
-                if (file.LinkExists(root)) ReadModel(Group(file, root, root), root, model: "", NestingLimit);
+            else
+            {
+                // Keras 3, and TensorFlow's Keras in the year before it.
+                foreach (var root in (string[])["layers", "_layer_checkpoint_dependencies"])
+                    if (file.LinkExists(root)) ReadModel(Group(file, root, root), root, model: "", NestingLimit);
+            }
             if (Tensors.Count == 0)
                 throw new CheckpointException($"Expected Keras weights, with the attribute 'layer_names' or the group 'layers', found another HDF5 file in {path}.");
         }
