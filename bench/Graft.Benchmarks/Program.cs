@@ -11,6 +11,8 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
     TrainingBenchmark.Create(),
     AccuracyBenchmark.Create(),
     EpochBenchmark.Create(),
+    ExportParityBenchmark.Create(),
+    ServeBenchmark.Create(),
 };
 try
 {
