@@ -11,7 +11,7 @@ namespace Graft.Benchmarks;
 /// <summary>Accuracy of every classifier on the test photos (without any, on the validation photos), on the features of each network and of all joined.</summary>
 internal static class AccuracyBenchmark
 {
-    private static readonly (string Name, FeatureClassifier? Classifier)[] Classifiers =
+    public static readonly (string Name, FeatureClassifier? Classifier)[] Classifiers =
     [
         ("softmax head", null),
         ("logistic regression", new LogisticRegression()),

@@ -13,6 +13,8 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
     EpochBenchmark.Create(),
     FewPhotosBenchmark.Create(),
     LearningCurveBenchmark.Create(),
+    ExportParityBenchmark.Create(),
+    ServeBenchmark.Create(),
 };
 try
 {

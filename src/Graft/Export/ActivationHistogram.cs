@@ -23,8 +23,14 @@ internal sealed class ActivationHistogram
     private readonly long[] _counts = new long[Bins];
     private readonly Lock _lock = new();
     private float _least, _most, _limit;
+    private double[] _sums = [];
+    private long _perChannel;
 
-    public void Add(ReadOnlySpan<float> values)
+    /// <summary>The mean of each channel.</summary>
+    public float[] Means => [.. _sums.Select(sum => (float)(sum / _perChannel))];
+
+    /// <param name="channels">How many equal parts the values have, one after the other.</param>
+    public void Add(ReadOnlySpan<float> values, int channels = 1)
     {
         var (least, most) = (TensorPrimitives.Min(values), TensorPrimitives.Max(values));
         // Not a number, or infinite: whatever the range, the check will find what comes of it.
@@ -33,6 +39,10 @@ internal sealed class ActivationHistogram
         lock (_lock)
         {
             (_least, _most) = (Math.Min(_least, least), Math.Max(_most, most));
+            if (_sums.Length == 0) _sums = new double[channels];
+            var plane = values.Length / channels;
+            for (var channel = 0; channel < channels; channel++) _sums[channel] += TensorPrimitives.Sum(values.Slice(channel * plane, plane));
+            _perChannel += plane;
             if (_limit == 0) _limit = largest;
             while (_limit < largest) Widen();
             if (_limit == 0) return;

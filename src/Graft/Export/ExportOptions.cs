@@ -80,7 +80,7 @@ public sealed record ExportOptions
 
     /// <summary>
     /// The difference from the trained model that is accepted, above 0: with float32 and float16 the largest of a probability, by default 0.005
-    /// and 0.02; with int8 half the sum over the classes (the total variation), on average over the photos, by default 0.05.
+    /// and 0.02; with int8 half the sum over the classes (the total variation), on average over the photos, by default 0.1.
     /// </summary>
     public double? Bound { get; init; }
 

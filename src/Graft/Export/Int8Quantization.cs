@@ -48,11 +48,16 @@ internal static class Int8Quantization
         {
             read = OverPhotos("Calibrate", measured, photo => session.Run(photo, outputs =>
             {
-                for (var index = 0; index < outputs.Count; index++) histograms[tensors[index]].Add(outputs[index].GetTensorDataAsSpan<float>());
+                for (var index = 0; index < outputs.Count; index++)
+                {
+                    var shape = outputs[index].GetTensorTypeAndShape().Shape;
+                    histograms[tensors[index]].Add(outputs[index].GetTensorDataAsSpan<float>(), shape.Length > 1 ? (int)shape[1] : 1);
+                }
                 return true;
             }), progress, cancellation).Count;
         }
         if (read == 0) throw new GraftException($"None of the {measured.Length:N0} photos to calibrate on can be read.") { Code = "no-calibration-photos" };
+        var means = histograms.ToDictionary(pair => pair.Key, pair => pair.Value.Means, StringComparer.Ordinal);
         (string Name, Dictionary<string, ActivationRange> Ranges)[] ways =
         [
             ("percentile", histograms.ToDictionary(pair => pair.Key, pair => pair.Value.Percentile(KeptShare), StringComparer.Ordinal)),
@@ -73,7 +78,7 @@ internal static class Int8Quantization
         (ModelProto Model, QuantizationChoice Choice, int Different, double Difference) Candidate((string Name, Dictionary<string, ActivationRange> Ranges) way, bool keepsEnds)
         {
             var graph = new QuantizedGraph(model, keepsEnds);
-            var quantized = graph.Write(way.Ranges);
+            var quantized = graph.Write(way.Ranges, means);
             using var session = new GraphSession(quantized, preprocessing, [ModelMetadata.ProbabilitiesOutput]);
             var found = OverPhotos("Compare", compared, session.Run, progress, cancellation);
             var pairs = found.Join(expected, one => one.Photo, other => other.Photo, (one, other) => (Found: one.Result, Expected: other.Result)).ToList();

@@ -54,7 +54,11 @@ internal sealed class QuantizedGraph
     public bool HasLayers => _weighted.Count > 0;
 
     /// <summary>May be called once.</summary>
-    public ModelProto Write(IReadOnlyDictionary<string, ActivationRange> ranges)
+    /// <param name="means">
+    /// Of the channels of tensors. Rounded weights shift the mean of what a convolution gives, which its bias takes back: Nagel et al. 2019,
+    /// Data-free quantization through weight equalization and bias correction.
+    /// </param>
+    public ModelProto Write(IReadOnlyDictionary<string, ActivationRange> ranges, IReadOnlyDictionary<string, float[]> means)
     {
         var nodes = Graph.Node.ToList();
         foreach (var activation in _folded.Keys)
@@ -67,7 +71,7 @@ internal sealed class QuantizedGraph
         foreach (var input in _quantized.Keys.Where(tensor => !produced.Contains(tensor))) Quantize(graph, input, RangeOf(input, ranges));
         foreach (var node in nodes)
         {
-            if (_weighted.Contains(node)) QuantizeWeights(graph, node, RangeOf(node.Input[0], ranges).Scale);
+            if (_weighted.Contains(node)) QuantizeWeights(graph, node, RangeOf(node.Input[0], ranges).Scale, means.GetValueOrDefault(node.Input[0]));
             for (var index = 0; index < node.Input.Count; index++)
                 if (_quantized.ContainsKey(node.Input[index])) node.Input[index] = Dequantized(node.Input[index]);
             graph.Graph.Node.Add(node);
@@ -158,7 +162,7 @@ internal sealed class QuantizedGraph
     }
 
     /// <summary>Its weights and bias from now on come from 8 and 32 bits; their float32 constants are no longer used.</summary>
-    private void QuantizeWeights(OnnxGraphWriter graph, NodeProto node, float inputScale)
+    private void QuantizeWeights(OnnxGraphWriter graph, NodeProto node, float inputScale, float[]? inputMeans)
     {
         var tensor = _constants[node.Input[1]];
         int[] shape = [.. tensor.Dims.Select(size => (int)size)];
@@ -183,6 +187,18 @@ internal sealed class QuantizedGraph
         var quantized = new sbyte[values.Length];
         for (var index = 0; index < values.Length; index++)
             quantized[index] = (sbyte)Math.Clamp(MathF.Round(values[index] / scales[index / inner % channels]), -sbyte.MaxValue, sbyte.MaxValue);
+        if (inputMeans is not null && axis == 0 && bias is not null)
+        {
+            // [output channels, input channels of a group, the rest of the kernel]
+            var (inputs, rest) = (shape[1], inner / shape[1]);
+            var groups = inputMeans.Length / inputs;
+            for (var index = 0; index < values.Length && groups > 0; index++)
+            {
+                var channel = index / inner;
+                var input = channel / (channels / groups) * inputs + index / rest % inputs;
+                bias[channel] += (values[index] - quantized[index] * scales[channel]) * inputMeans[input];
+            }
+        }
         var name = node.Output[0];
         node.Input[1] = graph.Node("DequantizeLinear", $"{name}/kernel/dequantized",
         [
@@ -197,7 +213,6 @@ internal sealed class QuantizedGraph
         [
             graph.Constant($"{name}/bias/int32", MemoryMarshal.AsBytes(rounded.AsSpan()), DataType.Int32, [channels]),
             graph.Constant($"{name}/bias/scale", steps, [channels]),
-            graph.Constant($"{name}/bias/zero_point", new byte[4 * channels], DataType.Int32, [channels]),
         ], Of("axis", 0));
     }
 

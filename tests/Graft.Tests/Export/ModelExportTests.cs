@@ -194,16 +194,20 @@ public class ModelExportTests
         Assert.True(exported.Verify().IsPassed);
     }
 
-    public static TheoryData<string> Mistakes => ["another mean", "BGR", "no antialias", "another size", "another class order"];
+    public static MatrixTheoryData<string, ExportPrecision> Mistakes =>
+        new(["another mean", "BGR", "no antialias", "another size", "another class order"], Enum.GetValues<ExportPrecision>());
 
     [Theory]
     [MemberData(nameof(Mistakes))]
-    public void Mistake_in_the_exported_model_is_found(string mistake)
+    public void Mistake_in_the_exported_model_is_found(string mistake, ExportPrecision precision)
     {
         using var model = Softmax();
-        var exported = PhotoModel.Of(model, new());
         using var generated = new GeneratedPhotos(4);
-        Assert.True(Compare(model, exported, generated).IsPassed);
+        var exported = PhotoModel.Of(model, new());
+        if (precision == ExportPrecision.Float16) exported = Float16Weights.Of(exported);
+        if (precision == ExportPrecision.Int8) exported = Int8Quantization.Of(exported, null, generated.Paths, null, TestContext.Current.CancellationToken).Model;
+        var options = new ExportOptions { Precision = precision };
+        Assert.True(Compare(model, exported, generated, options).IsPassed);
         var graph = exported.Graph;
         switch (mistake)
         {
@@ -240,11 +244,12 @@ public class ModelExportTests
                 break;
             default:
                 var kernel = graph.Initializer.Last(tensor => tensor.Dims.Count == 2);
-                kernel.RawData = ByteString.CopyFrom([.. kernel.RawData.ToByteArray().Chunk(4).Reverse().SelectMany(bytes => bytes)]);
+                var size = precision == ExportPrecision.Int8 ? sizeof(sbyte) : sizeof(float);
+                kernel.RawData = ByteString.CopyFrom([.. kernel.RawData.ToByteArray().Chunk(size).Reverse().SelectMany(bytes => bytes)]);
                 break;
         }
 
-        Assert.False(Compare(model, exported, generated).IsPassed);
+        Assert.False(Compare(model, exported, generated, options).IsPassed);
     }
 
     [Fact]
