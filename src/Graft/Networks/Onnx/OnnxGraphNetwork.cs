@@ -18,7 +18,14 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
         const int sameAsRequested = 1, usual = -1;
         using var memory = new OrtMemoryInfo(OrtMemoryInfo.allocatorCPU, OrtAllocatorType.ArenaAllocator, 0, OrtMemType.Default);
         using var arena = new OrtArenaCfg(BudgetBytes, sameAsRequested, usual, usual);
-        OrtEnv.Instance().CreateAndRegisterAllocator(memory, arena);
+        try
+        {
+            OrtEnv.Instance().CreateAndRegisterAllocator(memory, arena);
+        }
+        catch (OnnxRuntimeException)
+        {
+            // The application registered one of its own, with its own limit.
+        }
         return OrtEnv.Instance();
     });
 
