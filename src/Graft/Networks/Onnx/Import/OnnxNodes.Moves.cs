@@ -8,7 +8,7 @@ internal sealed partial class OnnxNodes
     private bool Move(NodeProto node)
     {
         var name = node.Output[0];
-        if (node.OpType is not ("Transpose" or "Reshape" or "Flatten" or "Squeeze" or "Unsqueeze" or "Slice" or "Gather" or "Split")) return false;
+        if (node.OpType is not ("Transpose" or "Reshape" or "Flatten" or "Squeeze" or "Unsqueeze" or "Slice" or "Gather" or "Split" or "SpaceToDepth")) return false;
         var x = this[node.Input[0]];
         switch (node.OpType)
         {
@@ -33,6 +33,12 @@ internal sealed partial class OnnxNodes
                 var added = _source.Longs(node, 1, "axes") ?? throw new GraftException("its axes are not constant");
                 foreach (var axis in added.Select(axis => (int)(axis < 0 ? axis + x.Sizes.Length + added.Length : axis)).Order()) sizes.Insert(axis, 1);
                 _tensors[name] = x.Reshaped(name, [.. sizes]);
+                break;
+            // What ONNX Runtime makes of the four slices of a patch merging.
+            case "SpaceToDepth" when x.Sizes is [var count, var depth, var height, var width]:
+                var side = (int)Int(node, "blocksize", 1);
+                var blocks = x.Reshaped(name, [count, depth, height / side, side, width / side, side]).Transposed(name, [0, 3, 5, 1, 2, 4]);
+                _tensors[name] = blocks.Reshaped(name, [count, depth * side * side, height / side, width / side]);
                 break;
             case "Gather":
                 Gather(node, x);

@@ -1,8 +1,40 @@
 namespace Graft.Networks.Onnx;
 
-/// <content>Attention within windows.</content>
+/// <content>Tokens, and attention of all of them or within windows.</content>
 internal sealed partial class OnnxConversion
 {
+    /// <summary>[N, channels, height, width] → [N, 1 + height · width, channels]: a row of zeros in front, to which the token is added.</summary>
+    private string PrependToken(Layer layer, string x, TensorShape shape)
+    {
+        var (name, positions) = (layer.Name, shape.Height * shape.Width);
+        var tokens = Tokens($"{name}/tokens", x, shape);
+        var padded = Node("Pad", $"{name}/padded", [tokens, Constant($"{name}/pads", [0, 1, 0, 0, 0, 0])]);
+        var token = new float[(1 + positions) * shape.Channels];
+        Read(layer, ParameterRole.Embedding).CopyTo(token, 0);
+        return Node("Add", name, [padded, Constant($"{name}/token", token, [1, 1 + positions, shape.Channels])]);
+    }
+
+    /// <summary>[N, channels, height, width] → [N, height · width, channels].</summary>
+    private string Tokens(string name, string x, TensorShape shape)
+    {
+        var flat = Node("Reshape", $"{name}/flat", [x, Constant($"{name}/shape", [0, shape.Channels, shape.Height * shape.Width])]);
+        return Node("Transpose", name, [flat], Of("perm", [0, 2, 1]));
+    }
+
+    private string Attend(string name, string x, TensorShape output, int heads)
+    {
+        var (tokens, width) = (output.Sizes[0], output.Channels / heads);
+        var parts = Node("Reshape", $"{name}/parts", [x, Constant($"{name}/shape", [0, tokens, 3, heads, width])]);
+        var split = Node("Transpose", $"{name}/split", [parts], Of("perm", [2, 0, 3, 1, 4])); // [3, N, heads, tokens, width]
+        string Part(string part, long index) => Node("Gather", $"{name}/{part}", [split, Constant($"{name}/{part}_index", index)], Of("axis", 0));
+        var query = Node("Mul", $"{name}/scaled", [Part("query", 0), Scalar(1 / MathF.Sqrt(width))]);
+        var key = Node("Transpose", $"{name}/keys", [Part("key", 1)], Of("perm", [0, 1, 3, 2]));
+        var shares = Node("Softmax", $"{name}/shares", [Node("MatMul", $"{name}/products", [query, key])], Of("axis", -1));
+        var attended = Node("MatMul", $"{name}/attended", [shares, Part("value", 2)]);
+        var sideBySide = Node("Transpose", $"{name}/side_by_side", [attended], Of("perm", [0, 2, 1, 3]));
+        return Node("Reshape", name, [sideBySide, Constant($"{name}/output_shape", [0, tokens, output.Channels])]);
+    }
+
     private string AttendInWindows(string name, string x, TensorShape packed, WindowAttention operation, TensorShape output)
     {
         var (heads, windows) = (operation.Heads, operation.WindowsOf(packed.Height, packed.Width));
