@@ -87,8 +87,8 @@ internal sealed class PhotoInput(OnnxGraphWriter graph, string image)
         var (h, w) = (Double($"{prefix}/height_exact", _height!), Double($"{prefix}/width_exact", _width!));
         var ratio = graph.Node("Div", $"{prefix}/ratio", [w, h]);
         var wanted = graph.Scalar((double)width / height);
-        var newHeight = Side("height", graph.Node("Greater", $"{prefix}/is_wider", [ratio, wanted]), graph.Node("Div", $"{prefix}/height_share", [h, w]), width, height);
-        var newWidth = Side("width", graph.Node("Less", $"{prefix}/is_narrower", [ratio, wanted]), ratio, height, width);
+        var newHeight = Side("height", graph.Node("Greater", $"{prefix}/is_wider_than_input", [ratio, wanted]), graph.Node("Div", $"{prefix}/height_share", [h, w]), width, height);
+        var newWidth = Side("width", graph.Node("Less", $"{prefix}/is_narrower_than_input", [ratio, wanted]), ratio, height, width);
         var whole = graph.Node("Cast", $"{prefix}/whole", [Resize(prefix, interpolation, newHeight, newWidth)], To(DataType.Float));
         // A Pad has one value for all planes, so the color is taken off before and added after; float32 does that exactly.
         var color = graph.Constant($"{prefix}/pad_color", [pad.Red, pad.Green, pad.Blue], [1, 3, 1, 1]);

@@ -69,7 +69,8 @@ public class PrecisionTests
         int Count(ModelProto counted, string type) => counted.Graph.Node.Count(node => node.OpType == type);
         var optimized = ModelProto.Parser.ParseFrom(File.ReadAllBytes(folder.File("optimized.onnx")));
         var kept = keepsEnds ? 1 : 0;
-        Assert.Equal(kept == 0 ? [] : ["part1/features.0", "part2/head.predictions"], graph.FloatLayers.Select(name => name.Split('/')).Select(parts => $"{parts[0]}/{parts[1]}"));
+        var ofParts = graph.FloatLayers.Select(name => name[..name.IndexOf('/')]);
+        Assert.Equal(kept == 0 ? [] : ["part1", "part2"], ofParts);
         Assert.Equal(Count(exact, "Conv") - kept, Count(optimized, "QLinearConv"));
         // Those of blocks whose size stays.
         Assert.Equal(Count(exact, "Sum"), Count(optimized, "QLinearAdd"));
