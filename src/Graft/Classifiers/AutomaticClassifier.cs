@@ -24,8 +24,8 @@ public sealed record AutomaticClassifier : FeatureClassifier
     /// <param name="images">How many there are to fit on.</param>
     public static IReadOnlyList<FeatureClassifier> Candidates(int images) =>
     [
-        new LogisticRegression { C = null },
         new LinearDiscriminant(),
+        new LogisticRegression { C = null },
         new LinearSvm { C = null },
         new CenteredClassMean(),
         new NearestClassMean(),

@@ -52,7 +52,7 @@ public static class TrialPage
         foreach (var entry in run.Ranking)
         {
             var (trial, score) = (entry.Trial, entry.Score);
-            html.Add($"<tr><th>{trial.Name}</th><td class=\"word\">{score.Classifier}</td><td>{100 * score.Accuracy:0.0} %</td><td>{100 * score.Interval.Low:0.0}–{100 * score.Interval.High:0.0}</td><td>{score.MacroF1:0.000}</td>");
+            html.Add($"<tr><th style=\"min-width:9rem\">{trial.Name}</th><td class=\"word\">{score.Classifier}</td><td>{100 * score.Accuracy:0.0} %</td><td>{100 * score.Interval.Low:0.0}–{100 * score.Interval.High:0.0}</td><td>{score.MacroF1:0.000}</td>");
             html.Add($"<td>{trial.ImagesPerSecond:0.0}</td><td>{trial.Megabytes:0.0}</td><td>{trial.MultiplyAdds / 1e6:#,0}</td><td>{100 * trial.NearestNeighbor:0.0} %</td><td>{trial.LogME:0.000}</td>");
             if (run.Request.Episodes is not null) html.Add($"<td>{TrialText.Episodes(trial)}</td>");
             html.Add($"<td class=\"word\">{TrialText.Comparison(entry, run)}</td></tr>\n");
