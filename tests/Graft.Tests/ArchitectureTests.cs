@@ -4,10 +4,12 @@ using System.Reflection.Emit;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Graft.Checkpoints;
+using Graft.Export;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Runs;
 using Graft.Runs.Reports;
+using Graft.Selection;
 using TorchSharp;
 
 namespace Graft.Tests;
@@ -100,6 +102,9 @@ public partial class ArchitectureTests
     {
         [typeof(RequestCommand)] = "a request in the words of the command line",
         [typeof(RunReport)] = "a page for a person says how to repeat the run",
+        [typeof(Advice)] = "advice is a command to type",
+        [typeof(ModelCard)] = "how another server's command is called",
+        [typeof(LibtorchLoader)] = "the very line that adds a package to a project",
         [typeof(DataCheckPage)] = "a page for a person says what to do with the photos",
     };
 

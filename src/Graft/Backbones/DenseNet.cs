@@ -79,6 +79,18 @@ public static class DenseNet
         return names;
     }
 
+    public static PretrainedWeights DenseNet121Keras => BackboneCatalog.WeightsOf("densenet121.keras/imagenet");
+
+    public static PretrainedWeights DenseNet121KerasNoTop => BackboneCatalog.WeightsOf("densenet121.keras/imagenet_notop");
+
+    public static PretrainedWeights DenseNet169Keras => BackboneCatalog.WeightsOf("densenet169.keras/imagenet");
+
+    public static PretrainedWeights DenseNet169KerasNoTop => BackboneCatalog.WeightsOf("densenet169.keras/imagenet_notop");
+
+    public static PretrainedWeights DenseNet201Keras => BackboneCatalog.WeightsOf("densenet201.keras/imagenet");
+
+    public static PretrainedWeights DenseNet201KerasNoTop => BackboneCatalog.WeightsOf("densenet201.keras/imagenet_notop");
+
     public static PretrainedWeights DenseNet121ImageNetV1 => BackboneCatalog.WeightsOf("densenet121.torchvision/imagenet_v1");
 
     public static PretrainedWeights DenseNet161ImageNetV1 => BackboneCatalog.WeightsOf("densenet161.torchvision/imagenet_v1");

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Diagnostics;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -57,7 +58,7 @@ public sealed record CrossValidation
                 accuracies.Add(fold.HeldOut.Average(image => (int)predicted[image] == raw.Labels[image] ? 1.0 : 0));
                 heldOutShares.Add((double)fold.HeldOut.Length / fold.Kept.Length);
             }
-            losses.Add(CandidateC.Of(0, outputs * Temperature.Fit(outputs, raw), raw, raw.SampleWeights(Data.ClassWeighting.None)).Loss);
+            losses.Add(CandidateC.Of(0, outputs * Number(Temperature.Fit(outputs, raw)), raw, raw.SampleWeights(Data.ClassWeighting.None)).Loss);
         }
         work.Progress?.Report(new("Cross-validation", Repeats, Repeats, "repetitions", classifier.Title));
         return new()

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Graft.Networks;
+using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
 namespace Graft.Classifiers;
@@ -67,7 +68,7 @@ public abstract record FeatureClassifier
     /// <summary>The outputs for each image by a fit without its fold, [images, classes], float64; NaN where it is in no fold.</summary>
     internal virtual Tensor HeldOutOutputs(FeatureMatrix raw, IReadOnlyList<Fold> folds, FittingWork work)
     {
-        var outputs = full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64);
+        var outputs = full([raw.Count, raw.Classes], Number(double.NaN), ScalarType.Float64);
         foreach (var fold in folds)
         {
             work.Cancellation.ThrowIfCancellationRequested();

@@ -150,7 +150,7 @@ public abstract record LinearClassifier : RegularizedClassifier
         var model = new LinearModel(features.Values, PenalizesIntercept);
         if (C is { } given) return OutOfFold(model, features, folds, [given], start: null, work)[0];
         var path = Path(model, features, folds, work);
-        var chosen = full([raw.Count, raw.Classes], double.NaN, ScalarType.Float64);
+        var chosen = full([raw.Count, raw.Classes], Number(double.NaN), ScalarType.Float64);
         foreach (var fold in folds)
         {
             using var scope = NewDisposeScope();

@@ -204,15 +204,13 @@ internal sealed class TorchOperation(
     private static Tensor GeluTanh(Tensor input)
     {
         using var scope = NewDisposeScope();
-        using Scalar cubic = 0.044715, factor = Math.Sqrt(2 / Math.PI), one = 1.0, half = 0.5;
-        var inner = input.pow(3).mul(cubic).add(input).mul(factor).tanh();
-        return inner.add(one).mul(input).mul(half).MoveToOuterDisposeScope();
+        var inner = (input.pow(Scalars.Number(3)) * Scalars.Number(0.044715)).Plus(input) * Scalars.Number(Math.Sqrt(2 / Math.PI));
+        return (inner.tanh().Plus(1) * input * Scalars.Number(0.5)).MoveToOuterDisposeScope();
     }
 
     private static Tensor QuickGelu(Tensor input)
     {
-        using Scalar steepness = 1.702;
-        using var scaled = input.mul(steepness);
+        using var scaled = input * Scalars.Number(1.702);
         using var gate = scaled.sigmoid();
         return input.mul(gate);
     }
@@ -306,9 +304,8 @@ internal sealed class TorchOperation(
         var parts = input.flatten(2).index_select(2, Indices(windows.Positions()))
             .reshape(count, 3, operation.Heads, -1, windows.Count, windows.Area).permute(1, 0, 4, 2, 5, 3);
         var bias = offsets.index_select(0, Indices(windows.Offsets())).reshape(1, windows.Area, windows.Area, operation.Heads).permute(0, 3, 1, 2);
-        if (windows.IsMasked) bias = bias + tensor(windows.Mask(), [windows.Count, 1, windows.Area, windows.Area], device: input.device);
-        using Scalar scale = 1 / Math.Sqrt(parts.shape[^1]);
-        var shares = softmax(parts[0].mul(scale).matmul(parts[1].transpose(-1, -2)) + bias, -1);
+        if (windows.IsMasked) bias = bias.Plus(tensor(windows.Mask(), [windows.Count, 1, windows.Area, windows.Area], device: input.device));
+        var shares = softmax((parts[0] * Scalars.Number(1 / Math.Sqrt(parts.shape[^1]))).matmul(parts[1].transpose(-1, -2)).Plus(bias), -1);
         var attended = shares.matmul(parts[2]).permute(0, 2, 4, 1, 3).reshape(count, channels, -1);
         return attended.index_select(2, Indices(windows.Places((int)rows, (int)columns))).reshape(count, channels, rows, columns).MoveToOuterDisposeScope();
 

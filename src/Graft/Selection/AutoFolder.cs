@@ -49,7 +49,7 @@ public sealed class AutoFolder : IDisposable
     public static AutoFolder Open(string path)
     {
         var file = Path.Combine(path, Decision.FileName);
-        if (!File.Exists(file)) throw new GraftException($"{path} holds no {Decision.FileName}: `graft auto` did not begin in it.");
+        if (!File.Exists(file)) throw new GraftException($"{path} holds no {Decision.FileName}: no automatic run began in it.");
         var held = Lock(path);
         try
         {

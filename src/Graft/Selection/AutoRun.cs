@@ -97,12 +97,12 @@ public static class AutoRun
             var (copies, leaks, unreadable) = (report.Duplicates.Sum(group => group.Images.Count - 1), report.Duplicates.Count(group => group.IsLeak), report.Unreadable.Count);
             return new(
                 "check", report.IsClean ? "clean" : "problems found",
-                Text($"{report.Images.Count:N0} photos of {report.Classes.Count:N0} classes; {unreadable:N0} cannot be read, {copies:N0} are copies, {leaks:N0} of these leak from training into validation or test. Broken ones are left out; graft data check lists all."),
+                Text($"{report.Images.Count:N0} photos of {report.Classes.Count:N0} classes; {unreadable:N0} cannot be read, {copies:N0} are copies, {leaks:N0} of these leak from training into validation or test. Broken ones are left out."),
                 Numbers(("images", report.Images.Count), ("classes", report.Classes.Count), ("unreadable", unreadable), ("copies", copies), ("leaks", leaks)));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            return new("check", "not finished", "Checking all photos would take more than a fifth of the time; graft data check does it.", Numbers());
+            return new("check", "not finished", "Checking all photos would take more than a fifth of the time.", Numbers());
         }
     }
 

@@ -91,9 +91,9 @@ public sealed class TrialFolder : IDisposable
     internal bool TryBegin(string backbone)
     {
         var file = $"{FileOf(backbone)}.begun";
-        var starts = File.Exists(file) && int.TryParse(File.ReadAllText(file), out var count) ? count : 0;
+        var starts = File.Exists(file) && int.TryParse(RegularFile.ReadAllText(file), out var count) ? count : 0;
         if (starts >= MostStarts) return false;
-        File.WriteAllText(file, FormattableString.Invariant($"{starts + 1}"));
+        WholeFile.Write(file, FormattableString.Invariant($"{starts + 1}"), replaces: true);
         return true;
     }
 

@@ -74,9 +74,10 @@ public class BackboneCatalogTests
     [Theory]
     [InlineData("efficientnet_b?", 8)]
     [InlineData("efficientnet*", 11)]
-    [InlineData("tiny", 2)]
+    [InlineData("tiny", 3)]
     [InlineData("densenet torchvision", 4)]
-    [InlineData("densenet keras", 0)]
+    [InlineData("densenet keras", 3)]
+    [InlineData("regnet keras", 0)]
     [InlineData("RESNET v2", 3)]
     [InlineData("vision", 99)]
     public void Words_and_patterns_choose_networks(string words, int count)

@@ -52,7 +52,7 @@ internal static class OnnxSimplification
                 OptimizedModelFilePath = file,
             };
             options.AddSessionConfigEntry("optimization.disable_specified_optimizers", MergingOptimizers);
-            using (new InferenceSession(model.ToByteArray(), options)) return new(Parse(File.ReadAllBytes(file)).Graph);
+            using (new InferenceSession(model.ToByteArray(), options)) return new(Parse(RegularFile.ReadAllBytes(file)).Graph);
         }
         catch (OnnxRuntimeException problem)
         {
