@@ -128,7 +128,8 @@ public class SavedRunTests
         Assert.Contains("no run folder", Problem(scene.File("absent")), StringComparison.Ordinal);
         Assert.Contains("result.json", Problem(scene.FullName), StringComparison.Ordinal);
         File.Delete(Path.Combine(folder, "result.json"));
-        Assert.Contains($"--resume {folder}", Problem(folder), StringComparison.Ordinal);
+        var unfinished = Assert.Throws<GraftException>(() => SavedRun.Open(folder));
+        Assert.Equal(("run-not-finished", folder), (unfinished.Code, unfinished.Value));
         File.WriteAllText(Path.Combine(folder, "run.json"), $$"""{ "arguments": ["{{scene.Photos}}", "--epochs", "4"], "begun": "2026-01-01T00:00:00+00:00" }""");
         Assert.Contains($"Start it again: graft train {scene.Photos} --epochs 4", Problem(folder), StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(folder, "result.json"), """{ "loss": 0.5, "epochs": { "trained": 3 } }""");
