@@ -16,7 +16,7 @@ internal static class Remedies
         ["output-folder-exists"] = "Name a new folder with --out.",
         ["no-check-photos"] = "Name others with --check.",
         ["run-folder"] = "Name another folder with --out.",
-        ["weights-not-downloaded"] = "`graft models import {0}` puts it there too.",
+        ["weights-not-downloaded"] = "`graft models import {0}` does the same.",
         ["bundled-weights-missing"] = "Name a copy with --weights FILE, or choose another backbone, such as --backbone tiny.",
         ["unknown-backbone"] = "`graft models` lists them all.",
         ["no-layer"] = "`graft models show {0}` lists them all.",

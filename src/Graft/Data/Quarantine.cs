@@ -171,7 +171,8 @@ public static class Quarantine
         {
             var origin = rows[0].MovedFrom;
             throw new DataException(
-                $"The photos in '{folder}' come from '{origin}', not from '{source}'.") { Code = "quarantine-of-another-folder", Remedy = "Move them back there." };
+                $"The photos in '{folder}' come from '{origin}', not from '{source}'.")
+            { Code = "quarantine-of-another-folder", Remedy = "Move them back there." };
         }
         var (restored, left, kept) = (0, new List<SkippedFile>(), new List<Row>());
         var (data, aside) = (new OutputFolder(source), new OutputFolder(folder));

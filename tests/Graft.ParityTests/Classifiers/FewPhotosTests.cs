@@ -101,7 +101,7 @@ public class FewPhotosTests
         var (standardization, layer) = (fitted.Layers[0].Values, fitted.Layers[1]);
         var machine = (RbfMachine)layer.Operation;
         var x = (tensor([.. others.SelectMany(row => row)]).to_type(ScalarType.Float64).view(others.Length, -1)
-            - Double(standardization[ParameterRole.MovingMean])) / Double(standardization[ParameterRole.MovingVariance]).sqrt();
+            - Double(standardization[ParameterRole.Center])) * Double(standardization[ParameterRole.Factors]);
         var vectors = machine.SupportVectors.Sum();
         var decisions = TorchClassifiers.PairDecisions(
             machine, x, Double(layer.Values[ParameterRole.Examples]).view(vectors, -1),

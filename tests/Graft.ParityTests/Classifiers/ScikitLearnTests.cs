@@ -24,8 +24,8 @@ public class ScikitLearnedests
         var layer = new LogisticRegression().Fit(Data.Value.Train, Data.Value.TrainLabels, 5, cancellation: TestContext.Current.CancellationToken).Layers[0];
 
         // float32 rounding: the values are kept so.
-        AssertClose(Data.Value["scaled", "scaler_mean"], layer.Values[ParameterRole.MovingMean], relative: 1e-6);
-        AssertClose(Data.Value["scaled", "scaler_scale"], [.. layer.Values[ParameterRole.MovingVariance].Select(MathF.Sqrt)], relative: 1e-6);
+        AssertClose(Data.Value["scaled", "scaler_mean"], layer.Values[ParameterRole.Center], relative: 1e-6);
+        AssertClose(Data.Value["scaled", "scaler_scale"], [.. layer.Values[ParameterRole.Factors].Select(factor => 1 / factor)], relative: 1e-6);
     }
 
     [SharedTheory(Folder)]

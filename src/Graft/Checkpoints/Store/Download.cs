@@ -67,7 +67,7 @@ internal sealed class Download(
         {
             Code = "weights-not-downloaded",
             Value = Path.GetFileName(options.Sources(file)[^1].LocalPath),
-            Remedy = $"{nameof(WeightStore)}.{nameof(WeightStore.Import)} puts it there too.",
+            Remedy = $"{nameof(WeightStore)}.{nameof(WeightStore.Import)} does the same.",
         };
 
     private static IEnumerable<string> ByHand(PublishedFile file, Slot slot, WeightStoreOptions options)

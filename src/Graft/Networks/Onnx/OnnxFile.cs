@@ -182,7 +182,8 @@ public static class OnnxFile
                 throw new GraftException($"No node of {path} computes its output '{name}'. The model is damaged.") { Code = "several-outputs", Remedy = "Name another tensor." };
             name = graph.Node.FirstOrDefault(node => node.Name == name)?.Output.FirstOrDefault(tensor => tensor.Length > 0)
                    ?? throw new GraftException(
-                       $"{path} has no tensor or node '{name}'. Its last tensors are {string.Join(", ", producers.Keys.TakeLast(8))}.") { Code = "no-tensor", Value = path };
+                       $"{path} has no tensor or node '{name}'. Its last tensors are {string.Join(", ", producers.Keys.TakeLast(8))}.")
+                   { Code = "no-tensor", Value = path };
         }
         if (graph.Output.Count == 1 && graph.Output[0].Name == name) return;
 
