@@ -21,6 +21,10 @@ public static class DinoV2
 
     public static PretrainedWeights Lvd142m => BackboneCatalog.WeightsOf("vit_small_patch14_dinov2.timm/lvd142m");
 
+    public static PretrainedWeights BaseLvd142m => BackboneCatalog.WeightsOf("vit_base_patch14_dinov2.timm/lvd142m");
+
+    public static PretrainedWeights LargeLvd142m => BackboneCatalog.WeightsOf("vit_large_patch14_dinov2.timm/lvd142m");
+
     internal static IEnumerable<BackboneDefinition> Variants =>
     [
         Entry("vit_small_patch14_dinov2", 384, depth: 12, heads: 6, 22_056_192,

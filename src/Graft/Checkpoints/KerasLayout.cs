@@ -20,6 +20,7 @@ internal static class KerasLayout
         ParameterRole.MovingMean => "moving_mean",
         ParameterRole.MovingVariance => "moving_variance",
         ParameterRole.Embedding => "embeddings",
+        ParameterRole.RelativePositions => "relative_position_bias_table",
         _ => throw new ArgumentOutOfRangeException(nameof(role), role, null),
     };
 
