@@ -29,7 +29,9 @@ internal static class FewPhotosBenchmark
         var data = new Option<string[]>("--data") { Description = "Photos as NAME=DIR; repeat", HelpName = "NAME=DIR", Required = true };
         var networks = new Option<string[]>("--network")
         {
-            Description = "A network of the catalog, with its weights as NAME=FILE where they are not in the store; repeat", HelpName = "NAME[=FILE]", Required = true,
+            Description = "A network of the catalog, with its weights as NAME=FILE where they are not in the store; repeat",
+            HelpName = "NAME[=FILE]",
+            Required = true,
         };
         var photos = new Option<int[]>("--photos") { Description = "Photos of a class; 0 for four fifths of all", DefaultValueFactory = _ => [5, 10, 20, AllPhotos] };
         var draws = new Option<int>("--draws") { DefaultValueFactory = _ => 10 };

@@ -53,7 +53,7 @@ public sealed class ExportErrorsTests : IDisposable
         File.WriteAllText(_folder.File("photo.jpg"), "not a model");
 
         Fails(Graft.Run("serve", "text.onnx", "--port", "0"), "text.onnx is not an ONNX model, or a damaged one");
-        Fails(Graft.Run("serve", "empty.onnx", "--port", "0"), "empty.onnx is not an ONNX model, or a damaged one");
+        Fails(Graft.Run("serve", "empty.onnx", "--port", "0"), "empty.onnx cannot be read: it is empty");
         Fails(Graft.Run("serve", "absent.onnx", "--port", "0"), "absent.onnx cannot be read");
         Fails(Graft.Run("export", "text.onnx", "--out", "out/m.onnx"), "text.onnx is an ONNX file", "graft serve text.onnx");
         Fails(Graft.Run("export", "photo.jpg", "--out", "out/m.onnx"), "photo.jpg is no trained model", "Expected a run folder");

@@ -65,8 +65,14 @@ internal static class AutoVerb
             Console.Out.WriteLine(JsonSerializer.Serialize(
                 new
                 {
-                    Run = folder.FullName, run.Result.Backbone, run.Result.Strategy, run.Result.Classifier, folder.Decisions,
-                    Validation = RunText.Scores(run.Validation), Test = run.Test is { } test ? RunText.Scores(test) : null, Seconds = Math.Round(folder.Seconds, 2),
+                    Run = folder.FullName,
+                    run.Result.Backbone,
+                    run.Result.Strategy,
+                    run.Result.Classifier,
+                    folder.Decisions,
+                    Validation = RunText.Scores(run.Validation),
+                    Test = run.Test is { } test ? RunText.Scores(test) : null,
+                    Seconds = Math.Round(folder.Seconds, 2),
                 },
                 RunFolder.Json));
         }

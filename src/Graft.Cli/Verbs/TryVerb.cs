@@ -32,7 +32,8 @@ internal static class TryVerb
         var minutes = Minutes("Stop trying after so long, and say what was left out; the same command goes on from there");
         var output = new Option<string?>("--out")
         {
-            Description = "A folder for trials and page, new or that of the same trials, which then go on (default: runs/DATA-try)", HelpName = "FOLDER",
+            Description = "A folder for trials and page, new or that of the same trials, which then go on (default: runs/DATA-try)",
+            HelpName = "FOLDER",
         };
         var json = Terminal.Json();
         var command = new Verb(

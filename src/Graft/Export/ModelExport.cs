@@ -60,9 +60,9 @@ public static class ModelExport
         // What every runtime should give: the trained model's answers, or where the precision changes them, the exported model's own.
         using var session = options.Precision == ExportPrecision.Float32 ? null : new GraphSession(model, tensorInput, [ModelMetadata.ProbabilitiesOutput]);
         var examples = ExamplesOf(photos, photo => session?.Run(photo) ?? [.. classifier.Predict(photo).Probabilities]);
+        var bound = options.Precision == ExportPrecision.Int8 ? BoundOfInt8Runtimes : options.Bound ?? BoundOfRuntimes;
         var metadata = PhotoModel.Metadata(classifier, options, new(
-            options.Precision == ExportPrecision.Int8 ? BoundOfInt8Runtimes : options.Bound ?? BoundOfRuntimes,
-            [.. examples.Select(example => new VerificationPhoto(example.Jpeg, example.Probabilities))]));
+            bound, [.. examples.Select(example => new VerificationPhoto(example.Jpeg, example.Probabilities))]));
         var content = Content(model);
 
         var check = ParityCheck.Of(classifier, content, photos, options, progress, cancellation);
@@ -94,6 +94,7 @@ public static class ModelExport
                 DifferentClasses = parity.DifferentClasses.Select(photo => photo with { Photo = Shown(photo.Photo) }),
                 Precision = precision,
                 classifier.Classes,
+                BoundOfExamples = bound,
                 Examples = examples.Select((example, index) => new { Photo = ExampleName(index), example.Probabilities }),
             },
             Json));

@@ -118,7 +118,12 @@ public static class AutoRun
                 ("backbone", best.Trial.Backbone),
                 ("tried", run.Ranking.Select(entry => new
                 {
-                    Network = entry.Trial.Name, entry.Score.Accuracy, AccuracyInterval = entry.Score.Interval, entry.Trial.ImagesPerSecond, entry.PValue, entry.IsAsGoodAsBest,
+                    Network = entry.Trial.Name,
+                    entry.Score.Accuracy,
+                    AccuracyInterval = entry.Score.Interval,
+                    entry.Trial.ImagesPerSecond,
+                    entry.PValue,
+                    entry.IsAsGoodAsBest,
                 }).ToList()),
                 ("failures", run.Trials.Where(trial => trial.Failure is not null).Select(trial => new { Network = trial.Name, Reason = trial.Failure }).ToList())));
     }

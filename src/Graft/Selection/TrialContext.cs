@@ -1,5 +1,5 @@
-using Graft.Data;
 using Graft.Backbones;
+using Graft.Data;
 using Graft.Features;
 
 namespace Graft.Selection;

@@ -55,6 +55,7 @@ public class TrainingRequestTests
                     continue;
                 }
                 used++;
+                Assert.Empty(RequestPlan.Of(changed).Options.Problems());
                 if (ReadElsewhere.Contains(name)) continue;
                 Assert.True(
                     JsonSerializer.Serialize(RequestPlan.Of(request), Json) != JsonSerializer.Serialize(RequestPlan.Of(changed), Json),

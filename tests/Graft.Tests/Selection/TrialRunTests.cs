@@ -151,7 +151,10 @@ public sealed class TrialRunTests : IDisposable
     {
         Trial Of(string name, params double[] folds) => new()
         {
-            Name = name, Backbone = name, Images = 100, ImagesPerSecond = 10,
+            Name = name,
+            Backbone = name,
+            Images = 100,
+            ImagesPerSecond = 10,
             Scores = [new("logistic", folds.Average(), new(0, 1), 0.9, folds, 0.25, 1)],
         };
 

@@ -48,7 +48,7 @@ export class Classifier {
       const { probabilities } = await this.predict(await (await get(example.photo)).blob());
       probabilities.forEach((found, index) => largest = Math.max(largest, Math.abs(found - example.probabilities[index])));
     }
-    return { photos: this.about.examples.length, largestDifference: largest, isPassed: largest <= this.about.bound };
+    return { photos: this.about.examples.length, largestDifference: largest, isPassed: largest <= this.about.bound_of_examples };
   }
 }
 
