@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Graft.Imaging;
 using Graft.Networks.Onnx;
 using Microsoft.ML.OnnxRuntime;
+using ModelMetadata = Graft.Inference.ModelMetadata;
 
 namespace Graft.Export;
 
@@ -46,6 +47,12 @@ internal sealed class GraphSession : IDisposable
 
     private OrtValue Input(RgbImage photo)
     {
+        if (_inputs[0] == ModelMetadata.PixelValuesInput)
+        {
+            var samples = new float[photo.Pixels.Length];
+            for (int from = 0, plane = photo.Width * photo.Height; from < samples.Length; from++) samples[from % 3 * plane + from / 3] = photo.Pixels[from];
+            return OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, samples.AsMemory(), [1, 3, photo.Height, photo.Width]);
+        }
         if (_preprocessing is null)
             return OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, photo.Pixels.AsMemory(), [1, photo.Height, photo.Width, 3]);
         var pixels = new float[_preprocessing.InputLength];

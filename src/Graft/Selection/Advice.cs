@@ -130,7 +130,7 @@ public sealed record Advice
     private static IEnumerable<string> ReasonsOf(
         PhotoMeasurements measured, KeyValuePair<string, int> smallest, KeyValuePair<string, int> largest, bool isSmall, bool isSimilar, Strategy strategy)
     {
-        yield return Text($"{measured.Images:N0} photos of {measured.Classes.Count:N0} classes, {measured.ImagesOfClass:0} a class ({smallest.Key} {smallest.Value:N0}, {largest.Key} {largest.Value:N0}): {(isSmall ? $"small, as tutorials call fewer than {SmallClass:N0}" : "large")}.");
+        yield return Text($"{measured.Images:N0} photos of {measured.Classes.Count:N0} classes, {measured.ImagesOfClass:0} a class{(smallest.Value == largest.Value ? "" : Text($" ({smallest.Key} {smallest.Value:N0}, {largest.Key} {largest.Value:N0})"))}: {(isSmall ? $"small, as tutorials call fewer than {SmallClass:N0}" : "large")}.");
         if (largest.Value >= Imbalance * smallest.Value)
             yield return Text($"The classes are unequal, {(double)largest.Value / Math.Max(1, smallest.Value):0.#} to 1: judge by macro F1, and consider --class-weights balanced.");
         if (measured.Copies > 0) yield return Text($"{measured.Copies:N0} photos are copies of others; graft data check {measured.Photos} lists them.");

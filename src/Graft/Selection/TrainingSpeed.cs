@@ -36,9 +36,9 @@ public sealed record TrainingSpeed(Strategy Strategy, double ImagesPerSecond, in
         var random = new SplitMix64((ulong)seed);
         var order = Enumerable.Range(0, photos.Train.Count).ToArray();
         random.Shuffle(order);
-        // Of every class one, so that none is missing, and then any.
+        // Of every class one, so that none is missing, and then any but one, to validate on.
         LabeledImage[] some = [.. photos.Train.DistinctBy(image => image.Class).Concat(order.Select(index => photos.Train[index])).DistinctBy(image => image.Path)
-            .Take(Math.Max(TimedPhotos, photos.Classes.Count + 2))];
+            .Take(Math.Min(Math.Max(TimedPhotos, photos.Classes.Count + 2), photos.Train.Count - 1))];
         (ImageSource, string)[] named = [.. some.Select(image => ((ImageSource)image, photos.Classes[image.Class]))];
         var subset = LabeledImages.Of(named, photos.Validation.Concat(photos.Test).Concat(photos.Train.Reverse()).ExceptBy(some.Select(image => image.Path), image => image.Path).Take(1)
             .Select(image => ((ImageSource)image, photos.Classes[image.Class])), options: new() { ValidationShare = 0, Classes = photos.Classes });

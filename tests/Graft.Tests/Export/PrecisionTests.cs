@@ -94,6 +94,23 @@ public class PrecisionTests
         Assert.Null(result.Precision.Accuracy);
     }
 
+    [Theory]
+    [InlineData(ExportTarget.Web, ExportPrecision.Int8)]
+    [InlineData(ExportTarget.TransformersJs, ExportPrecision.Int8)]
+    [InlineData(ExportTarget.TransformersJs, ExportPrecision.Float16)]
+    public void Every_target_takes_every_precision(ExportTarget target, ExportPrecision precision)
+    {
+        using var folder = new TemporaryFolder();
+        using var photos = new GeneratedPhotos(8);
+        using var model = Model();
+
+        var result = model.Export(
+            folder.File("out"), new() { For = target, Precision = precision, CalibrationPhotos = precision == ExportPrecision.Int8 ? photos.Paths : null },
+            cancellation: Cancellation);
+
+        Assert.True(result.Parity.IsPassed);
+    }
+
     [Fact]
     public void Options_of_precision_that_do_not_fit_are_refused()
     {
