@@ -142,7 +142,7 @@ public sealed class Classifier : IDisposable
     {
         ArgumentNullException.ThrowIfNull(photo);
         using var use = _guard.Enter();
-        using var input = Input(photo);
+        using var input = PhotoTensor.Of(photo, _inputs[0], _preprocessing);
         using var outputs = _session.Run(_run, _inputs, [input], _outputs);
         return new(Classes, outputs[0].GetTensorDataAsSpan<float>().ToArray(), outputs.Count > 1 ? outputs[1].GetTensorDataAsSpan<float>().ToArray() : null);
     }
@@ -203,22 +203,6 @@ public sealed class Classifier : IDisposable
 
     /// <summary>Returns at once; what predictions in progress use is released when the last of them ends.</summary>
     public void Dispose() => _guard.Close();
-
-    private OrtValue Input(RgbImage photo)
-    {
-        if (_inputs[0] == ModelMetadata.PixelValuesInput)
-        {
-            var samples = new float[photo.Pixels.Length];
-            for (int from = 0, plane = photo.Width * photo.Height; from < samples.Length; from++) samples[from % 3 * plane + from / 3] = photo.Pixels[from];
-            return OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, samples.AsMemory(), [1, 3, photo.Height, photo.Width]);
-        }
-        if (_preprocessing is null)
-            return OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, photo.Pixels.AsMemory(), [1, photo.Height, photo.Width, 3]);
-        var pixels = new float[_preprocessing.InputLength];
-        _preprocessing.Apply(_preprocessing.Resize(photo), pixels);
-        return OrtValue.CreateTensorValueFromMemory(
-            OrtMemoryInfo.DefaultInstance, pixels.AsMemory(), [1, 3, _preprocessing.InputHeight, _preprocessing.InputWidth]);
-    }
 
     private static void CheckPhoto(string path)
     {

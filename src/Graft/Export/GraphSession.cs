@@ -1,8 +1,8 @@
 using Google.Protobuf;
 using Graft.Imaging;
+using Graft.Inference;
 using Graft.Networks.Onnx;
 using Microsoft.ML.OnnxRuntime;
-using ModelMetadata = Graft.Inference.ModelMetadata;
 
 namespace Graft.Export;
 
@@ -31,7 +31,7 @@ internal sealed class GraphSession : IDisposable
     /// <summary>Hands the outputs over, in their order; they are valid until it returns.</summary>
     public T Run<T>(RgbImage photo, Func<IReadOnlyList<OrtValue>, T> read)
     {
-        using var input = Input(photo);
+        using var input = PhotoTensor.Of(photo, _inputs[0], _preprocessing);
         using var outputs = _session.Run(_run, _inputs, [input], _outputs);
         return read([.. outputs]);
     }
@@ -43,21 +43,5 @@ internal sealed class GraphSession : IDisposable
     {
         _run.Dispose();
         _session.Dispose();
-    }
-
-    private OrtValue Input(RgbImage photo)
-    {
-        if (_inputs[0] == ModelMetadata.PixelValuesInput)
-        {
-            var samples = new float[photo.Pixels.Length];
-            for (int from = 0, plane = photo.Width * photo.Height; from < samples.Length; from++) samples[from % 3 * plane + from / 3] = photo.Pixels[from];
-            return OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, samples.AsMemory(), [1, 3, photo.Height, photo.Width]);
-        }
-        if (_preprocessing is null)
-            return OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, photo.Pixels.AsMemory(), [1, photo.Height, photo.Width, 3]);
-        var pixels = new float[_preprocessing.InputLength];
-        _preprocessing.Apply(_preprocessing.Resize(photo), pixels);
-        return OrtValue.CreateTensorValueFromMemory(
-            OrtMemoryInfo.DefaultInstance, pixels.AsMemory(), [1, 3, _preprocessing.InputHeight, _preprocessing.InputWidth]);
     }
 }
