@@ -45,15 +45,7 @@ public sealed record AutomaticClassifier : FeatureClassifier
     public static CrossValidated Best(IReadOnlyList<CrossValidated> tried)
     {
         var best = tried.MaxBy(result => result.Accuracy)!;
-        return tried.First(result => best.Accuracy - result.Accuracy <= StandardError(best, result));
-    }
-
-    private static double StandardError(CrossValidated first, CrossValidated second)
-    {
-        double[] differences = [.. first.FoldAccuracies.Zip(second.FoldAccuracies, (a, b) => a - b)];
-        var mean = differences.Average();
-        return differences.Length < 2 ? 0
-            : Math.Sqrt(differences.Sum(difference => Math.Pow(difference - mean, 2)) / (differences.Length - 1) * (1.0 / differences.Length + first.HeldOutShare));
+        return tried.First(result => best.Accuracy - result.Accuracy <= best.StandardErrorOfDifference(result));
     }
 
     internal override FittedClassifier Fit(FeatureMatrix features, FittingWork work)

@@ -105,4 +105,16 @@ public sealed record CrossValidated
 
     /// <summary>The mean over the folds, from 0 to 1.</summary>
     public double Accuracy => FoldAccuracies.Average();
+
+    /// <summary>Of the mean difference from another's accuracies on the same folds; 0 of a single fold.</summary>
+    internal double StandardErrorOfDifference(CrossValidated other) =>
+        FoldAccuracies.Count < 2 ? 0 : StandardError([.. FoldAccuracies.Zip(other.FoldAccuracies, (a, b) => a - b)], HeldOutShare);
+
+    /// <summary>Of the mean of a number of each fold, by Nadeau and Bengio's variance, which counts that the training sets of the folds overlap.</summary>
+    /// <param name="values">Of at least 2 folds.</param>
+    internal static double StandardError(double[] values, double heldOutShare)
+    {
+        var mean = values.Average();
+        return Math.Sqrt(values.Sum(value => Math.Pow(value - mean, 2)) / (values.Length - 1) * (1.0 / values.Length + heldOutShare));
+    }
 }

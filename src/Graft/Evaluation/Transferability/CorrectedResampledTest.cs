@@ -19,8 +19,7 @@ public sealed record CorrectedResampledTest(double Difference, double StandardEr
         if (!(heldOutShare > 0)) throw new ArgumentOutOfRangeException(nameof(heldOutShare), heldOutShare, "Expected a share above 0.");
         var differences = first.Zip(second, (a, b) => a - b).ToArray();
         var mean = differences.Average();
-        var variance = differences.Sum(difference => Math.Pow(difference - mean, 2)) / (differences.Length - 1);
-        var error = Math.Sqrt(variance * (1.0 / differences.Length + heldOutShare));
+        var error = Classifiers.CrossValidated.StandardError(differences, heldOutShare);
         return new(mean, error, error > 0 ? TwoSided(mean / error, differences.Length - 1) : mean == 0 ? 1 : 0);
     }
 
