@@ -14,13 +14,13 @@ internal static class ServeBenchmark
 
     public static Command Create()
     {
-        var address = new Argument<Uri>("URL") { Description = "Where the server answers, such as http://127.0.0.1:8080" };
+        var address = new Argument<string>("URL") { Description = "Where the server answers, such as http://127.0.0.1:8080" };
         var folder = new Argument<string>("PHOTOS") { Description = "Photos, which are asked for in turns" };
         var clients = new Option<int>("--clients") { Description = "How many ask at once", HelpName = "COUNT", DefaultValueFactory = _ => 8 };
         var requests = new Option<int>("--requests") { Description = "How many photos in all", HelpName = "COUNT", DefaultValueFactory = _ => 550 };
         var command = new Command("serve", "Photos a second and latency of a running server") { address, folder, clients, requests };
         command.SetAction((parsed, cancellation) => Run(
-            parsed.GetRequiredValue(address), parsed.GetRequiredValue(folder), parsed.GetValue(clients), parsed.GetValue(requests), cancellation));
+            new Uri(parsed.GetRequiredValue(address)), parsed.GetRequiredValue(folder), parsed.GetValue(clients), parsed.GetValue(requests), cancellation));
         return command;
     }
 
