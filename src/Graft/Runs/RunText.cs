@@ -61,10 +61,10 @@ public static class RunText
         if (result.Confusion.Classes.Count > 5) text.Append(CultureInfo.InvariantCulture, $"top-5 accuracy {100 * result.TopKAccuracy(5):0.0} %, ");
         text.AppendLine(CultureInfo.InvariantCulture,
             $"Brier score {result.Calibration.BrierScore:0.000}, expected calibration error {result.Calibration.ExpectedCalibrationError:0.000}");
-        if (result.Scaled is { } scaled)
+        if (result.Uncalibrated is { Temperature: not 1 } uncalibrated)
         {
             text.AppendLine(CultureInfo.InvariantCulture,
-                $"  with temperature {scaled.Temperature:0.00}, fitted on validation: expected calibration error {scaled.Calibration.ExpectedCalibrationError:0.000}");
+                $"  without its temperature of {uncalibrated.Temperature:0.00}, fitted on validation: expected calibration error {uncalibrated.Calibration.ExpectedCalibrationError:0.000}");
         }
         text.AppendLine();
         text.AppendLine(result.Report.ToText(digits: 3).TrimEnd());

@@ -121,6 +121,9 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Method, "After measuring, fit the classifier once more on the training and validation images together", For = Ways.Classifier)]
     public bool? Refit { get; init; }
 
+    [Setting(SettingGroup.Method, "Share of photos like the training photos that may be called unlike them, none of the classes (default: 0.02); 0 tells no photo so", Placeholder = "SHARE", Of = typeof(TrainingPlan))]
+    public double? Refuse { get; init; }
+
     [Setting(SettingGroup.Method, "The new head: softmax, dense (1,024 units, dropout 0.5), fc (flatten, 256 units, dropout 0.5) or binary (one logit, dropout 0.2)", For = Ways.Epochs)]
     [AllowedValues("softmax", "dense", "fc", "binary")]
     public string? Head { get; init; }
