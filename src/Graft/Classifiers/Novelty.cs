@@ -75,6 +75,9 @@ public sealed record Novelty
     /// <summary>The distances of the validation photos, ascending.</summary>
     internal float[] Known { get; init; } = [];
 
+    /// <summary>Photos whose distances say where a photo becomes unlike.</summary>
+    public int ValidationCount => Known.Length;
+
     internal int Components => Factors.Length / Length;
 
     /// <summary>

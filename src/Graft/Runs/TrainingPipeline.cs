@@ -95,7 +95,7 @@ internal static class TrainingPipeline
             TrainingRun run = new()
             {
                 Photos = fitted.Photos,
-                Model = fitted.Model.With(temperature, fitted.Novelty, plan.Refuse),
+                Model = fitted.Model.With(temperature, fitted.Novelty, plan.Refuse == 0 ? Novelty.DefaultRefuse : plan.Refuse),
                 Plan = plan,
                 Stages = fitted.Stages,
                 Classifier = fitted.Classifier,
