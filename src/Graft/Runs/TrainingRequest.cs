@@ -68,6 +68,9 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Photos, "Table: what its paths lack at the end, such as .jpg", Placeholder = "TEXT")]
     public string? ImageSuffix { get; init; }
 
+    [Setting(SettingGroup.Photos, "Photos without labels, which self-training names and learns from; those named wrongly most likely are left out", Placeholder = "DIR", For = Ways.Classifier)]
+    public string? Unlabeled { get; init; }
+
     /// <summary>One network, or several whose features are joined; of those no name comes twice. Default: <see cref="BackboneCatalog.Default"/>.</summary>
     public IReadOnlyList<BackboneRequest>? Backbones { get; init; }
 

@@ -1,8 +1,5 @@
 using Graft.Classifiers;
 using Graft.Evaluation;
-using Graft.Networks;
-using static Graft.Networks.Scalars;
-using static TorchSharp.torch;
 
 namespace Graft.Unlabeled;
 
@@ -75,20 +72,21 @@ public sealed record SelfTraining
         graph ??= Neighbors == 0 ? new([], []) : NeighborGraph.Of(unlabeled, Neighbors, cancellation);
         var fitted = classifier.Fit(labeled, labels, classes, seed, cancellation: cancellation);
         var (first, current) = (fitted, new PseudoLabel[unlabeled.Count]);
+        Array.Fill(current, new(0, 0, 0, LabelReason.Unsure));
         List<SelfTrainingRound> rounds = [];
         for (var round = 1; round <= Rounds && unlabeled.Count > 0; round++)
         {
             cancellation.ThrowIfCancellationRequested();
             progress?.Report(new("Self-training", round - 1, Rounds, "rounds"));
-            var next = Chosen(Predicted(fitted, unlabeled, classes), current, round);
+            var next = Chosen(fitted.Probabilities(unlabeled), current, round);
             int[] taken = [.. Enumerable.Range(0, next.Length).Where(photo => next[photo].Reason == LabelReason.Labeled)];
             var changed = Enumerable.Range(0, next.Length).Count(photo => next[photo].Reason != current[photo].Reason || next[photo].Class != current[photo].Class);
             current = next;
             if (taken.Length == 0) break;
             fitted = classifier.Fit(
                 [.. labeled, .. taken.Select(photo => unlabeled[photo])], [.. labels, .. taken.Select(photo => next[photo].Class)], classes, seed, cancellation: cancellation);
-            rounds.Add(new(round, taken.Length, changed));
-            if (round == Rounds || changed == 0) break;
+            rounds.Add(new(round, taken.Length, changed, fitted));
+            if (changed == 0) break;
         }
         progress?.Report(new("Self-training", Rounds, Rounds, "rounds"));
         return new(first, fitted, current, rounds);
@@ -135,20 +133,57 @@ public sealed record SelfTraining
         }
     }
 
-    /// <summary>Calibrated probabilities of each photo's classes.</summary>
-    internal static IReadOnlyList<float[]> Predicted(FittedClassifier fitted, IReadOnlyList<float[]> rows, int classes)
+    /// <summary>
+    /// How many rounds to go, by cross-validation: labeled photos are held out, all rounds are gone through without them, and the number of rounds with the lowest
+    /// cross-entropy on them is taken; 0 where the labeled photos alone do better.
+    /// </summary>
+    /// <inheritdoc cref="Run"/>
+    public SelfTrainingTrial Try(
+        FeatureClassifier classifier, IReadOnlyList<float[]> labeled, IReadOnlyList<int> labels, int classes, IReadOnlyList<float[]> unlabeled,
+        IReadOnlyList<bool>? isUnlike = null, NeighborGraph? graph = null, int seed = 1, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using var inference = no_grad();
-        using var scope = NewDisposeScope();
-        var outputs = fitted.Outputs(FeatureMatrix.WithoutLabels(rows, classes)).softmax(1);
-        return [.. outputs.ToFloats().Chunk(classes)];
+        graph ??= Neighbors == 0 ? new([], []) : NeighborGraph.Of(unlabeled, Neighbors, cancellation);
+        var losses = new double[Rounds + 1];
+        var correct = Enumerable.Range(0, Rounds + 1).Select(_ => new List<bool>()).ToArray();
+        var folds = StratifiedFolds.Of(labels, seed);
+        for (var fold = 0; fold < folds.Count; fold++)
+        {
+            progress?.Report(new("Self-training", fold, folds.Count, "folds"));
+            var (kept, held) = (folds[fold].Kept, folds[fold].HeldOut);
+            var result = Run(classifier, [.. kept.Select(photo => labeled[photo])], [.. kept.Select(photo => labels[photo])], classes, unlabeled, isUnlike, graph, seed, null, cancellation);
+            float[][] rows = [.. held.Select(photo => labeled[photo])];
+            for (var round = 0; round <= Rounds; round++)
+            {
+                // After the last change nothing changes any more.
+                var fitted = round == 0 || result.Rounds.Count == 0 ? result.Before : result.Rounds[Math.Min(round, result.Rounds.Count) - 1].Fitted;
+                foreach (var (row, photo) in fitted.Probabilities(rows).Zip(held))
+                {
+                    losses[round] -= Math.Log(Math.Max(row[labels[photo]], 1e-12));
+                    correct[round].Add(Array.IndexOf(row, row.Max()) == labels[photo]);
+                }
+            }
+        }
+        progress?.Report(new("Self-training", folds.Count, folds.Count, "folds"));
+        var count = Math.Max(1, correct[0].Count);
+        var best = Enumerable.Range(0, Rounds + 1).MinBy(round => losses[round]);
+        return new(
+            best, [.. losses.Select(loss => loss / count)], [.. correct.Select(ofRound => ofRound.Count == 0 ? 0 : ofRound.Average(right => right ? 1.0 : 0))],
+            McNemarTest.Of(correct[best], correct[0]));
     }
 }
 
 /// <summary>One round.</summary>
 /// <param name="Labels">Photos with a pseudo-label, which the round's fit was made on.</param>
 /// <param name="Changed">Photos whose label came, went or changed.</param>
-public sealed record SelfTrainingRound(int Round, int Labels, int Changed);
+/// <param name="Fitted">On the labeled photos and these.</param>
+public sealed record SelfTrainingRound(int Round, int Labels, int Changed, FittedClassifier Fitted);
+
+/// <summary>What cross-validation said of self-training.</summary>
+/// <param name="Rounds">The number that does best; 0 for the labeled photos alone.</param>
+/// <param name="Losses">Mean cross-entropy of held-out labeled photos after 0, 1, … rounds, in nats.</param>
+/// <param name="Accuracies">The share of them that is named correctly.</param>
+/// <param name="Test">That number of rounds against none, on these photos.</param>
+public sealed record SelfTrainingTrial(int Rounds, IReadOnlyList<double> Losses, IReadOnlyList<double> Accuracies, McNemarTest Test);
 
 /// <summary>What came of self-training.</summary>
 /// <param name="Before">Fitted on the labeled photos alone.</param>

@@ -30,7 +30,7 @@ public sealed record YarowskySelfTraining
         {
             int[] open = [.. Enumerable.Range(0, given.Length).Where(photo => given[photo].Round == 0)];
             if (open.Length == 0) break;
-            var probabilities = SelfTraining.Predicted(fitted, [.. open.Select(photo => unlabeled[photo])], classes);
+            var probabilities = fitted.Probabilities([.. open.Select(photo => unlabeled[photo])]);
             var sure = open.Zip(probabilities, (photo, row) => (Photo: photo, Class: Array.IndexOf(row, row.Max()), Probability: row.Max()))
                 .OrderByDescending(entry => entry.Probability).Where((entry, place) => Best is { } best ? place < best : entry.Probability > Threshold).ToList();
             if (sure.Count == 0) break;
@@ -38,7 +38,7 @@ public sealed record YarowskySelfTraining
             int[] taken = [.. Enumerable.Range(0, given.Length).Where(photo => given[photo].Round > 0)];
             fitted = classifier.Fit(
                 [.. labeled, .. taken.Select(photo => unlabeled[photo])], [.. labels, .. taken.Select(photo => given[photo].Class)], classes, cancellation: cancellation);
-            rounds.Add(new(round, taken.Length, sure.Count));
+            rounds.Add(new(round, taken.Length, sure.Count, fitted));
         }
         return new(before, fitted, given, rounds);
     }

@@ -68,7 +68,7 @@ public class UnlabeledTests
         Assert.Equal(rest.Select(photo => Math.Max(0, rounds[photo])), result.Labels.Select(label => label.Round));
         Assert.Equal(
             rest.Where(photo => rounds[photo] > 0).Select(photo => classes[photo]), result.Labels.Where(label => label.Round > 0).Select(label => label.Class));
-        var predicted = SelfTraining.Predicted(result.After, [.. rest.Select(photo => rows[photo])], 10);
+        var predicted = result.After.Probabilities([.. rest.Select(photo => rows[photo])]);
         var correct = rest.Zip(predicted, (photo, row) => Array.IndexOf(row, row.Max()) == truth[photo] ? 1.0 : 0).Average();
         Assert.Equal(NumpyFile.Load<double>(file, "accuracy").Values.Single(), correct, 1e-12);
     }
