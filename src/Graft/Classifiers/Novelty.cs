@@ -142,6 +142,12 @@ public sealed record Novelty
             : throw new JsonException("the tensors of novelty do not fit each other.");
     }
 
+    /// <inheritdoc cref="Fit"/>
+    public static Novelty? Of(
+        IReadOnlyList<float[]> training, IReadOnlyList<int> labels, IReadOnlyList<float[]> validation, IReadOnlyList<int> validationLabels,
+        IReadOnlyList<float[]>? others = null, int seed = 1) => Fit(training, labels, validation, validationLabels, others ?? [], layer: "", seed);
+
+    /// <summary>Chooses the measure that tells photos of classes left out in turn, or of none of the classes, better, and fits it.</summary>
     /// <param name="training">The features of training photos, some or all.</param>
     /// <param name="labels">The class of each.</param>
     /// <param name="validation">Of photos that nothing was fitted on.</param>
