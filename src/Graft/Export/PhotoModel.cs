@@ -12,7 +12,7 @@ namespace Graft.Export;
 /// <summary>A classifier as one ONNX graph, from a photo's pixels to the probabilities of the classes.</summary>
 internal sealed class PhotoModel : OnnxGraphWriter
 {
-    /// <summary>The first version of the operators in which a resize can be antialiased.</summary>
+    /// <summary>The first version of the operators in which a tensor is split into a number of parts, and axes are inputs of reductions.</summary>
     private const long Opset = 18;
 
     private readonly ImageClassifier _classifier;
