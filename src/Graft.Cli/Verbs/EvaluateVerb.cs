@@ -11,7 +11,7 @@ internal static class EvaluateVerb
 {
     public static Command Create()
     {
-        var model = BackboneOptions.Model();
+        var model = BackboneOptions.Model(orExported: true);
         var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var output = new Option<string?>("--out") { Description = "A new folder for report.txt, predictions.csv and charts", HelpName = "FOLDER" };
         var pretrained = new BackboneOptions();
@@ -24,7 +24,8 @@ internal static class EvaluateVerb
         tables.AddTo(command);
         command.SetHandler((parsed, cancellation) =>
         {
-            using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
+            using var classifier = AnsweringModel.Open(parsed.GetRequiredValue(model), pretrained, parsed, cancellation);
+            if (classifier.Trained is null) Terminal.Note("An exported file does not know which photos it was trained on. Its run does, and would warn of them.");
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var photos = tables.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes), parsed);
             foreach (var note in photos.Notes) Terminal.Note(note);
@@ -33,7 +34,7 @@ internal static class EvaluateVerb
             if (parsed.GetValue(output) is { } wanted) RunFolder.Create(wanted, "").DeleteIfEmpty();
             using var cache = CacheOptions.OpenShared();
             var predictions = Terminal.WithProgress(progress => classifier.Predict(
-                [.. images.Select(image => image.Path)], classifier.FeatureLayer is null ? null : cache, Terminal.Warn, progress, cancellation));
+                [.. images.Select(image => image.Path)], classifier.HasFeatures ? cache : null, progress, cancellation));
             SkippedFiles.Say([.. photos.Skipped, .. predictions.Broken]);
             if (predictions.Read.Count == 0) throw new GraftException($"None of the images in {source} can be read.");
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Serialization;
 using Graft.Evaluation;
 
 namespace Graft.Export;
@@ -37,6 +38,7 @@ public enum ExportTarget
 
 /// <summary>What an exported model's weights and arithmetic are.</summary>
 [SuppressMessage("Naming", "CA1720", Justification = "As with TensorType, named after what is held.")]
+[JsonConverter(typeof(LowerCaseEnumConverter<ExportPrecision>))]
 public enum ExportPrecision
 {
     Float32,
