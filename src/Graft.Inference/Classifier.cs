@@ -15,7 +15,7 @@ public sealed class Classifier : IDisposable
     private readonly RunOptions _run = new();
     private readonly UseGuard _guard;
     private readonly ClassifierOptions _options;
-    private readonly Preprocessing? _preprocessing;
+    private readonly Preprocessing? _preprocessing, _resize;
     private readonly string[] _inputs, _outputs;
     private readonly Dictionary<string, string> _metadata;
 
@@ -30,11 +30,11 @@ public sealed class Classifier : IDisposable
         {
             Classes = JsonSerializer.Deserialize(_metadata[ModelMetadata.ClassesKey], MetadataJson.Default.StringArray)!;
             Facts = JsonSerializer.Deserialize(_metadata[ModelMetadata.FactsKey], MetadataJson.Default.DictionaryStringString)!;
-            if (_metadata[ModelMetadata.InputKey] == ModelMetadata.TensorInput)
-            {
-                using var networks = JsonDocument.Parse(_metadata[ModelMetadata.PreprocessingKey]);
-                _preprocessing = Preprocessing.FromJson(networks.RootElement[0].GetRawText());
-            }
+            using var networks = JsonDocument.Parse(_metadata[ModelMetadata.PreprocessingKey]);
+            var preprocessing = Preprocessing.FromJson(networks.RootElement[0].GetRawText());
+            if (_metadata[ModelMetadata.InputKey] == ModelMetadata.TensorInput) _preprocessing = preprocessing;
+            // Several networks may each have another size.
+            else if (networks.RootElement.GetArrayLength() == 1) _resize = preprocessing;
             if (session.OutputMetadata[ModelMetadata.ProbabilitiesOutput].Dimensions is not [_, var count] || count != Classes.Count)
                 throw new JsonException($"its outputs are not its {Classes.Count} classes");
         }
@@ -142,7 +142,7 @@ public sealed class Classifier : IDisposable
     {
         ArgumentNullException.ThrowIfNull(photo);
         using var use = _guard.Enter();
-        using var input = PhotoTensor.Of(photo, _inputs[0], _preprocessing);
+        using var input = PhotoTensor.Of(_resize is null ? photo : PhotoTensor.Shrunk(photo, _resize), _inputs[0], _preprocessing);
         using var outputs = _session.Run(_run, _inputs, [input], _outputs);
         return new(Classes, outputs[0].GetTensorDataAsSpan<float>().ToArray(), outputs.Count > 1 ? outputs[1].GetTensorDataAsSpan<float>().ToArray() : null);
     }

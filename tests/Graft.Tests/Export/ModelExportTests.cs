@@ -106,6 +106,7 @@ public class ModelExportTests
                         Assert.Fail($"{width} × {height}: sample {index} is {found[index]}, not {expected.Pixels[index % plane * 3 + index / plane]}");
                 }
                 Assert.Equal(expected.Pixels.Length, found.Length);
+                Assert.Equal(found, resized.Run(PhotoTensor.Shrunk(photo, preprocessing), outputs => outputs[0].GetTensorDataAsSpan<byte>().ToArray()));
             }
         }
     }

@@ -137,14 +137,18 @@ public class GradientTapeTests
 
         var expected = Steps(images, factors, taped: false);
         // Sums in another order differ in their last bits, which batch norms widen from layer to layer: libtorch itself, with the images in
-        // another order, comes out a few percent off at the bottom of an untrained ResNet50.
-        var turned = Steps(images.flip(0), factors.flip(0), taped: false);
+        // another order, comes out a few percent off at the bottom of an untrained ResNet50. One order may by chance hardly differ.
+        Dictionary<string, Tensor>[] reordered =
+        [
+            Steps(images.flip(0), factors.flip(0), taped: false), Steps(images.roll(2, 0), factors.roll(2, 0), taped: false),
+            Steps(images.roll(3, 0), factors.roll(3, 0), taped: false), Steps(images.roll(4, 0).flip(0), factors.roll(4, 0).flip(0), taped: false),
+        ];
         var found = Steps(images, factors, taped: true);
 
         Assert.Equal(expected.Keys, found.Keys);
         foreach (var (name, tensor) in expected)
         {
-            var (size, own) = (tensor.norm().ToSingle(), (tensor - turned[name]).norm().ToSingle());
+            var (size, own) = (tensor.norm().ToSingle(), reordered.Max(other => (tensor - other[name]).norm().ToSingle()));
             var difference = (tensor - found[name]).norm().ToSingle();
             var allowed = 3 * own + 1e-5f * size + 1e-5f;
             Assert.True(difference <= allowed, $"{name}, of {size}, is {difference} off, allowed {allowed}");
