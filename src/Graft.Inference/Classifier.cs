@@ -34,7 +34,7 @@ public sealed class Classifier : IDisposable
             var preprocessing = Preprocessing.FromJson(networks.RootElement[0].GetRawText());
             if (_metadata[ModelMetadata.InputKey] == ModelMetadata.TensorInput) _preprocessing = preprocessing;
             // Several networks may each have another size.
-            else if (networks.RootElement.GetArrayLength() == 1) _resize = preprocessing;
+            if (networks.RootElement.GetArrayLength() == 1) _resize = preprocessing;
             if (session.OutputMetadata[ModelMetadata.ProbabilitiesOutput].Dimensions is not [_, var count] || count != Classes.Count)
                 throw new JsonException($"its outputs are not its {Classes.Count} classes");
         }
@@ -125,7 +125,7 @@ public sealed class Classifier : IDisposable
     public Prediction Predict(string path)
     {
         CheckPhoto(path);
-        return Predict(ImageDecoder.Decode(path, _options.Decoding));
+        return Run(ImageDecoder.Decode(path, Shrunk, _options.Decoding));
     }
 
     /// <summary>Predicts one photo, from a stream that is read to its end and remains the caller's.</summary>
@@ -134,15 +134,22 @@ public sealed class Classifier : IDisposable
 
     /// <summary>Predicts one photo, from the bytes of its file.</summary>
     /// <exception cref="UnreadableImageException">They are not an image, or a damaged one.</exception>
-    public Prediction Predict(ReadOnlyMemory<byte> photo) => Predict(ImageDecoder.Decode(photo, _options.Decoding));
+    public Prediction Predict(ReadOnlyMemory<byte> photo) => Run(ImageDecoder.Decode(photo, Shrunk, _options.Decoding));
 
     /// <summary>Predicts one photo, from its pixels: upright, of any size.</summary>
     /// <exception cref="UnreadableImageException">The image is far too narrow to be resized in proportion.</exception>
     public Prediction Predict(RgbImage photo)
     {
         ArgumentNullException.ThrowIfNull(photo);
+        return Run(Shrunk(photo));
+    }
+
+    private RgbImage Shrunk(RgbImage photo) => _resize is null ? photo : PhotoTensor.Shrunk(photo, _resize);
+
+    private Prediction Run(RgbImage photo)
+    {
         using var use = _guard.Enter();
-        using var input = PhotoTensor.Of(_resize is null ? photo : PhotoTensor.Shrunk(photo, _resize), _inputs[0], _preprocessing);
+        using var input = PhotoTensor.Of(photo, _inputs[0], _preprocessing);
         using var outputs = _session.Run(_run, _inputs, [input], _outputs);
         return new(Classes, outputs[0].GetTensorDataAsSpan<float>().ToArray(), outputs.Count > 1 ? outputs[1].GetTensorDataAsSpan<float>().ToArray() : null);
     }
