@@ -24,6 +24,7 @@ var root = new RootCommand(
     PredictVerb.Create(),
     ExportVerb.Create(),
     ServeVerb.Create(),
+    StudioVerb.Create(),
     ReportVerb.Create(),
     CompareVerb.Create(),
     FeaturesVerb.Create(),
