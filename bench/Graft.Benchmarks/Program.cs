@@ -13,6 +13,7 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
     EpochBenchmark.Create(),
     FewPhotosBenchmark.Create(),
     LearningCurveBenchmark.Create(),
+    UnlabeledBenchmark.Create(),
     ExportParityBenchmark.Create(),
     ServeBenchmark.Create(),
 };

@@ -22,6 +22,7 @@ var root = new RootCommand(
     TrainVerb.Create(),
     EvaluateVerb.Create(),
     PredictVerb.Create(),
+    LabelVerb.Create(),
     ExportVerb.Create(),
     ServeVerb.Create(),
     StudioVerb.Create(),

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json.Nodes;
+using Graft.Classifiers;
 using Graft.Data;
 using Graft.Evaluation;
 using Graft.Runs;
@@ -13,13 +14,15 @@ internal static class EvaluateVerb
     {
         var model = BackboneOptions.Model();
         var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
+        var others = new Option<string?>("--others") { Description = "Photos of none of the classes, beside those of a folder _other: how many are told so", HelpName = "DIR" };
         var output = new Option<string?>("--out") { Description = "A new folder for report.txt, predictions.csv and charts", HelpName = "FOLDER" };
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
         var command = new Verb(
             "evaluate",
             "Measure a model on labeled photos: on their test/ folder if they have one, else on all of them.",
-            "graft evaluate runs/flowers-mobilenet_v2 new-flowers") { model, data, output, json };
+            "graft evaluate runs/flowers-mobilenet_v2 new-flowers",
+            "graft evaluate runs/flowers-mobilenet_v2 new-flowers --others holiday") { model, data, others, output, json };
         pretrained.AddTo(command);
         tables.AddTo(command);
         command.SetHandler((parsed, cancellation) =>
@@ -34,7 +37,11 @@ internal static class EvaluateVerb
             using var cache = CacheOptions.OpenShared();
             var predictions = Terminal.WithProgress(progress => classifier.Predict(
                 [.. images.Select(image => image.Path)], classifier.FeatureLayer is null ? null : cache, Terminal.Warn, progress, cancellation));
-            SkippedFiles.Say([.. photos.Skipped, .. predictions.Broken]);
+            string[] none = [.. photos.Others.Select(image => image.Path), .. OthersIn(parsed.GetValue(others))];
+            if (none.Length > 0 && classifier.Novelty is null) Terminal.Note($"The model does not know how unlike its training photos a photo is: the {none.Length:N0} photos of none of its classes are left out.");
+            var strange = none.Length == 0 || classifier.Novelty is null ? null
+                : Terminal.WithProgress(progress => classifier.Predict(none, classifier.FeatureLayer is null ? null : cache, Terminal.Warn, progress, cancellation));
+            SkippedFiles.Say([.. photos.Skipped, .. predictions.Broken, .. strange?.Broken ?? []]);
             if (predictions.Read.Count == 0) throw new GraftException($"None of the images in {source} can be read.");
 
             var labels = images.ToLookup(image => image.Path, image => image.Class);
@@ -54,6 +61,8 @@ internal static class EvaluateVerb
             var title = photos.Test.Count > 0 ? $"{source}, test" : source;
             var text = new StringBuilder();
             RunText.Append(text, title, result);
+            var novelty = NoveltyOf(classifier, predictions.Read, strange?.Read ?? []);
+            if (novelty is not null) text.AppendLine().AppendLine(RunText.Sentence(novelty));
             if (unseenResult is not null) RunText.Append(text, $"{title}, not trained on", unseenResult);
             if (parsed.GetValue(json))
             {
@@ -67,6 +76,7 @@ internal static class EvaluateVerb
                         Skipped = photos.Skipped.Count + predictions.Broken.Count,
                     }),
                     RunText.Scores(result),
+                    RunFolder.ToJson(new { Novelty = novelty }),
                     new() { ["trained_on"] = truth.Count - unseen.Length, ["not_trained_on"] = unseenScores },
                     RunFolder.ToJson(new
                     {
@@ -98,6 +108,21 @@ internal static class EvaluateVerb
                 .WithTemperature(classifier.Temperature);
         });
         return command;
+    }
+
+    private static IEnumerable<string> OthersIn(string? folder)
+    {
+        if (folder is null) return [];
+        var found = PhotoPaths.Find(folder);
+        return found.Photos.Count > 0 ? found.Photos : throw new UsageException($"--others {folder}: {found.Skipped[0].Reason}.");
+    }
+
+    /// <summary>Null where the model cannot say.</summary>
+    private static NoveltyResult? NoveltyOf(ImageClassifier classifier, IReadOnlyList<Prediction> known, IReadOnlyList<Prediction> others)
+    {
+        if (classifier.Novelty?.Cut(classifier.Refuse) is null) return null;
+        static (double, double)[] Of(IReadOnlyList<Prediction> photos) => [.. photos.Select(photo => (photo.Unlikeness!.Value, photo.Probability))];
+        return NoveltyResult.Of(Of(known), Of(others));
     }
 
     /// <summary>That the macro averages say nothing of some classes; null where there are photos of all, or of one alone.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.CommandLine;
+using Graft.Classifiers;
 using Graft.Data;
 using Graft.Features;
 
@@ -32,6 +33,11 @@ internal static class PredictVerb
             Description = "Report photos as \"unsure\" whose most probable class is below this probability, 0 to 1",
             HelpName = "P",
         };
+        var refuse = new Option<double?>("--refuse")
+        {
+            Description = "Share of photos like the training photos that may be called \"unlike\", none of the classes (default: as in training, 0.02)",
+            HelpName = "SHARE",
+        };
         var sortInto = new Option<string?>("--sort-into")
         {
             Description = "Copy each photo to a folder of its class in this folder; nothing is overwritten or copied twice",
@@ -50,7 +56,7 @@ internal static class PredictVerb
             "graft predict runs/flowers-mobilenet_v2 garden.jpg --top 3",
             "graft predict runs/flowers-mobilenet_v2 \"trip/**/*.jpg\" --threshold 0.8 --sort-into sorted",
             "find trip -newer last | graft predict runs/flowers-mobilenet_v2 - --csv > trip.csv",
-            "graft predict mobilenet_v1 garden.jpg") { model, paths, top, threshold, sortInto, json, csv };
+            "graft predict mobilenet_v1 garden.jpg") { model, paths, top, threshold, refuse, sortInto, json, csv };
         pretrained.AddTo(command);
         var explain = new ExplainOption();
         explain.AddTo(command);
@@ -64,6 +70,7 @@ internal static class PredictVerb
             if (File.Exists(target)) throw new UsageException($"--sort-into {target} is a file. Name a folder, new or not.");
             string[] results = [.. new[] { target, explain.Folder(parsed) }.OfType<string>()];
             using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
+            if (parsed.GetValue(refuse) is { } share) Refuse(classifier, share);
 
             var skipped = new List<SkippedFile>();
             var said = 0;
@@ -79,8 +86,9 @@ internal static class PredictVerb
             }
             var count = Math.Min(parsed.GetValue(top), classifier.Classes.Count);
             var least = parsed.GetValue(threshold);
-            using var output = parsed.GetValue(json) ? PredictionOutput.Json(count, least is not null)
-                : parsed.GetValue(csv) ? PredictionOutput.Csv(count, least is not null, target is not null)
+            PredictionOutput.Doubts doubts = new(least is not null, classifier.Novelty?.Cut(classifier.Refuse) is not null);
+            using var output = parsed.GetValue(json) ? PredictionOutput.Json(count, doubts)
+                : parsed.GetValue(csv) ? PredictionOutput.Csv(count, doubts, target is not null)
                 : PredictionOutput.Text(count);
             using var sorting = target is null ? null : new Sorting(target, classifier.Classes);
             using var maps = explain.Begin(parsed, classifier);
@@ -96,7 +104,8 @@ internal static class PredictVerb
                 output.Write([.. predictions.Read.Select(prediction =>
                 {
                     var isUnsure = prediction.Probability < least;
-                    return new Answer(prediction, isUnsure, sorting?.Add(prediction.Path, isUnsure ? Answer.Unsure : prediction.Class));
+                    var answer = new Answer(prediction, isUnsure, SortedTo: null);
+                    return sorting is null ? answer : answer with { SortedTo = sorting.Add(prediction.Path, answer.Doubt ?? prediction.Class) };
                 })]);
                 maps?.Write(predictions.Read, cancellation);
             }
@@ -142,6 +151,18 @@ internal static class PredictVerb
             return skipped.Count == 0 ? Terminal.Done : Terminal.Failed;
         });
         return command;
+    }
+
+    /// <summary>Calls so large a share of photos like the training photos unlike them.</summary>
+    /// <exception cref="UsageException">The model cannot promise that.</exception>
+    internal static void Refuse(ImageClassifier classifier, double share)
+    {
+        if (share is not (> 0 and < 1)) throw new UsageException("Expected --refuse between 0 and 1, such as 0.02.");
+        if (classifier.Novelty is null)
+            throw new UsageException($"{classifier.BackboneName} does not know how unlike its training photos a photo is, so that --refuse has no effect. A model that graft train makes does, unless it is trained with --refuse 0.");
+        if (classifier.Novelty.Cut(share) is null)
+            throw new UsageException($"The model was validated on too few photos to promise --refuse {share}. Take {(1.0 / (classifier.Novelty.ValidationCount + 1)).ToString("0.###", System.Globalization.CultureInfo.InvariantCulture)} or more, or train it with more photos.");
+        classifier.Refuse = share;
     }
 
     private static IReadOnlyList<string> Find(string path, string[] except, Action<SkippedFile> skip)
@@ -191,8 +212,8 @@ internal static class PredictVerb
     /// <summary>Copies photos into folders of classes, and in the end says how many went where.</summary>
     private sealed class Sorting(string target, IReadOnlyList<string> classes) : IDisposable
     {
-        // A class of that name would be the other one's folder.
-        private readonly ClassFolders _folders = new(target, [Answer.Unsure, .. classes.Where(name => name != Answer.Unsure)]);
+        // A class of such a name would be the other one's folder.
+        private readonly ClassFolders _folders = new(target, new[] { Answer.Unsure, Answer.Unlike }.Union(classes));
         private readonly SortedDictionary<string, int> _copied = new(StringComparer.Ordinal);
         private int _alreadyThere;
 

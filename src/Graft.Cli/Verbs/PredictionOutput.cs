@@ -15,7 +15,10 @@ namespace Graft.Cli.Verbs;
 /// <param name="SortedTo">Where the photo lies in the folders of classes; null without them.</param>
 internal sealed record Answer(Prediction Prediction, bool IsUnsure, string? SortedTo)
 {
-    public const string Unsure = "unsure";
+    public const string Unsure = "unsure", Unlike = "unlike";
+
+    /// <summary>Instead of its class: that it is none of the classes, or may be another; null where the class is meant.</summary>
+    public string? Doubt => Prediction.IsUnlike ? Unlike : IsUnsure ? Unsure : null;
 }
 
 /// <summary>How many photos went where.</summary>
@@ -23,12 +26,18 @@ internal sealed record SortingSummary(string Folder, IReadOnlyDictionary<string,
 
 /// <summary>Predictions on standard output, photo by photo as they come, so that memory does not grow with them.</summary>
 /// <param name="top">How many classes are named for each photo.</param>
-/// <param name="hasThreshold">Whether a photo can be unsure.</param>
-internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposable
+/// <param name="doubts">Whether a photo can be unsure, or unlike the training photos.</param>
+internal abstract class PredictionOutput(int top, PredictionOutput.Doubts doubts) : IDisposable
 {
+    /// <param name="Unsure">Less probable than asked for.</param>
+    /// <param name="Unlike">Unlike the training photos.</param>
+    public readonly record struct Doubts(bool Unsure, bool Unlike);
+
     protected int Top => top;
 
-    protected bool HasThreshold => hasThreshold;
+    protected bool HasThreshold => doubts.Unsure;
+
+    protected bool HasNovelty => doubts.Unlike;
 
     public abstract void Write(IReadOnlyList<Answer> answers);
 
@@ -40,11 +49,11 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
 
     public static PredictionOutput Text(int top) => new Lines(top);
 
-    public static PredictionOutput Json(int top, bool hasThreshold) => new Document(top, hasThreshold);
+    public static PredictionOutput Json(int top, Doubts doubts) => new Document(top, doubts);
 
-    public static PredictionOutput Csv(int top, bool hasThreshold, bool isSorting) => new Table(top, hasThreshold, isSorting);
+    public static PredictionOutput Csv(int top, Doubts doubts, bool isSorting) => new Table(top, doubts, isSorting);
 
-    private sealed class Lines(int top) : PredictionOutput(top, hasThreshold: false)
+    private sealed class Lines(int top) : PredictionOutput(top, default)
     {
         private int _width;
 
@@ -52,11 +61,11 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
         {
             var names = answers.Select(answer => Terminal.OnOneLine(answer.Prediction.Path)).ToList();
             _width = names.Select(name => name.Length).Append(_width).Max();
-            foreach (var ((prediction, isUnsure, _), name) in answers.Zip(names))
+            foreach (var (answer, name) in answers.Zip(names))
             {
-                var classes = string.Join(", ", prediction.Ranking.Take(Top).Select(entry =>
+                var classes = string.Join(", ", answer.Prediction.Ranking.Take(Top).Select(entry =>
                     string.Create(CultureInfo.InvariantCulture, $"{entry.Class} {100 * entry.Probability:0.0} %")));
-                Console.Out.WriteLine($"{name.PadRight(_width)}  {(isUnsure ? $"{Answer.Unsure}: " : "")}{classes}");
+                Console.Out.WriteLine($"{name.PadRight(_width)}  {(answer.Doubt is { } doubt ? $"{doubt}: " : "")}{classes}");
             }
         }
 
@@ -84,7 +93,7 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
             Ended,
         }
 
-        public Document(int top, bool hasThreshold) : base(top, hasThreshold)
+        public Document(int top, Doubts doubts) : base(top, doubts)
         {
             _json = new(_buffer, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         }
@@ -105,6 +114,11 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
                 _json.WriteStartObject();
                 _json.WriteString("path", prediction.Path);
                 if (HasThreshold) _json.WriteBoolean("unsure", isUnsure);
+                if (prediction.Unlikeness is { } unlikeness)
+                {
+                    _json.WriteBoolean("unlike", prediction.IsUnlike);
+                    _json.WriteNumber("unlikeness", unlikeness);
+                }
                 if (sortedTo is not null) _json.WriteString("sorted_to", sortedTo);
                 _json.WritePropertyName("classes");
                 JsonSerializer.Serialize(_json, prediction.Ranking.Take(Top), RunFolder.Json);
@@ -152,14 +166,14 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
         }
     }
 
-    private sealed class Table(int top, bool hasThreshold, bool isSorting) : PredictionOutput(top, hasThreshold)
+    private sealed class Table(int top, Doubts doubts, bool isSorting) : PredictionOutput(top, doubts)
     {
         private readonly CsvFile _csv = CsvFile.ForOutput(
             Console.OpenStandardOutput(),
             [
                 "path",
                 .. Enumerable.Range(1, top).SelectMany(rank => rank == 1 ? (string[])["class", "probability"] : [$"class_{rank}", $"probability_{rank}"]),
-                .. hasThreshold ? (string[])["unsure"] : [], .. isSorting ? (string[])["sorted_to"] : [],
+                .. doubts.Unsure ? (string[])["unsure"] : [], .. doubts.Unlike ? (string[])["unlike"] : [], .. isSorting ? (string[])["sorted_to"] : [],
             ]);
 
         public override void Write(IReadOnlyList<Answer> answers)
@@ -168,7 +182,7 @@ internal abstract class PredictionOutput(int top, bool hasThreshold) : IDisposab
             {
                 _csv.Add([
                     prediction.Path, .. prediction.Ranking.Take(Top).SelectMany(entry => (object?[])[entry.Class, entry.Probability]),
-                    .. HasThreshold ? (object?[])[isUnsure ? "true" : "false"] : [], .. isSorting ? (object?[])[sortedTo] : []]);
+                    .. HasThreshold ? (object?[])[isUnsure ? "true" : "false"] : [], .. HasNovelty ? (object?[])[prediction.IsUnlike ? "true" : "false"] : [], .. isSorting ? (object?[])[sortedTo] : []]);
             }
             _csv.Flush();
         }

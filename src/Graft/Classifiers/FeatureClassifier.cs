@@ -166,6 +166,16 @@ public sealed record FittedClassifier : IWeights
         return new(builder.Build(Build(builder.Node(features.Output.Name))), this);
     }
 
+    /// <summary>The probabilities of the classes for each row of features.</summary>
+    public IReadOnlyList<float[]> Probabilities(IReadOnlyList<float[]> rows)
+    {
+        if (rows.Count == 0) return [];
+        using var inference = no_grad();
+        using var scope = NewDisposeScope();
+        var outputs = Outputs(FeatureMatrix.WithoutLabels(rows, classes: 1)).softmax(1);
+        return [.. outputs.ToFloats().Chunk((int)outputs.shape[1])];
+    }
+
     /// <summary>[images, classes], float64.</summary>
     internal Tensor Outputs(FeatureMatrix features)
     {

@@ -62,6 +62,15 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
         return new(values, [.. labels], classes, groups is null ? null : [.. groups]);
     }
 
+    /// <summary>Features of images whose classes are not known, to be predicted.</summary>
+    public static FeatureMatrix WithoutLabels(IReadOnlyList<float[]> rows, int classes)
+    {
+        var values = empty_strided([rows.Count, rows[0].Length], [rows[0].Length, 1], ScalarType.Float32);
+        var destination = TorchNetwork.Values(values);
+        for (var row = 0; row < rows.Count; row++) rows[row].CopyTo(destination[(row * rows[0].Length)..]);
+        return new(values, new int[rows.Count], classes);
+    }
+
     public FeatureMatrix Subset(int[] indices) =>
         new(
             Values.index_select(0, tensor([.. indices.Select(index => (long)index)])), [.. indices.Select(index => Labels[index])], Classes,

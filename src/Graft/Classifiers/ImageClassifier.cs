@@ -25,6 +25,7 @@ public sealed class ImageClassifier : IDisposable
     private const string Format = "graft.format", FormatVersion = "graft-model-1";
     private const string NetworkKey = "graft.network", PreprocessingKey = "graft.preprocessing", ClassesKey = "graft.classes";
     private const string BackboneKey = "graft.backbone", FeaturesKey = "graft.features", TemperatureKey = "graft.temperature";
+    private const string NoveltyKey = "graft.novelty", TemperatureLayer = "head.temperature";
 
     private const string FormatOfCombinations = "graft-model-2", BlocksKey = "graft.blocks";
 
@@ -47,8 +48,8 @@ public sealed class ImageClassifier : IDisposable
         _owned = [weights.Share(), .. combination?.Blocks.Select(block => block.Weights.Share()) ?? [], owned];
         _guard = new(this, Release);
         _blocks = new(() => combination ?? new(Backbone.Of(
-            BackboneName, FeatureLayer is null ? Network : Network.CutAfter(FeatureLayer), _weights, Preprocessing)));
-        _head = new(() => FeatureLayer is null ? null : new(Network.StartAfter(FeatureLayer), _weights));
+            BackboneName, Division is null ? Network : Network.CutAfter(Division), _weights, Preprocessing)));
+        _head = new(() => Division is null ? null : new(Network.StartAfter(Division), _weights));
         _blockNetworks = new(() =>
             [.. _blocks.Value.Blocks.Select(block => new Lazy<FrozenNetwork>(() => FrozenNetwork.Load(block.Network, block.Weights)))]);
         IsCombination = combination is not null;
@@ -79,10 +80,27 @@ public sealed class ImageClassifier : IDisposable
     public string? FeatureLayer { get; }
 
     /// <summary>
-    /// Temperature fitted on validation data: what the logits would be divided by to calibrate the probabilities. A figure for reports, which
-    /// does not change predictions. Null where none was fitted.
+    /// The temperature fitted on validation photos, which the logits are divided by, so that the probabilities are calibrated; 1 where these told none. Null where none was
+    /// fitted, as of a pretrained network with its own head.
     /// </summary>
-    public double? Temperature { get; internal set; }
+    public double? Temperature { get; private init; }
+
+    /// <summary>How unlike its training photos a photo is; null where that is not known.</summary>
+    public Novelty? Novelty { get; private init; }
+
+    /// <summary>
+    /// The share of photos like the training photos that may be called unlike them: decides <see cref="Prediction.IsUnlike"/>. Above 0, below 1; what the model was trained
+    /// with, unless it is set.
+    /// </summary>
+    public double Refuse
+    {
+        get;
+        set => field = value is > 0 and < 1 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "Expected a share between 0 and 1.");
+    }
+    = Novelty.DefaultRefuse;
+
+    /// <summary>Where the network is divided into what is computed once for a photo and the rest; null where it runs as a whole.</summary>
+    private string? Division => FeatureLayer ?? Novelty?.Layer;
 
     /// <summary>Opens a trained model (a <c>model.safetensors</c>, or the run folder it lies in).</summary>
     /// <exception cref="GraftException">There is none, or the file is not a model that Graft trained.</exception>
@@ -130,11 +148,14 @@ public sealed class ImageClassifier : IDisposable
             if (classes.Count != network.OutputShape.ElementCount)
                 throw new JsonException($"expected {network.OutputShape.ElementCount} classes, found {classes.Count}.");
             if (featureLayer is not null) network.Find(featureLayer);
+            var (novelty, refuse) = NoveltyIn(checkpoint, network);
             return new(
                 checkpoint.Metadata[BackboneKey], network, CheckpointWeights.Match(checkpoint, network), preprocessing, classes, featureLayer,
                 checkpoint)
             {
-                Temperature = TemperatureIn(checkpoint),
+                Temperature = TemperatureIn(checkpoint, network),
+                Novelty = novelty,
+                Refuse = refuse,
             };
         }
         catch (Exception problem) when (problem is JsonException or NotSupportedException or KeyNotFoundException
@@ -193,6 +214,25 @@ public sealed class ImageClassifier : IDisposable
             blocks.Blocks[0].Preprocessing, classes, BlockScaling.JoinedLayer, owned: null, blocks);
     }
 
+    /// <summary>The same model with a temperature in its logits, and with what tells photos unlike its training photos; this one may be disposed of.</summary>
+    /// <param name="temperature">Above 0; 1 changes nothing.</param>
+    /// <param name="novelty">Null where it is not known.</param>
+    internal ImageClassifier With(double temperature, Novelty? novelty, double refuse = Novelty.DefaultRefuse)
+    {
+        var (network, weights) = (Network, _weights);
+        if (temperature != 1)
+        {
+            network = Network.Append(output => output.Builder.Add(TemperatureLayer, new LayerScale(), output));
+            weights = new CombinedWeights(new Constant((float)(1 / temperature)), new HashSet<string>(StringComparer.Ordinal) { TemperatureLayer }, _weights);
+        }
+        return new(BackboneName, network, weights, Preprocessing, Classes, FeatureLayer, owned: null, IsCombination ? _blocks.Value : null)
+        {
+            Temperature = temperature,
+            Novelty = novelty,
+            Refuse = refuse,
+        };
+    }
+
     /// <summary>
     /// The trained network, to be trained further: with the head it has where <paramref name="classes"/> are its own, else with a new one on
     /// the rest. The weights stay this model's, which must outlive it.
@@ -209,7 +249,7 @@ public sealed class ImageClassifier : IDisposable
         var rest = Backbone.Of(BackboneName, Network.CutBefore(first.Name), _weights, Preprocessing);
         if (!classes.SequenceEqual(Classes)) return rest.Graft(head, classes, seed);
         return Network.Layers.FirstOrDefault(layer => layer.Operation is ClassifierOperation) is not { } fitted
-            ? new(rest, Network, _weights, Classes)
+            ? new(rest, Network.Output.Name == TemperatureLayer ? Network.CutBefore(TemperatureLayer) : Network, _weights, Classes)
             : throw new GraftException(
                 $"The classifier of this model ({fitted.Operation.Kind}) cannot be trained by gradient. Begin with a model with a softmax head, "
                 + "or of logistic regression or the linear SVM.");
@@ -297,8 +337,9 @@ public sealed class ImageClassifier : IDisposable
             _buffers.Add(pixels);
         }
         var outputs = features is [var single] ? single : [.. features.SelectMany(values => values)];
+        var distance = Novelty?.Distances([outputs])[0];
         if (_head.Value is { } head) outputs = Outputs(head, outputs);
-        return Of(path, outputs);
+        return Of(path, outputs, distance);
     }
 
     /// <summary>One row of features → the head's outputs.</summary>
@@ -310,9 +351,13 @@ public sealed class ImageClassifier : IDisposable
         return TorchNetwork.Values(head.call(row).contiguous()).ToArray();
     }
 
-    private Prediction Of(string path, float[] outputs) => new(
+    /// <param name="distance">To the training photos; null where it is not known.</param>
+    private Prediction Of(string path, float[] outputs, double? distance) => new(
         path, Classes,
-        Network.Output.Operation is Activation { Function: ActivationFunction.Softmax } ? outputs : Probabilities.Softmax(outputs));
+        Network.Output.Operation is Activation { Function: ActivationFunction.Softmax } ? outputs : Probabilities.Softmax(outputs))
+    {
+        Unlikeness = distance is { } far && Novelty!.Cut(Refuse) is { } cut ? far / Math.Max(cut, 1e-12) : null,
+    };
 
     /// <summary>Predicts many photos; one that cannot be read is listed and does not stop the others.</summary>
     /// <param name="cache">Where features are looked up and kept; null to compute them.</param>
@@ -338,8 +383,9 @@ public sealed class ImageClassifier : IDisposable
         var outputs = head is null
             ? set.Rows
             : Trainer.Outputs(head, new ExamplesInMemory(set.Rows, new int[set.Rows.Count]), batchSize: 256, cancellation);
+        var distances = Novelty?.Distances(set.Rows);
         return new(
-            [.. set.Images.Zip(outputs, (image, output) => Of(image.Path, output))],
+            [.. set.Images.Select((image, place) => Of(image.Path, outputs[place], distances?[place]))],
             set.Broken, set.CacheHits, set.CacheMisses)
         {
             Features = set.Rows,
@@ -361,6 +407,7 @@ public sealed class ImageClassifier : IDisposable
             [PreprocessingKey] = JsonSerializer.Serialize(Preprocessing),
         };
         if (FeatureLayer is not null) metadata[FeaturesKey] = FeatureLayer;
+        if (Novelty is not null) metadata[NoveltyKey] = Novelty.ToJson(Refuse);
         if (Temperature is { } temperature) metadata[TemperatureKey] = temperature.ToString("R", CultureInfo.InvariantCulture);
         var tensors = Network.Parameters.Select(parameter => Source(parameter.Key, parameter, _weights));
         if (IsCombination)
@@ -371,7 +418,7 @@ public sealed class ImageClassifier : IDisposable
             tensors = tensors.Concat(Blocks.SelectMany((block, index) =>
                 block.Network.Parameters.Select(parameter => Source(BlockPrefix(index) + parameter.Key, parameter, block.Weights))));
         }
-        SafetensorsWriter.Write(path, [.. tensors], metadata);
+        SafetensorsWriter.Write(path, [.. tensors, .. Novelty?.Tensors ?? []], metadata);
     }
 
     /// <summary>Returns at once; what predictions in progress use is released when the last of them ends.</summary>
@@ -414,23 +461,36 @@ public sealed class ImageClassifier : IDisposable
         [
             .. wanted.Where(tensor => checkpoint.Find(tensor.Key)?.Shape.SequenceEqual(tensor.Value.Select(size => (long)size)) != true)
                 .Select(tensor => $"missing: '{tensor.Key}' [{string.Join(", ", tensor.Value)}]"),
-            .. checkpoint.Tensors.Where(tensor => !wanted.ContainsKey(tensor.Name)).Select(tensor => $"unexpected: '{tensor.Name}'"),
+            .. checkpoint.Tensors.Where(tensor => !wanted.ContainsKey(tensor.Name) && !tensor.Name.StartsWith(Novelty.Prefix, StringComparison.Ordinal)).Select(tensor => $"unexpected: '{tensor.Name}'"),
         ];
         if (problems.Count > 0) throw new CheckpointMismatchException(checkpoint.Path, network, prefix: "", problems, differing: []);
+        var (novelty, refuse) = NoveltyIn(checkpoint, network);
         return new(
             checkpoint.Metadata[BackboneKey], network, new PrefixedWeights(checkpoint, ""), blocks[0].Preprocessing, classes, featureLayer,
             checkpoint, combination)
         {
-            Temperature = TemperatureIn(checkpoint),
+            Temperature = TemperatureIn(checkpoint, network),
+            Novelty = novelty,
+            Refuse = refuse,
         };
     }
 
-    private static double? TemperatureIn(Checkpoint checkpoint)
+    /// <summary>Older files have a temperature that their probabilities are without: it says nothing of them.</summary>
+    private static double? TemperatureIn(Checkpoint checkpoint, Network network)
     {
-        if (!checkpoint.Metadata.TryGetValue(TemperatureKey, out var text)) return null;
+        if (!checkpoint.Metadata.TryGetValue(TemperatureKey, out var text) || text != "1" && network.Output.Name != TemperatureLayer) return null;
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var temperature) && temperature is > 0 and < double.PositiveInfinity
             ? temperature
             : throw new JsonException($"expected a temperature above 0, found '{text}'.");
+    }
+
+    private static (Novelty? Novelty, double Refuse) NoveltyIn(Checkpoint checkpoint, Network network)
+    {
+        if (!checkpoint.Metadata.TryGetValue(NoveltyKey, out var json)) return (null, Novelty.DefaultRefuse);
+        var (novelty, refuse) = Novelty.Read(checkpoint, json);
+        if (network.ShapeOf(novelty.Layer) is var shape && (!shape.IsVector || shape.ElementCount != novelty.Length))
+            throw new JsonException($"novelty is of {novelty.Length} features, and the layer '{novelty.Layer}' gives [{shape}].");
+        return (novelty, refuse);
     }
 
     private static string BlockPrefix(int index) => $"block{index}/";
@@ -452,6 +512,11 @@ public sealed class ImageClassifier : IDisposable
         [property: JsonPropertyName("backbone")] string Backbone,
         [property: JsonPropertyName("network")] string Network,
         [property: JsonPropertyName("preprocessing")] Preprocessing Preprocessing);
+
+    private sealed class Constant(float value) : IWeights
+    {
+        public void Read(Parameter parameter, Span<float> destination) => destination.Fill(value);
+    }
 
     /// <summary>A part of a file's tensors, whose names begin alike.</summary>
     private sealed class PrefixedWeights(Checkpoint checkpoint, string prefix) : IWeights

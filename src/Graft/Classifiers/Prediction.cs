@@ -29,6 +29,15 @@ public sealed class Prediction
     /// <summary>The probability of <see cref="Class"/>, from 0 to 1.</summary>
     public double Probability { get; }
 
+    /// <summary>
+    /// How unlike the training photos the photo is: 1 where it begins to be unlike them, see <see cref="ImageClassifier.Refuse"/>. Null where the model does not know, or had too
+    /// few validation photos to say.
+    /// </summary>
+    public double? Unlikeness { get; internal init; }
+
+    /// <summary>Whether the photo is so unlike the training photos that it is likely none of the classes.</summary>
+    public bool IsUnlike => Unlikeness > 1;
+
     /// <summary>Every class, the most probable first.</summary>
     public IReadOnlyList<ClassProbability> Ranking => _ranking.Value;
 
@@ -39,6 +48,6 @@ public sealed class Prediction
 /// <summary>Predictions for many photos: what could be read, and what could not.</summary>
 public sealed record Predictions(IReadOnlyList<Prediction> Read, IReadOnlyList<Data.SkippedFile> Broken, int CacheHits, int CacheMisses)
 {
-    /// <summary>For each photo read, what <see cref="ImageClassifier.FeatureLayer"/> made of it; the outputs where there is no such layer.</summary>
+    /// <summary>For each photo read, the vector that the model's head takes; the outputs where it has no such head.</summary>
     public IReadOnlyList<float[]> Features { get; init; } = [];
 }

@@ -37,7 +37,11 @@ public sealed class ClassFolders
     /// <exception cref="GraftException">
     /// The photo cannot be read; or the folder of its class cannot be written, or is a link that leads elsewhere.
     /// </exception>
-    public SortedPhoto Add(string photo, string className)
+    public SortedPhoto Add(string photo, string className) => Add(photo, className, asLink: false, before: null);
+
+    /// <param name="asLink">Whether a symbolic link to the photo takes the place of a copy.</param>
+    /// <param name="before">Told the path of what is about to come.</param>
+    internal SortedPhoto Add(string photo, string className, bool asLink, Action<string>? before)
     {
         _ = _target.PathOf(Path.Join(_folders[className], Path.GetFileName(photo)));
         var folder = Path.Join(FullName, _folders[className]);
@@ -52,7 +56,7 @@ public sealed class ClassFolders
                 var bytes = RegularFile.ReadAllBytes(photo);
                 if (ofLength.Find(file => RegularFile.ReadAllBytes(file).AsSpan().SequenceEqual(bytes)) is { } same) return new(same, WasThere: true);
             }
-            var copy = WholeFile.Copy(photo, folder);
+            var copy = before is null ? WholeFile.Copy(photo, folder) : Place(photo, folder, asLink, before);
             ofLength.Add(copy);
             return new(copy, WasThere: false);
         }
@@ -62,6 +66,20 @@ public sealed class ClassFolders
                 $"{photo} cannot be copied into {folder}: {problem.Message} "
                 + "Copies made before remain; repeat the command to continue.", problem);
         }
+    }
+
+    private static string Place(string photo, string folder, bool asLink, Action<string> before)
+    {
+        var target = WholeFile.FreePaths(Path.Join(folder, Path.GetFileName(photo))).First(path => !Path.Exists(path) && new FileInfo(path).LinkTarget is null);
+        before(target);
+        if (asLink)
+        {
+            File.CreateSymbolicLink(target, Path.GetFullPath(photo));
+            return target;
+        }
+        using var source = RegularFile.OpenRead(photo);
+        WholeFile.Write(target, source.CopyTo);
+        return target;
     }
 
     private static long LengthOf(string photo)

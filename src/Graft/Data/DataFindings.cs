@@ -18,7 +18,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
     private readonly List<string> problems = [];
     private readonly List<string> notes = [];
     private readonly List<string> warnings = [];
-    private readonly List<ImageSource> unlabeled = [];
+    private readonly List<ImageSource> unlabeled = [], others = [];
 
     public string Source => source;
 
@@ -33,6 +33,9 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
     public void Add(DataPart part, string @class, ImageSource image) => images.Add((part, ComposedName.Of(@class), image));
 
     public void AddUnlabeled(ImageSource image) => unlabeled.Add(image);
+
+    /// <summary>An image of none of the classes.</summary>
+    public void AddOther(ImageSource image) => others.Add(image);
 
     /// <summary>A training class that exists even if no image turns up for it.</summary>
     public void ExpectClass(string @class) => classFolders.Add(ComposedName.Of(@class));
@@ -96,6 +99,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         {
             Warnings = warnings,
             Unlabeled = unlabeled,
+            Others = others,
         };
     }
 

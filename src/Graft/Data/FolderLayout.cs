@@ -51,6 +51,20 @@ internal static class FolderLayout
 
     private static bool IsUnlabeled(string folder) => Path.GetFileName(folder).ToUpperInvariant() is "UNLABELED" or "UNLABELLED";
 
+    /// <summary>Holds photos of none of the classes.</summary>
+    private static bool IsOther(string folder) => Path.GetFileName(folder).ToUpperInvariant() is "_OTHER" or "_NONE" or "NONE";
+
+    private static void ReadOthers(string folder, DataFindings findings)
+    {
+        var count = 0;
+        foreach (var image in FolderListing.ImagesBelow(folder, findings))
+        {
+            findings.AddOther(image);
+            count++;
+        }
+        if (count > 0) findings.Note($"The {count} images in '{folder}' are taken for photos of none of the classes. If '{Path.GetFileName(folder)}' is a class, call its folder otherwise.");
+    }
+
     private static void ReadUnlabeled(string folder, DataFindings findings)
     {
         var count = 0;
@@ -111,6 +125,11 @@ internal static class FolderLayout
             if (IsUnlabeled(folder))
             {
                 ReadUnlabeled(folder, findings);
+                continue;
+            }
+            if (IsOther(folder))
+            {
+                ReadOthers(folder, findings);
                 continue;
             }
             if (part == DataPart.Train) findings.ExpectClass(name);

@@ -62,6 +62,9 @@ public sealed class LabeledImages
     /// </summary>
     public IReadOnlyList<ImageSource> Unlabeled { get; internal init; } = [];
 
+    /// <summary>Images of none of the classes, of all parts: those of folders <c>_other</c> or <c>none</c> among the classes' folders.</summary>
+    public IReadOnlyList<ImageSource> Others { get; internal init; } = [];
+
     /// <summary>
     /// Reads a folder (a folder per class, train/val/test folders of such, or file names that carry the class) or a CSV
     /// file of path and label.
@@ -160,6 +163,7 @@ public sealed class LabeledImages
         return new(Source, all.Classes, all.Train, all.Validation, all.Test, Skipped, Notes, ValidationWasSplit)
         {
             Warnings = Warnings,
+            Others = Others,
             // What has a label now is no longer without one.
             Unlabeled = [.. Unlabeled.Where(image => !labeled.Contains(image.Path))],
         };
@@ -170,6 +174,7 @@ public sealed class LabeledImages
         new(Source, Classes, Train, Validation, Test, Skipped, Notes, ValidationWasSplit)
         {
             Warnings = Warnings,
+            Others = Others,
             Unlabeled = [.. Unlabeled, .. images],
         };
 
@@ -205,6 +210,7 @@ public sealed class LabeledImages
         return new(Source, Classes, train, validation, test, [.. Skipped, .. added], Notes, ValidationWasSplit)
         {
             Warnings = Warnings,
+            Others = [.. Others.Where(image => !paths.Contains(image.Path))],
             Unlabeled = [.. Unlabeled.Where(image => !paths.Contains(image.Path))],
         };
     }

@@ -22,8 +22,8 @@ public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationR
     /// <summary>The calibration of the probabilities.</summary>
     public required Calibration Calibration { get; init; }
 
-    /// <summary>The same with a temperature fitted on validation images; null where there is none.</summary>
-    public ScaledCalibration? Scaled { get; init; }
+    /// <summary>The model's temperature, and what the calibration would be without it; null where it has none.</summary>
+    public ScaledCalibration? Uncalibrated { get; init; }
 
     /// <summary>How well each class's probability tells it from the rest.</summary>
     public required IReadOnlyList<Discrimination> OneVersusRest { get; init; }
@@ -40,9 +40,14 @@ public sealed record EvaluationResult(ConfusionMatrix Confusion, ClassificationR
     /// <summary>The share of images whose true class is among the k most probable.</summary>
     public double TopKAccuracy(int k) => Metrics.TopKAccuracy<float>([.. Probabilities.SelectMany(row => row)], [.. Labels], k);
 
-    /// <summary>The same with <see cref="Scaled"/>; without where there is no temperature.</summary>
+    /// <summary>The same of a model whose temperature is in these probabilities already; null where it has none.</summary>
     public EvaluationResult WithTemperature(double? temperature) =>
-        this with { Scaled = temperature is { } value ? ScaledCalibration.Of(this, value) : null };
+        this with { Uncalibrated = temperature is { } value ? new(value, ScaledCalibration.Of(this, 1 / value).Calibration) : null };
+
+    /// <summary>The result with a temperature put into the probabilities.</summary>
+    public EvaluationResult Calibrated(double temperature) => temperature == 1
+        ? WithTemperature(1)
+        : Of(Confusion.Classes, Labels, ScaledCalibration.Scaled(this, temperature)) with { Uncalibrated = new(temperature, Calibration) };
 
     /// <param name="classes">Names, in the order of the labels.</param>
     /// <param name="labels">The true class of each image.</param>

@@ -191,7 +191,7 @@ internal static class TorchClassifiers
     }
 
     /// <summary>[N, features], [M, features] → [N, M]; at least 0.</summary>
-    private static Tensor SquaredDistances(Tensor x, Tensor y)
+    internal static Tensor SquaredDistances(Tensor x, Tensor y)
     {
         using var scope = NewDisposeScope();
         // Distances do not change when both move; near the origin fewer digits cancel.

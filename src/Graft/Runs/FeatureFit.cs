@@ -38,6 +38,7 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
                 Model = ImageClassifier.Of(features, scaling, refitted ?? head, photos.Classes),
                 Validation = validation,
                 Test = test,
+                Novelty = plan.Refuse == 0 ? null : NoveltyOf(photos, step.Raw, plan, work),
                 MapRows = others.Rows,
                 DataCheck = TrainingDataCheck.Of(photos, _hashes, work.Cancellation),
                 Stages = stages,
@@ -67,8 +68,21 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
         var scaling = features.IsCombination ? BlockScaling.Fit(features, training.Rows) : null;
         // Scaled blocks are standardized already.
         return scaling is null
-            ? new(this, null, photos, plan, training, others, work)
-            : new(this, scaling, photos, Unstandardized(plan), Scaled(scaling, training), Scaled(scaling, others), work);
+            ? new(this, null, photos, plan, training, others, (training, others), work)
+            : new(this, scaling, photos, Unstandardized(plan), Scaled(scaling, training), Scaled(scaling, others), (training, others), work);
+    }
+
+    /// <summary>Null of features that are no vector, which a model cannot keep so many of.</summary>
+    private Novelty? NoveltyOf(LabeledImages photos, (FeatureSet Training, FeatureSet Others) raw, TrainingPlan plan, TrainingWork work)
+    {
+        if (!features.Shape.IsVector) return null;
+        var none = photos.Others.Count == 0 ? [] : features.Extract(
+            [.. photos.Others.Select(image => new LabeledImage(image, 0))], work.Context.Cache, work.Context.Warn, plan.Engine, bank: null, _hashes, work.Context.Progress,
+            work.Cancellation).Rows;
+        var validation = photos.Validation.Count;
+        return Novelty.Fit(
+            raw.Training.Rows, [.. photos.Train.Select(image => image.Class)], [.. raw.Others.Rows.Take(validation)], [.. photos.Validation.Select(image => image.Class)], none,
+            features.IsCombination ? BlockScaling.JoinedLayer : features.Blocks[0].Network.Output.Name, plan.Seed);
     }
 
     private (FeatureSet Training, FeatureSet Others) Extract(LabeledImages photos, TrainingPlan plan, TrainingWork work)
@@ -109,7 +123,8 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
 
     /// <summary>What is trained on features, and measured on them.</summary>
     private sealed record HeadStep(
-        FeatureFit Fit, TorchNetwork? Scaling, LabeledImages Photos, TrainingPlan Plan, FeatureSet Training, FeatureSet Others, TrainingWork Work)
+        FeatureFit Fit, TorchNetwork? Scaling, LabeledImages Photos, TrainingPlan Plan, FeatureSet Training, FeatureSet Others,
+        (FeatureSet Training, FeatureSet Others) Raw, TrainingWork Work)
         : IDisposable
     {
         private readonly Network _joint = Scaling?.Network ?? Fit.Features.Blocks[0].Network;

@@ -59,6 +59,7 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
                 Model = classifier,
                 Validation = validation,
                 Test = test,
+                Novelty = plan.Refuse == 0 || !trained.Network.ShapeOf(mapped).IsVector ? null : NoveltyOf(photos, rows),
                 MapRows = isVector || mappedModel is not null ? rows : [],
                 DataCheck = TrainingDataCheck.Of(photos, _hashes, cancellation),
                 Stages = trained.Histories,
@@ -79,6 +80,23 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
 
         ImageClassifier ModelOf(string? featureLayer) => ImageClassifier.Of(
             model.Backbone.Name, trained.Network, trained.Weights, model.Backbone.Preprocessing, photos.Classes, featureLayer);
+
+        // Of some training photos, for each of which the whole network is run once more.
+        Novelty? NoveltyOf(LabeledImages all, List<float[]> evaluated)
+        {
+            int[] labels = [.. all.Train.Select(image => image.Class)];
+            LabeledImage[] some = [.. Novelty.Sample(labels, Novelty.MostExamples, plan.Seed).Select(photo => all.Train[photo])];
+            var (training, classes) = Rows(some);
+            var others = all.Others.Count == 0 ? [] : Rows([.. all.Others.Select(image => new LabeledImage(image, 0))]).Rows;
+            return Novelty.Fit(training, classes, [.. evaluated.Take(all.Validation.Count)], [.. all.Validation.Select(image => image.Class)], others, mapped, plan.Seed);
+        }
+
+        (IReadOnlyList<float[]> Rows, int[] Labels) Rows(IReadOnlyList<LabeledImage> images)
+        {
+            var predictions = (mappedModel ?? classifier).Predict(images, isVector ? context.Cache : null, context.Warn, _hashes, context.Progress, cancellation);
+            var labels = images.ToLookup(image => image.Path, image => image.Class);
+            return (predictions.Features, [.. predictions.Read.Select(prediction => labels[prediction.Path].First())]);
+        }
 
         EvaluationResult? Evaluate(IReadOnlyList<LabeledImage> images)
         {

@@ -5,11 +5,11 @@ namespace Graft.Runs;
 
 /// <summary>
 /// A run's results for a program, as its <c>result.json</c> has them; <c>docs/result.schema.json</c> describes it. Version 1 had no
-/// <c>version</c>.
+/// <c>version</c>; up to version 2 the temperature was in no probability.
 /// </summary>
 public sealed record ResultDocument
 {
-    public const int CurrentVersion = 2;
+    public const int CurrentVersion = 3;
 
     public int Version { get; init; } = 1;
 
@@ -155,11 +155,11 @@ public sealed record Scores
 
     public double? ExpectedCalibrationError { get; init; }
 
-    /// <summary>Fitted on the validation images; null where none was.</summary>
+    /// <summary>Fitted on the validation images and applied to all probabilities; null where none was fitted.</summary>
     public double? Temperature { get; init; }
 
-    /// <summary>With the temperature.</summary>
-    public double? ScaledCalibrationError { get; init; }
+    /// <summary>The expected calibration error without the temperature.</summary>
+    public double? UncalibratedError { get; init; }
 
     public static Scores Of(EvaluationResult result) => new()
     {
@@ -171,7 +171,7 @@ public sealed record Scores
         RocAuc = double.IsNaN(result.RocAuc) ? null : result.RocAuc,
         BrierScore = result.Calibration.BrierScore,
         ExpectedCalibrationError = result.Calibration.ExpectedCalibrationError,
-        Temperature = result.Scaled?.Temperature,
-        ScaledCalibrationError = result.Scaled?.Calibration.ExpectedCalibrationError,
+        Temperature = result.Uncalibrated?.Temperature,
+        UncalibratedError = result.Uncalibrated?.Calibration.ExpectedCalibrationError,
     };
 }

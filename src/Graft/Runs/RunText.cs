@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Graft.Classifiers;
 using Graft.Evaluation;
 
 namespace Graft.Runs;
@@ -44,7 +45,28 @@ public static class RunText
         }
         Append(text, "Validation", run.Validation);
         if (run.Test is not null) Append(text, "Test", run.Test);
+        if (Sentence(run.Model) is { } sentence) text.AppendLine().AppendLine(sentence);
         return text.ToString();
+    }
+
+    /// <summary>How a model tells photos of none of its classes; null where it does not.</summary>
+    internal static string? Sentence(ImageClassifier model)
+    {
+        if (model.Novelty is not { } novelty) return null;
+        if (novelty.Cut(model.Refuse) is null)
+            return string.Create(CultureInfo.InvariantCulture, $"None of these: with {novelty.ValidationCount} validation photos it cannot be said which photos are unlike them. {Math.Ceiling(1 / model.Refuse) - 1:0} are needed for a share of {model.Refuse} refused.");
+        var how = novelty.Measure == NoveltyMeasure.Neighbors ? "the distance to its nearest training photos" : "the distance to the nearest class mean";
+        var area = novelty.RocAuc.TryGetValue(novelty.Measure, out var value) ? string.Create(CultureInfo.InvariantCulture, $"; classes left out of it are told with an area under ROC of {value:0.00}") : "";
+        return string.Create(CultureInfo.InvariantCulture, $"None of these: a photo is called unlike the training photos by {how}, at most {100 * model.Refuse:0.##} of 100 photos like them{area}.");
+    }
+
+    /// <summary>How well photos of none of the classes are told, in a sentence.</summary>
+    public static string Sentence(NoveltyResult result)
+    {
+        var known = string.Create(CultureInfo.InvariantCulture, $"None of these: {100 * result.Refused:0.0} % of these photos are called unlike the training photos");
+        return result.RocAuc is not { } area ? $"{known}." : string.Create(
+            CultureInfo.InvariantCulture,
+            $"{known}, and {100 * result.RefusedOthers:0.0} % of {result.Others:N0} others; area under ROC {area:0.000} (by the probability alone {result.ProbabilityRocAuc:0.000}).");
     }
 
     /// <summary>Accuracy, macro F1, how far they can be trusted, and the table of classes.</summary>
@@ -61,10 +83,10 @@ public static class RunText
         if (result.Confusion.Classes.Count > 5) text.Append(CultureInfo.InvariantCulture, $"top-5 accuracy {100 * result.TopKAccuracy(5):0.0} %, ");
         text.AppendLine(CultureInfo.InvariantCulture,
             $"Brier score {result.Calibration.BrierScore:0.000}, expected calibration error {result.Calibration.ExpectedCalibrationError:0.000}");
-        if (result.Scaled is { } scaled)
+        if (result.Uncalibrated is { Temperature: not 1 } uncalibrated)
         {
             text.AppendLine(CultureInfo.InvariantCulture,
-                $"  with temperature {scaled.Temperature:0.00}, fitted on validation: expected calibration error {scaled.Calibration.ExpectedCalibrationError:0.000}");
+                $"  without its temperature of {uncalibrated.Temperature:0.00}, fitted on validation: expected calibration error {uncalibrated.Calibration.ExpectedCalibrationError:0.000}");
         }
         text.AppendLine();
         text.AppendLine(result.Report.ToText(digits: 3).TrimEnd());

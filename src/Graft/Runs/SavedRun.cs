@@ -45,9 +45,9 @@ public sealed class SavedRun
         _validation = new(() => Measured(PredictionTable.Validation));
         _test = new(() => Measured(PredictionTable.Test));
 
-        // With the temperature that was fitted when the run was trained.
-        EvaluationResult? Measured(string split) =>
-            predictions.Evaluate(split)?.WithTemperature(result.Validation?.Temperature is > 0 and var temperature ? temperature : null);
+        // Of older runs, whose probabilities are without it, the temperature says nothing.
+        EvaluationResult? Measured(string split) => predictions.Evaluate(split)
+            ?.WithTemperature(result is { Version: >= 3, Validation.Temperature: > 0 and var temperature } ? temperature : null);
     }
 
     /// <summary>As it was given.</summary>

@@ -18,6 +18,9 @@ internal sealed record Fitted
 
     public required EvaluationResult? Test { get; init; }
 
+    /// <summary>What tells photos unlike the training photos; null where that is not known or not wanted.</summary>
+    public required Novelty? Novelty { get; init; }
+
     /// <summary>Rows of the validation images, then of the test images, for a map; empty where they are too long for one.</summary>
     public required IReadOnlyList<float[]> MapRows { get; init; }
 
@@ -87,13 +90,12 @@ internal static class TrainingPipeline
         try
         {
             var temperature = ScaledCalibration.FitTemperature(fitted.Validation);
-            fitted.Model.Temperature = temperature;
-            var (validation, test) = (fitted.Validation.WithTemperature(temperature), fitted.Test?.WithTemperature(temperature));
+            var (validation, test) = (fitted.Validation.Calibrated(temperature), fitted.Test?.Calibrated(temperature));
             var map = fitted.MapRows.Count == 0 ? null : FeatureMap.Of(fitted.MapRows);
             TrainingRun run = new()
             {
                 Photos = fitted.Photos,
-                Model = fitted.Model,
+                Model = fitted.Model.With(temperature, fitted.Novelty, plan.Refuse == 0 ? Novelty.DefaultRefuse : plan.Refuse),
                 Plan = plan,
                 Stages = fitted.Stages,
                 Classifier = fitted.Classifier,
@@ -109,13 +111,20 @@ internal static class TrainingPipeline
                 CacheHits = fitted.CacheHits,
                 CacheMisses = fitted.CacheMisses,
             };
-            folder?.Save(run, context.Page, context.Warn);
-            return run;
+            try
+            {
+                folder?.Save(run, context.Page, context.Warn);
+                return run;
+            }
+            catch
+            {
+                run.Dispose();
+                throw;
+            }
         }
-        catch
+        finally
         {
             fitted.Model.Dispose();
-            throw;
         }
     }
 }

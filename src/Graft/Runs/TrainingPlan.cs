@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Graft.Classifiers;
 using Graft.Features;
 using Graft.Imaging;
@@ -17,6 +18,10 @@ public sealed record TrainingPlan
 
     /// <summary>Whether a classic classifier, once measured, is fitted again on the training and validation images together.</summary>
     public bool Refit { get; init; }
+
+    /// <summary>The share of photos like the training photos that may be called unlike them; 0 to tell no photo so. Default 0.02.</summary>
+    [Range(0.0, 1.0, MaximumIsExclusive = true)]
+    public double Refuse { get; init; } = Novelty.DefaultRefuse;
 
     /// <summary>What computes the features. Default ONNX Runtime.</summary>
     public InferenceEngine Engine { get; init; } = InferenceEngine.Onnx;
@@ -49,7 +54,7 @@ public sealed record TrainingPlan
 
     /// <summary>What is wrong with it, a sentence each; empty if nothing is.</summary>
     public IReadOnlyList<string> Problems() =>
-        [.. Options.Problems(), .. Classifier?.Problems() ?? [], .. Options.Strategy == Strategy.Features ? Views?.Problems() ?? [] : []];
+        [.. DeclaredRanges.ProblemsOf(this), .. Options.Problems(), .. Classifier?.Problems() ?? [], .. Options.Strategy == Strategy.Features ? Views?.Problems() ?? [] : []];
 }
 
 /// <summary>Makes a plan of a request.</summary>
@@ -101,6 +106,7 @@ internal static class RequestPlan
             Options = options,
             Classifier = RequestedClassifier.Of(request),
             Refit = request.Refit ?? false,
+            Refuse = request.Refuse ?? Novelty.DefaultRefuse,
             Engine = request.Engine ?? InferenceEngine.Onnx,
             Threads = request.Threads,
         };

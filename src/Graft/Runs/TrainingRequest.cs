@@ -68,6 +68,9 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Photos, "Table: what its paths lack at the end, such as .jpg", Placeholder = "TEXT")]
     public string? ImageSuffix { get; init; }
 
+    [Setting(SettingGroup.Photos, "Photos without labels, which self-training names and learns from; those named wrongly most likely are left out", Placeholder = "DIR", For = Ways.Classifier)]
+    public string? Unlabeled { get; init; }
+
     /// <summary>One network, or several whose features are joined; of those no name comes twice. Default: <see cref="BackboneCatalog.Default"/>.</summary>
     public IReadOnlyList<BackboneRequest>? Backbones { get; init; }
 
@@ -120,6 +123,9 @@ public sealed record TrainingRequest
 
     [Setting(SettingGroup.Method, "After measuring, fit the classifier once more on the training and validation images together", For = Ways.Classifier)]
     public bool? Refit { get; init; }
+
+    [Setting(SettingGroup.Method, "Share of photos like the training photos that may be called unlike them, none of the classes (default: 0.02); 0 tells no photo so", Placeholder = "SHARE", Of = typeof(TrainingPlan))]
+    public double? Refuse { get; init; }
 
     [Setting(SettingGroup.Method, "The new head: softmax, dense (1,024 units, dropout 0.5), fc (flatten, 256 units, dropout 0.5) or binary (one logit, dropout 0.2)", For = Ways.Epochs)]
     [AllowedValues("softmax", "dense", "fc", "binary")]

@@ -59,7 +59,7 @@ public static class ResultCharts
     }
 
     /// <summary>
-    /// How often predictions of a confidence are correct, before and after temperature scaling; on the diagonal, probabilities mean what they
+    /// How often predictions of a confidence are correct, with the model's temperature and without it; on the diagonal, probabilities mean what they
     /// say. Discs are larger for more photos; those of fewer than <see cref="FewestPhotosOfBin"/> are hollow, and no line goes through them.
     /// </summary>
     public static Chart Reliability(EvaluationResult result)
@@ -67,11 +67,12 @@ public static class ResultCharts
         var chart = new Chart("Calibration", Axis.Of("confidence", AxisRange.Share), Axis.Of("share that is correct", AxisRange.Share));
         chart.Line([(0, 0), (1, 1)], ChartColors.Soft, "5 4", width: 1.5);
         // The one it is in truth lies above.
-        if (result.Scaled is { } scaled) Draw(scaled.Calibration, 1, string.Create(CultureInfo.InvariantCulture, $"with temperature {scaled.Temperature:0.00}"));
+        var without = result.Uncalibrated is { Temperature: not 1 } known ? known : null;
+        if (without is not null) Draw(without.Calibration, 1, string.Create(CultureInfo.InvariantCulture, $"without its temperature of {without.Temperature:0.00}"));
         Draw(result.Calibration, 0, "");
         Explain(result.Calibration, 0, "as it is:");
-        if (result.Scaled is { } explained)
-            Explain(explained.Calibration, 1, string.Create(CultureInfo.InvariantCulture, $"with temperature {explained.Temperature:0.00}:"));
+        if (without is not null)
+            Explain(without.Calibration, 1, string.Create(CultureInfo.InvariantCulture, $"without its temperature of {without.Temperature:0.00}:"));
         return chart;
 
         void Draw(Calibration calibration, int look, string how)

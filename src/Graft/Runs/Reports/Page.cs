@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace Graft.Runs.Reports;
 
 /// <summary>A part of a page.</summary>
@@ -76,15 +79,21 @@ internal static class Page
           .photos { grid-template-columns: repeat(4, 1fr) } .photos.pairs { grid-template-columns: repeat(2, 1fr) } a { color: inherit; text-decoration: none } }
         """;
 
-    public static string ToHtml(string title, Markup body) => new Html().Add($"""
+    /// <param name="script">The only one that a browser is told to run; null for none.</param>
+    public static string ToHtml(string title, Markup body, string? script = null)
+    {
+        var allowed = script is null ? "" : $"; script-src 'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(script)))}'";
+        var element = new Markup(script is null ? "" : $"<script>{script}</script>");
+        return new Html().Add($"""
         <!doctype html>
         <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'{new Markup(allowed)}">
         <link rel="icon" href="data:,">{new Markup(Generator)}
         <title>{title}</title><style>{new Markup(Style)}</style></head><body>
-        {body}</body></html>
+        {body}{element}</body></html>
 
         """).ToString();
+    }
 
     /// <summary>Links to sections.</summary>
     public static Markup Navigation(IEnumerable<PageSection> sections)

@@ -84,18 +84,18 @@ internal static class PhotoSections
     private static Markup Percent(double share) => Html.Of($"<span class=\"keep\">{100 * share:0} %</span>");
 
     /// <summary>Each file as a small picture, or why there is none.</summary>
-    public static IReadOnlyList<Markup> Thumbnails(IReadOnlyList<string> paths)
+    public static IReadOnlyList<Markup> Thumbnails(IReadOnlyList<string> paths, int sidePixels = ThumbnailSidePixels)
     {
         var pictures = new Markup[paths.Count];
-        Parallel.For(0, paths.Count, index => pictures[index] = Thumbnail(paths[index]));
+        Parallel.For(0, paths.Count, index => pictures[index] = Thumbnail(paths[index], sidePixels));
         return pictures;
     }
 
-    private static Markup Thumbnail(string path)
+    private static Markup Thumbnail(string path, int sidePixels)
     {
         try
         {
-            return Picture(Path.GetFileName(path), ImageDecoder.Decode(path, photo => Resampler.Shrink(photo, ThumbnailSidePixels)));
+            return Picture(Path.GetFileName(path), ImageDecoder.Decode(path, photo => Resampler.Shrink(photo, sidePixels)));
         }
         catch (UnreadableImageException problem)
         {

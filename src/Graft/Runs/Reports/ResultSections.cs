@@ -146,15 +146,12 @@ internal static class ResultSections
     /// <summary>What a temperature is, and what this one says of the model.</summary>
     private static string What(EvaluationResult result, bool isFlattering)
     {
-        if (result.Scaled is not { } scaled) return "";
-        var verdict = scaled.Temperature switch
-        {
-            > 1.05 => "Above 1, it says that the model was too sure of itself on them",
-            < 0.95 => "Below 1, it says that the model was less sure of itself on them than it could have been",
-            _ => "Near 1, it says that the model was about as sure of itself on them as it should be",
-        };
-        var helps = scaled.Calibration.ExpectedCalibrationError < result.Calibration.ExpectedCalibrationError;
-        return $"Dividing all logits by one number, the temperature, changes no answer, only how sure it sounds. It was fitted on the validation photos{(isFlattering ? ", which are these: of other photos, expect less of it" : "")}. {verdict}{(helps ? "" : "; here it does not help")}. ";
+        if (result.Uncalibrated is not { } uncalibrated) return "";
+        const string what = "Dividing all logits by one number, the temperature, changes no answer, only how sure it sounds.";
+        if (uncalibrated.Temperature == 1) return $"{what} The validation photos, if there were enough of them, called for none. ";
+        var verdict = uncalibrated.Temperature > 1 ? "the model was too sure of itself on them" : "the model was less sure of itself on them than it could have been";
+        var helps = result.Calibration.ExpectedCalibrationError < uncalibrated.Calibration.ExpectedCalibrationError;
+        return $"{what} The model's was fitted on the validation photos{(isFlattering ? ", which are these: of other photos, expect less of it" : "")}, and is in all its answers: {verdict}{(helps ? "" : "; here it does not help")}. ";
     }
 
     private static Markup Confidences(EvaluationResult result)
