@@ -66,12 +66,6 @@ internal sealed class FeatureTable : IDisposable
         }
     }
 
-    /// <summary>The features of a photo that is not part of the project.</summary>
-    /// <exception cref="Imaging.UnreadableImageException">It is no photo.</exception>
-    public float[]? Of(byte[] photo) => _blocks.Value.Extract(
-        [new LabeledImage(ImageSource.FromBytes("photo", photo), 0)], _networks.Value, cache: null, warn: null, InferenceEngine.Onnx, bank: null, progress: null,
-        CancellationToken.None).Rows is [var row] ? row : null;
-
     public void Dispose()
     {
         if (_networks.IsValueCreated)

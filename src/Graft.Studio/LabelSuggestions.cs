@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Graft.Evaluation;
+using Graft.Unlabeled;
 
 namespace Graft.Studio;
 
@@ -13,39 +14,69 @@ internal sealed record Suggestion(Photo Photo, Guess Guess, bool IsRandom);
 internal sealed record LabelingReport(string Advice, string? Estimate, int Answers);
 
 /// <summary>
-/// Chooses the photos that a person labels next: one in ten at random, of the others those that the model is unsure of, each as unlike the last ones as can be.
+/// Asks for the photos that a person labels next, ten at a time as <see cref="LabelQueue"/> chooses them: one drawn at random, the others unsure or unlike what is labeled. Safe to use
+/// from several threads.
 /// </summary>
-internal static class LabelSuggestions
+internal sealed class LabelSuggestions(Project project, FeatureTable features)
 {
-    private const int RandomEvery = 10, Unsure = 200, Remembered = 50, Recent = 30, FewestAnswers = 10;
+    /// <summary>Chosen at once; of more photos than these it would take seconds.</summary>
+    private const int AtOnce = 10, MostUnlabeled = 4000, MostLabeled = 500;
+
+    private const int Recent = 30, FewestAnswers = 10;
 
     private const double SureProbability = 0.95, NearlyAll = 0.95;
 
-    /// <param name="skipped">Ids that were passed over.</param>
-    public static Suggestion? Next(Project project, Learned learned, FeatureTable features, IReadOnlySet<string> skipped)
+    private readonly Lock _gate = new();
+    private readonly HashSet<string> _skipped = new(StringComparer.Ordinal);
+    private readonly Queue<(string Id, bool IsRandom)> _queue = new();
+    private int _rounds;
+
+    /// <summary>Passes a photo over until the studio is closed.</summary>
+    public void Skip(string id)
     {
-        var now = project.Labeling;
-        var left = learned.Guesses.Select(entry => (Number: now.NumberOf(entry.Key), Guess: entry.Value))
-            .Where(entry => entry.Number >= 0 && now.Labels[entry.Number] is null && !skipped.Contains(now.Photos[entry.Number].Id))
-            .OrderBy(entry => entry.Number).ToList();
-        if (left.Count == 0) return null;
-        var answers = Answers(project);
-        if (answers.Count % RandomEvery == RandomEvery - 1)
+        lock (_gate) _skipped.Add(id);
+    }
+
+    /// <summary>The same photo until it is labeled or skipped; null where none is left.</summary>
+    public Suggestion? Next(Learned learned)
+    {
+        lock (_gate)
         {
-            var drawn = left[new Random(answers.Count).Next(left.Count)];
-            return new(now.Photos[drawn.Number], drawn.Guess, IsRandom: true);
+            for (var attempt = 0; attempt < 2; attempt++)
+            {
+                var now = project.Labeling;
+                while (_queue.TryPeek(out var first))
+                {
+                    if (now.NumberOf(first.Id) is >= 0 and var number && now.Labels[number] is null && !_skipped.Contains(first.Id) && learned.Guesses.TryGetValue(first.Id, out var guess))
+                        return new(now.Photos[number], guess, first.IsRandom);
+                    _queue.Dequeue();
+                }
+                Fill(learned, now);
+            }
+            return null;
         }
-        var last = answers.TakeLast(Remembered).SelectMany(entry => entry.Photos).Select(Photo.IdOf).Select(now.NumberOf).Where(number => number >= 0)
+    }
+
+    private void Fill(Learned learned, Labeling now)
+    {
+        var open = Spread(
+            [.. Enumerable.Range(0, now.Photos.Length).Where(number => now.Labels[number] is null && !_skipped.Contains(now.Photos[number].Id) && learned.Guesses.ContainsKey(now.Photos[number].Id))],
+            MostUnlabeled).Select(number => (now.Photos[number].Id, Row: features.Find(now.Photos[number]))).Where(entry => entry.Row is not null).ToList();
+        var labeled = Spread([.. Enumerable.Range(0, now.Photos.Length).Where(number => now.Labels[number] is not null)], MostLabeled)
             .Select(number => features.Find(now.Photos[number])).OfType<float[]>().ToList();
-        var chosen = left.OrderBy(entry => entry.Guess.Margin).Take(Unsure)
-            .MaxBy(entry => features.Find(now.Photos[entry.Number]) is { } row
-                ? last.Select(other => 1 - TensorPrimitives.CosineSimilarity<float>(row, other)).DefaultIfEmpty(1 - entry.Guess.Margin).Min()
-                : -1);
-        return new(now.Photos[chosen.Number], chosen.Guess, IsRandom: false);
+        var chosen = new LabelQueue { Count = AtOnce }.Next(
+            [.. open.Select(entry => entry.Row!)], [.. open.Select(entry => (IReadOnlyList<float>)learned.Guesses[entry.Id].Probabilities)], labeled, seed: Answers().Count + ++_rounds);
+        foreach (var next in chosen) _queue.Enqueue((open[next.Photo].Id, next.Reason == QueueReason.Random));
+    }
+
+    private static IEnumerable<int> Spread(IReadOnlyList<int> numbers, int most)
+    {
+        var step = Math.Max(1, (numbers.Count + most - 1) / most);
+        return numbers.Where((_, index) => index % step == 0);
     }
 
     /// <summary>Photos that look alike and that the model takes for one class: to accept at once, but for some.</summary>
-    public static (string Class, IReadOnlyList<Photo> Photos)? Batch(Project project, Learned learned, FeatureTable features, int count)
+    public (string Class, IReadOnlyList<Photo> Photos)? LookAlikes(Learned learned, int count)
     {
         var now = project.Labeling;
         var left = learned.Guesses.Select(entry => (Number: now.NumberOf(entry.Key), Guess: entry.Value))
@@ -60,9 +91,9 @@ internal static class LabelSuggestions
             [.. group.OrderByDescending(entry => TensorPrimitives.CosineSimilarity<float>(seed, entry.Row!)).Take(count).Select(entry => entry.Photo)]);
     }
 
-    public static LabelingReport Report(Project project, Learned? learned)
+    public LabelingReport Report(Learned? learned)
     {
-        var answers = Answers(project);
+        var answers = Answers();
         var random = answers.Where(entry => entry.IsRandom == true).ToList();
         var right = random.Count(entry => entry.Guess == entry.Class);
         string? estimate = null;
@@ -72,10 +103,10 @@ internal static class LabelSuggestions
             estimate = FormattableString.Invariant(
                 $"Of {random.Count} {(random.Count == 1 ? "photo" : "photos")} drawn at random, {right} had the right guess ({100 * interval.Low:0} to {100 * interval.High:0} of 100).");
         }
-        return new(Advice(project, learned, answers, random), estimate, answers.Count);
+        return new(Advice(learned, answers, random), estimate, answers.Count);
     }
 
-    private static string Advice(Project project, Learned? learned, List<JournalEntry> answers, List<JournalEntry> random)
+    private string Advice(Learned? learned, List<JournalEntry> answers, List<JournalEntry> random)
     {
         var now = project.Labeling;
         var left = (learned?.Guesses ?? new Dictionary<string, Guess>()).Where(entry => now.NumberOf(entry.Key) is >= 0 and var number && now.Labels[number] is null)
@@ -88,5 +119,5 @@ internal static class LabelSuggestions
         return wrong > wrongAtRandom ? "These still teach something." : "No better than random.";
     }
 
-    private static List<JournalEntry> Answers(Project project) => [.. project.Journal.Entries.Where(entry => entry is { Action: JournalAction.Label, Guess: not null })];
+    private List<JournalEntry> Answers() => [.. project.Journal.Entries.Where(entry => entry is { Action: JournalAction.Label, Guess: not null })];
 }

@@ -70,7 +70,6 @@ internal sealed record Learned
 
 /// <summary>What the Look page shows beside right and wrong.</summary>
 /// <param name="Suspects">Photos whose label is likely wrong, the most likely first, by id.</param>
-/// <param name="Unlike">Photos like none of the labeled ones, the least like first, by id.</param>
+/// <param name="Unlike">Photos without a class that are like none of the labeled ones, the least like first, by id.</param>
 /// <param name="Map">Places of photos on a plane, by id.</param>
-internal sealed record Insights(
-    IReadOnlyList<string> Suspects, IReadOnlyList<string> Unlike, IReadOnlyDictionary<string, MapPoint> Map, Familiarity Familiarity);
+internal sealed record Insights(IReadOnlyList<string> Suspects, IReadOnlyList<string> Unlike, IReadOnlyDictionary<string, MapPoint> Map);

@@ -183,9 +183,12 @@ internal sealed class Learner : IDisposable
         seen = [.. seen.Where(entry => counts[entry.Class] >= 2)];
         float[][] rows = [.. seen.Select(entry => entry.Row!)];
         int[] labels = [.. seen.Select(entry => Array.IndexOf(classes, entry.Class))];
-        var classifier = new LogisticRegression();
+        var classifier = new LogisticRegression { C = double.Parse(Environment.GetEnvironmentVariable("XC")!, System.Globalization.CultureInfo.InvariantCulture), Calibrate = Environment.GetEnvironmentVariable("XN") is null };
+        var w0 = System.Diagnostics.Stopwatch.StartNew(); var c0 = Environment.CpuUsage.TotalTime;
         var probabilities = classifier.OutOfFoldProbabilities(rows, labels, classes.Length, seed: 1, Copies(rows, labels, classes.Length), cancellation: _end.Token);
+        Console.Error.WriteLine($"oof {w0.Elapsed} {Environment.CpuUsage.TotalTime - c0}");
         var fitted = classifier.Fit(rows, labels, classes.Length, cancellation: _end.Token);
+        Console.Error.WriteLine($"fit {w0.Elapsed} {Environment.CpuUsage.TotalTime - c0}");
         var block = Features.Blocks.Blocks[0];
         using var head = fitted.ToModule(block.Network);
 
@@ -231,10 +234,11 @@ internal sealed class Learner : IDisposable
         }
         var suspects = ConfidentLearning.Suspects(labels, probabilities, learned.Classes.Count);
         cancellation.ThrowIfCancellationRequested();
-        Familiarity familiarity = new(rows);
-        var nearness = new float[others.Count];
-        Parallel.For(0, others.Count, new ParallelOptions { CancellationToken = cancellation }, index => nearness[index] = familiarity.Of(others[index].Row));
-        var unlike = Enumerable.Range(0, others.Count).Where(index => familiarity.IsUnlike(nearness[index])).OrderBy(index => nearness[index]);
+        var novelty = NoveltyOf(rows, labels);
+        var model = novelty is null ? learned.Model : learned.Model.With(1, novelty, RefuseOf(novelty));
+        var distances = novelty?.Distances([.. others.Select(entry => entry.Row)]) ?? [];
+        var cut = novelty?.Cut(RefuseOf(novelty)) ?? double.PositiveInfinity;
+        var unlike = Enumerable.Range(0, distances.Length).Where(index => distances[index] > cut).OrderByDescending(index => distances[index]);
         var all = labeled.Select((photo, index) => (Photo: photo, Row: rows[index])).Concat(others).ToList();
         var map = FeatureMap.Of([.. all.Select(entry => entry.Row)]);
         var places = all.Select((entry, index) => (entry.Photo.Id, Place: map?.Points[index])).Where(entry => entry.Place is not null)
@@ -242,9 +246,22 @@ internal sealed class Learner : IDisposable
         return learned with
         {
             Guesses = guesses,
-            Insights = new([.. suspects.Select(index => labeled[index].Id)], [.. unlike.Select(index => others[index].Photo.Id)], places, familiarity),
+            Model = model,
+            Insights = new([.. suspects.Select(index => labeled[index].Id)], [.. unlike.Select(index => others[index].Photo.Id)], places),
         };
     }
+
+    /// <summary>"None of these", with a fifth of the photos held out to say where it begins.</summary>
+    private static Novelty? NoveltyOf(float[][] rows, int[] labels)
+    {
+        if (StratifiedFolds.Of(labels, 1) is not [var fold, ..]) return null;
+        return Novelty.Fit(
+            [.. fold.Kept.Select(row => rows[row])], [.. fold.Kept.Select(row => labels[row])], [.. fold.HeldOut.Select(row => rows[row])],
+            [.. fold.HeldOut.Select(row => labels[row])], [], layer: "", seed: 1);
+    }
+
+    /// <summary>The usual share, or of few photos the least that they can promise.</summary>
+    private static double RefuseOf(Novelty novelty) => Math.Max(Novelty.DefaultRefuse, 1.0 / (novelty.ValidationCount + 1));
 
     /// <summary>Photos of one content are held out together; null where a class would be left out by that.</summary>
     private static int[]? Copies(float[][] rows, int[] labels, int classes)

@@ -27,7 +27,7 @@ internal sealed record Labeling(int Version, ImmutableArray<Photo> Photos, IRead
 
 /// <summary>
 /// A folder or table of photos that is open in the studio: what lies there, and what people said of it, which is in <c>.graft-studio</c> beside the
-/// photos. Photos are moved by <see cref="AppliedLabels"/> alone. Safe to use from several threads.
+/// photos. Photos are moved by <see cref="FolderMoves"/> alone. Safe to use from several threads.
 /// </summary>
 internal sealed class Project : IDisposable
 {

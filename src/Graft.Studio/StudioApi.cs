@@ -48,7 +48,7 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
         app.MapGet("/api/next", context => Write(context, Next()));
         app.MapPost("/api/skip", async context => await Answer(context, await Body<LabelRequest>(context), request =>
         {
-            foreach (var id in request.Ids ?? []) Open.Skipped[id] = true;
+            foreach (var id in request.Ids ?? []) Open.Suggestions.Skip(id);
         }));
         app.MapGet("/api/batch", context => Write(context, Batch()));
         app.MapPost("/api/use", UseAsync);
@@ -59,12 +59,12 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
         app.MapPost("/api/export", ExportAsync);
         app.MapPost("/api/apply", context =>
         {
-            var (moved, left) = AppliedLabels.Apply(Open.Project);
+            var (moved, left) = FolderMoves.Apply(Open.Project);
             return Write(context, new { Moved = moved, Left = left });
         });
         app.MapPost("/api/apply/undo", context =>
         {
-            var result = AppliedLabels.Undo(Open.Project);
+            var result = FolderMoves.Undo(Open.Project);
             return Write(context, new { Moved = result?.Moved ?? 0, Left = result?.Left ?? [] });
         });
     }
@@ -189,12 +189,11 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
             string? heat = null;
             if (context.Request.Query["heat"] != "false" && open.Learner.Explain(Resampler.Shrink(image, 400), prediction.Class) is { } map)
                 heat = $"data:image/jpeg;base64,{Convert.ToBase64String(JpegEncoder.Encode(map))}";
-            var familiarity = learned.Insights?.Familiarity;
             return new
             {
                 Classes = prediction.Ranking.Select(entry => new { entry.Class, entry.Probability }),
                 Heat = heat,
-                IsUnlike = familiarity is not null && open.Learner.Features.Of(content) is { } row && familiarity.IsUnlike(familiarity.Of(row)),
+                prediction.IsUnlike,
             };
         }));
     }
@@ -225,7 +224,7 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
     {
         var open = Open;
         var suggestion = open.Learner.Current is { } learned
-            ? LabelSuggestions.Next(open.Project, learned, open.Learner.Features, open.Skipped.Keys.ToHashSet(StringComparer.Ordinal))
+            ? open.Suggestions.Next(learned)
             : null;
         return new
         {
@@ -240,7 +239,7 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
     private object Batch()
     {
         var open = Open;
-        return open.Learner.Current is { } learned && LabelSuggestions.Batch(open.Project, learned, open.Learner.Features, BatchOfLookAlikes) is var (name, photos)
+        return open.Learner.Current is { } learned && open.Suggestions.LookAlikes(learned, BatchOfLookAlikes) is var (name, photos)
             ? new { Class = name, Photos = photos.Select(photo => new { photo.Id, photo.Name }) }
             : new { Class = "", Photos = Enumerable.Empty<object>().Select(_ => new { Id = "", Name = "" }) };
     }

@@ -36,7 +36,7 @@ internal static class StudioState
                 HasInsights = learned.Insights is not null,
                 learned.From.Version,
             },
-            Labeling = LabelSuggestions.Report(project, learned),
+            Labeling = open.Suggestions.Report(learned),
             Job = new
             {
                 job.IsBusy,
@@ -49,8 +49,8 @@ internal static class StudioState
                 HasFinished = open.Jobs.Finished() is not null,
             },
             Export = Progress(open.ExportProgress),
-            ToApply = AppliedLabels.Moves(project).Count,
-            CanUndoApply = AppliedLabels.CanUndo(project),
+            ToApply = FolderMoves.Moves(project).Count,
+            CanUndoApply = FolderMoves.CanUndo(project),
             open.Learner.Features.Backbone.Name,
         };
     }

@@ -15,6 +15,7 @@ internal sealed class OpenProject : IDisposable
         Check = new(project, changed);
         Jobs = new(project, changed);
         Exports = new(project, Jobs, backbone);
+        Suggestions = new(project, Learner.Features);
     }
 
     public Project Project { get; }
@@ -27,8 +28,7 @@ internal sealed class OpenProject : IDisposable
 
     public Exports Exports { get; }
 
-    /// <summary>Photos that were passed over in Label next, until the studio is closed.</summary>
-    public ConcurrentDictionary<string, bool> Skipped { get; } = new(StringComparer.Ordinal);
+    public LabelSuggestions Suggestions { get; }
 
     /// <summary>One export or training for it at a time.</summary>
     public SemaphoreSlim Exporting { get; } = new(1);

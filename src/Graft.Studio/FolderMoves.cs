@@ -6,7 +6,7 @@ namespace Graft.Studio;
 /// Moves photos into the folders of their classes, when a person asks for it: the only place where the studio moves anything. What is moved is written down first,
 /// so that it can be moved back; nothing is overwritten.
 /// </summary>
-internal static class AppliedLabels
+internal static class FolderMoves
 {
     private const string Pattern = "moved-*.csv";
 
