@@ -7,6 +7,7 @@ using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Training;
+using Graft.Unlabeled;
 
 namespace Graft.Runs;
 
@@ -27,6 +28,8 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
         var (training, others, scaling) = (step.Training, step.Others, step.Scaling);
         photos = step.Photos;
         var featureSeconds = clock.Elapsed.TotalSeconds;
+        var novelty = plan.Refuse == 0 && plan.SelfTraining is null ? null : NoveltyOf(photos, step.Raw, plan, work);
+        var unlabeled = plan.SelfTraining is null ? null : step.LearnUnlabeled(novelty);
         var (head, stages, classifier) = step.Train(training, work.Checkpoints, work.Callbacks);
         using (head)
         {
@@ -38,7 +41,8 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
                 Model = ImageClassifier.Of(features, scaling, refitted ?? head, photos.Classes),
                 Validation = validation,
                 Test = test,
-                Novelty = plan.Refuse == 0 ? null : NoveltyOf(photos, step.Raw, plan, work),
+                Novelty = plan.Refuse == 0 ? null : novelty,
+                Unlabeled = unlabeled,
                 MapRows = others.Rows,
                 DataCheck = TrainingDataCheck.Of(photos, _hashes, work.Cancellation),
                 Stages = stages,
@@ -159,6 +163,28 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
                 });
         }
 
+        /// <summary>What self-training made of the unlabeled photos; set before the classifier is fitted, which then learns from those with a label too.</summary>
+        private UnlabeledPhotos? _unlabeled;
+
+        /// <summary>Names the unlabeled photos, and decides by cross-validation in how many rounds the classifier learns from them.</summary>
+        /// <param name="novelty">Tells photos unlike the training photos; null where that is not known.</param>
+        public UnlabeledPhotos LearnUnlabeled(Novelty? novelty)
+        {
+            var (context, cancellation) = (Work.Context, Work.Cancellation);
+            var trained = Photos.All.Select(image => image.FullPath).ToHashSet(StringComparer.Ordinal);
+            var raw = Fit.Features.Extract(
+                [.. Photos.Unlabeled.Where(image => !trained.Contains(image.FullPath)).Select(image => new LabeledImage(image, 0))], context.Cache, context.Warn, Plan.Engine, bank: null,
+                Fit._hashes, context.Progress, cancellation);
+            var rows = Scaling is null ? raw.Rows : BlockScaling.Apply(Scaling, raw.Rows);
+            var cut = novelty?.Cut(Plan.Refuse == 0 ? Novelty.DefaultRefuse : Plan.Refuse);
+            bool[]? isUnlike = cut is { } most ? [.. novelty!.Distances(raw.Rows).Select(distance => distance > most)] : null;
+            int[] labels = [.. Photos.Train.Select(image => image.Class)];
+            _unlabeled = UnlabeledPhotos.Learn(
+                Plan.SelfTraining!, Plan.Classifier!, Training.Rows, labels, Photos.Classes, raw with { Rows = rows }, isUnlike, Plan.Seed, context.Progress, cancellation);
+            foreach (var warning in _unlabeled.Warnings) context.Warn?.Invoke(warning);
+            return _unlabeled;
+        }
+
         public void Dispose() => Scaling?.Dispose();
 
         public EvaluationResult EvaluateValidation(TorchNetwork head) => Evaluate(head, Of(PredictionTable.Validation));
@@ -179,12 +205,15 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
             [.. Photos.Train.Select(image => image.Class), .. Photos.Validation.Select(image => image.Class)]).ToModule(_joint);
 
         /// <summary>Fitted in one go, so on the images and all their views at once.</summary>
-        private FittedClassifier FitClassifier(IReadOnlyList<float[]> rows, IReadOnlyList<IReadOnlyList<float[]>> views, int[] labels) =>
-            Plan.Classifier!.Fit(
+        private FittedClassifier FitClassifier(IReadOnlyList<float[]> rows, IReadOnlyList<IReadOnlyList<float[]>> views, int[] labels)
+        {
+            if (_unlabeled is { Rounds: > 0 } learned) (rows, labels) = ([.. rows, .. learned.Rows], [.. labels, .. learned.Labels]);
+            return Plan.Classifier!.Fit(
                 [.. rows, .. views.SelectMany(ofView => ofView)], [.. Enumerable.Repeat(labels, 1 + views.Count).SelectMany(ofView => ofView)],
                 Photos.Classes.Count, Plan.Seed,
                 views.Count == 0 ? null : [.. Enumerable.Range(0, (1 + views.Count) * labels.Length).Select(row => row % labels.Length)],
                 Work.Context.Progress, Work.Cancellation);
+        }
 
         private FeatureSet Of(string split)
         {

@@ -46,6 +46,12 @@ public sealed record ResultDocument
 
     public MapSummary? Map { get; init; }
 
+    /// <summary>What unlabeled photos brought; null where there were none.</summary>
+    public UnlabeledSummary? Unlabeled { get; init; }
+
+    /// <summary>How photos of none of the classes are told; null where they are not.</summary>
+    public NoveltySummary? Novelty { get; init; }
+
     public Scores? Validation { get; init; }
 
     /// <summary>Null without test images.</summary>
@@ -84,6 +90,10 @@ public sealed record ResultDocument
         Features = run.Plan.Options.Strategy == Training.Strategy.Features ? run.Model.Network.ShapeOf(run.Model.FeatureLayer!).ElementCount : null,
         DataCheck = run.DataCheck,
         Map = run.Map is { } map ? new("features", map.VarianceShares) : null,
+        Unlabeled = run.Unlabeled is { } unlabeled ? new(unlabeled.Images.Count, unlabeled.Used, unlabeled.Rounds, unlabeled.Trial.Accuracies, unlabeled.Trial.Losses) : null,
+        Novelty = run.Model.Novelty is { } novelty
+            ? new(LowerCase.Policy.ConvertName(novelty.Measure.ToString()), run.Model.Refuse, novelty.Cut(run.Model.Refuse), novelty.RocAuc.ToDictionary(area => LowerCase.Policy.ConvertName(area.Key.ToString()), area => area.Value))
+            : null,
         Validation = Scores.Of(run.Validation),
         Test = run.Test is { } test ? Scores.Of(test) : null,
         ValidationWithoutViews = run.ValidationWithoutViews is { } without ? Scores.Of(without) : null,
@@ -119,6 +129,18 @@ public sealed record ResultDocument
     /// <param name="Of">What lies on the map: <c>features</c>.</param>
     /// <param name="Variance">The shares of the variance along its axes.</param>
     public sealed record MapSummary(string Of, IReadOnlyList<double> Variance);
+
+    /// <param name="Photos">That could be read.</param>
+    /// <param name="Used">With a pseudo-label that the classifier has learned from.</param>
+    /// <param name="Accuracies">Of labeled photos in cross-validation after 0, 1, … rounds.</param>
+    /// <param name="Losses">The same as cross-entropy, in nats.</param>
+    public sealed record UnlabeledSummary(int Photos, int Used, int Rounds, IReadOnlyList<double> Accuracies, IReadOnlyList<double> Losses);
+
+    /// <param name="Measure"><c>neighbors</c> or <c>mahalanobis</c>.</param>
+    /// <param name="Refuse">The share of photos like the training photos that may be called unlike.</param>
+    /// <param name="Cut">The distance from which on they are; null where there are too few validation photos to say.</param>
+    /// <param name="RocAuc">Of each measure, with classes left out in turn, or with the photos of none of the classes.</param>
+    public sealed record NoveltySummary(string Measure, double Refuse, double? Cut, IReadOnlyDictionary<string, double> RocAuc);
 
     public sealed record EpochCounts(int Trained, int Best);
 

@@ -8,6 +8,7 @@ using Graft.Evaluation;
 using Graft.Evaluation.Charts;
 using Graft.Runs.Reports;
 using Graft.Training;
+using Graft.Unlabeled;
 
 namespace Graft.Runs;
 
@@ -114,7 +115,7 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>
     /// Writes <c>model.safetensors</c>, <c>report.txt</c>, <c>photos.csv</c>, <c>predictions.csv</c>; where there were epochs <c>history.csv</c>, <c>layers.txt</c>,
-    /// <c>loss.png</c> and <c>accuracy.png</c>; where files were skipped <c>skipped.csv</c>; and, last, <c>result.json</c>: where that is, the run
+    /// <c>loss.png</c> and <c>accuracy.png</c>; where files were skipped <c>skipped.csv</c>; of unlabeled photos <c>pseudo_labels.csv</c>; and, last, <c>result.json</c>: where that is, the run
     /// is whole.
     /// </summary>
     /// <param name="page">Whether <c>report.html</c> is written too.</param>
@@ -137,6 +138,14 @@ public sealed class RunFolder : IDisposable
             }
             if (run.Photos.Skipped.Count > 0) CsvFile.Write(In("skipped.csv"), ["path", "reason"], run.Photos.Skipped.Select(file => (object?[])[file.Path, file.Reason]), replaces: true);
             RunPhotos.Save(run, FullName);
+            if (run.Unlabeled is { } unlabeled)
+            {
+                CsvFile.Write(In("pseudo_labels.csv"), ["path", "label", "probability", "round", "reason"], unlabeled.Images.Zip(unlabeled.PseudoLabels, (image, label) => (object?[])
+                [
+                    image.FullPath, unlabeled.Rounds > 0 && label.Reason == LabelReason.Labeled ? run.Photos.Classes[label.Class] : "", Math.Round(label.Probability, 6), label.Round,
+                    unlabeled.Rounds == 0 ? "the labeled photos alone do best" : label.Reason == LabelReason.Labeled ? "" : UnlabeledPhotos.Text(label.Reason),
+                ]), replaces: true);
+            }
             run.Predictions.Save(FullName);
             WholeFile.Write(In(ResultFile), RunText.Result(run) + "\n");
         }

@@ -22,6 +22,7 @@ public static class RunText
         if (run.Classifier is { } classifier)
         {
             text.AppendLine($"Fitted on {run.Model.BackboneName}: {classifier.Summary}.");
+            if (run.Unlabeled is { } unlabeled) text.AppendLine(unlabeled.Summary);
             if (run.Plan.Refit) text.AppendLine("After measuring, it was fitted again on the training and validation images together; the figures are of the fit before.");
         }
         else if (run.Plan.Options.Strategy == Training.Strategy.Features)

@@ -4,6 +4,7 @@ using Graft.Data;
 using Graft.Evaluation;
 using Graft.Imaging;
 using Graft.Training;
+using Graft.Unlabeled;
 
 namespace Graft.Runs;
 
@@ -20,6 +21,9 @@ internal sealed record Fitted
 
     /// <summary>What tells photos unlike the training photos; null where that is not known or not wanted.</summary>
     public required Novelty? Novelty { get; init; }
+
+    /// <summary>What self-training made of unlabeled photos; null where there were none to learn from.</summary>
+    public UnlabeledPhotos? Unlabeled { get; init; }
 
     /// <summary>Rows of the validation images, then of the test images, for a map; empty where they are too long for one.</summary>
     public required IReadOnlyList<float[]> MapRows { get; init; }
@@ -104,6 +108,7 @@ internal static class TrainingPipeline
                 Predictions = PredictionTable.Of(fitted.Photos, validation, test, map),
                 Map = map,
                 Weights = fitted.Weights,
+                Unlabeled = fitted.Unlabeled,
                 DataCheck = fitted.DataCheck,
                 ValidationWithoutViews = fitted.ValidationWithoutViews,
                 Seconds = new(

@@ -4,6 +4,7 @@ using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Training;
+using Graft.Unlabeled;
 
 namespace Graft.Runs;
 
@@ -18,6 +19,9 @@ public sealed record TrainingPlan
 
     /// <summary>Whether a classic classifier, once measured, is fitted again on the training and validation images together.</summary>
     public bool Refit { get; init; }
+
+    /// <summary>How a classic classifier also learns from the photos that have no labels; null where these are left alone.</summary>
+    public SelfTraining? SelfTraining { get; init; }
 
     /// <summary>The share of photos like the training photos that may be called unlike them; 0 to tell no photo so. Default 0.02.</summary>
     [Range(0.0, 1.0, MaximumIsExclusive = true)]
@@ -106,6 +110,7 @@ internal static class RequestPlan
             Options = options,
             Classifier = RequestedClassifier.Of(request),
             Refit = request.Refit ?? false,
+            SelfTraining = request.Unlabeled is null ? null : new(),
             Refuse = request.Refuse ?? Novelty.DefaultRefuse,
             Engine = request.Engine ?? InferenceEngine.Onnx,
             Threads = request.Threads,

@@ -5,6 +5,7 @@ using Graft.Evaluation;
 using Graft.Features;
 using Graft.Networks;
 using Graft.Training;
+using Graft.Unlabeled;
 
 namespace Graft.Runs;
 
@@ -60,6 +61,9 @@ public sealed class TrainingRun : IDisposable
 
     /// <summary>The classic classifier, or null where a head was trained.</summary>
     public FittedClassifier? Classifier { get; init; }
+
+    /// <summary>What self-training made of unlabeled photos; null where there were none to learn from.</summary>
+    public UnlabeledPhotos? Unlabeled { get; init; }
 
     public required EvaluationResult Validation { get; init; }
 

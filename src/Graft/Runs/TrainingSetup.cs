@@ -97,6 +97,7 @@ public sealed class TrainingSetup : IDisposable
             ImageFolder = request.ImageFolder,
             ImageSuffix = request.ImageSuffix,
         });
+        if (request.Unlabeled is { } unlabeled) photos = photos.WithUnlabeled(unlabeled);
         return request.Validation is null || photos.ValidationWasSplit
             ? photos
             : throw Unused(request, nameof(request.Validation), $"{request.Photos} has validation images of its own: nothing is held back.");

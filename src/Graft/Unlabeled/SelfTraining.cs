@@ -41,20 +41,20 @@ public sealed record SelfTraining
     /// <summary>Rounds; after the last all photos may have a label. 1 to 20, default 5.</summary>
     public int Rounds { get; init; } = 5;
 
+    /// <summary>The last round that is gone, of <see cref="Rounds"/>: what share of each class it takes stays the same. Null for all.</summary>
+    public int? Last { get; init; }
+
     /// <summary>A class with fewer labeled photos gets no pseudo-labels. Default 3.</summary>
     public int LeastLabels { get; init; } = 3;
 
-    /// <summary>Pseudo-labels of a class for each of its labeled photos, at most. Default 10.</summary>
-    public int MostPerLabel { get; init; } = 10;
+    /// <summary>Pseudo-labels of a class for each of its labeled photos, at most. Default 100. (With 10, half of the gain on five labels a class is lost: docs/unlabeled.md.)</summary>
+    public int MostPerLabel { get; init; } = 100;
 
     /// <summary>How many times the share that a class has among the labeled photos it may have among the pseudo-labels. Default 2.</summary>
     public double MostDrift { get; init; } = 2;
 
     /// <summary>Neighbors that are asked; more than half must be named alike. 0 asks none. Default 5.</summary>
     public int Neighbors { get; init; } = 5;
-
-    /// <summary>What a photo with a pseudo-label counts, a labeled one counting 1. Above 0 up to 1, default 0.5.</summary>
-    public double Weight { get; init; } = 0.5;
 
     /// <param name="classifier">Fitted in each round.</param>
     /// <param name="labeled">The features of each labeled photo.</param>
@@ -74,7 +74,7 @@ public sealed record SelfTraining
         var (first, current) = (fitted, new PseudoLabel[unlabeled.Count]);
         Array.Fill(current, new(0, 0, 0, LabelReason.Unsure));
         List<SelfTrainingRound> rounds = [];
-        for (var round = 1; round <= Rounds && unlabeled.Count > 0; round++)
+        for (var round = 1; round <= (Last ?? Rounds) && unlabeled.Count > 0; round++)
         {
             cancellation.ThrowIfCancellationRequested();
             progress?.Report(new("Self-training", round - 1, Rounds, "rounds"));
@@ -134,8 +134,8 @@ public sealed record SelfTraining
     }
 
     /// <summary>
-    /// How many rounds to go, by cross-validation: labeled photos are held out, all rounds are gone through without them, and the number of rounds with the lowest
-    /// cross-entropy on them is taken; 0 where the labeled photos alone do better.
+    /// How many rounds to go, by cross-validation: labeled photos are held out, all rounds are gone through without them, and the number of rounds that
+    /// names most of them correctly is taken, of equals the largest; 0 where the labeled photos alone do better than any.
     /// </summary>
     /// <inheritdoc cref="Run"/>
     public SelfTrainingTrial Try(
@@ -165,7 +165,8 @@ public sealed record SelfTraining
         }
         progress?.Report(new("Self-training", folds.Count, folds.Count, "folds"));
         var count = Math.Max(1, correct[0].Count);
-        var best = Enumerable.Range(0, Rounds + 1).MinBy(round => losses[round]);
+        // Fits on pseudo-labels are too sure of themselves, so that the loss says little. Of equals the most rounds: that unlabeled photos help is the usual case.
+        var best = Enumerable.Range(0, Rounds + 1).OrderByDescending(round => correct[round].Count(right => right)).ThenByDescending(round => round).First();
         return new(
             best, [.. losses.Select(loss => loss / count)], [.. correct.Select(ofRound => ofRound.Count == 0 ? 0 : ofRound.Average(right => right ? 1.0 : 0))],
             McNemarTest.Of(correct[best], correct[0]));
