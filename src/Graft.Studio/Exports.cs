@@ -45,7 +45,7 @@ internal sealed class Exports(Project project, TrainingJob jobs, BackboneRequest
         var folder = jobs.NewFolder("model");
         LabelTable.Write(labeling, $"{folder}.csv");
         using var run = await TrainingRun.ExecuteAsync(
-            new() { Photos = $"{folder}.csv", Backbones = [backbone], Classifier = "logistic", Refit = true }, folder, progress, cancellation);
+            new() { Photos = $"{folder}.csv", Backbones = [backbone], Classifier = QuickFit.Classifier, Refit = true }, folder, progress, cancellation);
         _trained = (labeling.Version, folder);
         return folder;
     }

@@ -12,7 +12,7 @@ namespace Graft.Studio;
 internal sealed record LearnerState(bool IsBusy, StepProgress? Progress, string? Problem, int Waiting);
 
 /// <summary>
-/// Learns again whenever labels change: takes the features of photos from the cache, judges each labeled photo by cross-validation, and fits logistic regression on all.
+/// Learns again whenever labels change: takes the features of photos from the cache, judges each labeled photo by cross-validation, and fits a classifier on all.
 /// Runs on a thread of its own.
 /// </summary>
 internal sealed class Learner : IDisposable
@@ -183,20 +183,15 @@ internal sealed class Learner : IDisposable
         seen = [.. seen.Where(entry => counts[entry.Class] >= 2)];
         float[][] rows = [.. seen.Select(entry => entry.Row!)];
         int[] labels = [.. seen.Select(entry => Array.IndexOf(classes, entry.Class))];
-        var classifier = new LogisticRegression { C = double.Parse(Environment.GetEnvironmentVariable("XC")!, System.Globalization.CultureInfo.InvariantCulture), Calibrate = Environment.GetEnvironmentVariable("XN") is null };
-        var w0 = System.Diagnostics.Stopwatch.StartNew(); var c0 = Environment.CpuUsage.TotalTime;
-        var probabilities = classifier.OutOfFoldProbabilities(rows, labels, classes.Length, seed: 1, Copies(rows, labels, classes.Length), cancellation: _end.Token);
-        Console.Error.WriteLine($"oof {w0.Elapsed} {Environment.CpuUsage.TotalTime - c0}");
-        var fitted = classifier.Fit(rows, labels, classes.Length, cancellation: _end.Token);
-        Console.Error.WriteLine($"fit {w0.Elapsed} {Environment.CpuUsage.TotalTime - c0}");
+        var fit = QuickFit.Of(rows, labels, classes.Length, _end.Token);
         var block = Features.Blocks.Blocks[0];
-        using var head = fitted.ToModule(block.Network);
+        using var head = fit.Fitted.ToModule(block.Network);
 
         var guesses = new Dictionary<string, Guess>(StringComparer.Ordinal);
         var judged = new List<Judged>();
         for (var index = 0; index < seen.Count; index++)
         {
-            var row = probabilities.AsSpan(index * classes.Length, classes.Length);
+            var row = fit.Probabilities.AsSpan(index * classes.Length, classes.Length);
             if (double.IsNaN(row[0])) continue;
             Guess guess = new([.. row.ToArray().Select(value => (float)value)]);
             guesses[seen[index].Photo.Id] = guess;
@@ -209,20 +204,20 @@ internal sealed class Learner : IDisposable
             Classes = classes,
             Judged = judged,
             Guesses = guesses,
-            Model = ImageClassifier.Of(block, head, classes),
+            Model = ImageClassifier.Of(block, head, classes).With(1 / fit.Factor, novelty: null),
             Sentence = Learned.Say(judged, before is not null && before.Classes.SequenceEqual(classes) ? before.Judged : null),
             Seconds = Stopwatch.GetElapsedTime(since).TotalSeconds,
             Insights = before?.Insights,
         };
         Publish(learned);
         Features.Complete(unlabeled, progress, cancellation);
-        Publish(Complete(learned, head, [.. seen.Select(entry => entry.Photo)], rows, labels, probabilities, unlabeled, cancellation));
+        Publish(Complete(learned, head, [.. seen.Select(entry => entry.Photo)], rows, labels, fit, unlabeled, cancellation));
         Set(new(false, null, null, 0));
     }
 
     /// <summary>What the page can wait for: guesses of unlabeled photos, doubtful labels, photos like no other, the map.</summary>
     private Learned Complete(
-        Learned learned, TorchNetwork head, IReadOnlyList<Photo> labeled, float[][] rows, int[] labels, double[] probabilities, IReadOnlyList<Photo> unlabeled,
+        Learned learned, TorchNetwork head, IReadOnlyList<Photo> labeled, float[][] rows, int[] labels, QuickFit fit, IReadOnlyList<Photo> unlabeled,
         CancellationToken cancellation)
     {
         var others = unlabeled.Select(photo => (Photo: photo, Row: Features.Find(photo))).Where(entry => entry.Row is not null).Select(entry => (entry.Photo, Row: entry.Row!)).ToList();
@@ -230,9 +225,9 @@ internal sealed class Learner : IDisposable
         if (others.Count > 0)
         {
             var outputs = Trainer.Outputs(head, new ExamplesInMemory([.. others.Select(entry => entry.Row)], new int[others.Count]), batchSize: 256, cancellation);
-            foreach (var (entry, output) in others.Zip(outputs)) guesses[entry.Photo.Id] = new(Probabilities.Softmax(output));
+            foreach (var (entry, output) in others.Zip(outputs)) guesses[entry.Photo.Id] = new(Probabilities.Softmax([.. output.Select(value => (float)(fit.Factor * value))]));
         }
-        var suspects = ConfidentLearning.Suspects(labels, probabilities, learned.Classes.Count);
+        var suspects = ConfidentLearning.Suspects(labels, fit.Probabilities, learned.Classes.Count);
         cancellation.ThrowIfCancellationRequested();
         var novelty = NoveltyOf(rows, labels);
         var model = novelty is null ? learned.Model : learned.Model.With(1, novelty, RefuseOf(novelty));
@@ -262,23 +257,6 @@ internal sealed class Learner : IDisposable
 
     /// <summary>The usual share, or of few photos the least that they can promise.</summary>
     private static double RefuseOf(Novelty novelty) => Math.Max(Novelty.DefaultRefuse, 1.0 / (novelty.ValidationCount + 1));
-
-    /// <summary>Photos of one content are held out together; null where a class would be left out by that.</summary>
-    private static int[]? Copies(float[][] rows, int[] labels, int classes)
-    {
-        var first = new Dictionary<(float, float, float, float), int>();
-        int[] groups = [.. rows.Select((row, index) =>
-        {
-            var key = (row[0], row[row.Length / 3], row[row.Length / 2], row[^1]);
-            if (first.TryGetValue(key, out var known) && rows[known].AsSpan().SequenceEqual(row)) return known;
-            first[key] = index;
-            return index;
-        })];
-        return groups.Distinct().Count() < groups.Length
-            && StratifiedFolds.Of(labels, 1, groups).All(fold => fold.Kept.Select(row => labels[row]).Distinct().Count() == classes)
-            ? groups
-            : null;
-    }
 
     private void Publish(Learned? learned)
     {

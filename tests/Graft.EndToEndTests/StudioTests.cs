@@ -100,7 +100,7 @@ public sealed class StudioTests : IDisposable
         await browser.Click("document.querySelector('summary')", Cancellation);
         await browser.Evaluate("document.getElementById('backbone').select()", Cancellation);
         await browser.Type("tiny", Cancellation);
-        await browser.Evaluate("document.getElementById('strategy').value = 'head'; document.getElementById('epochs').value = '400'", Cancellation);
+        await browser.Evaluate("document.getElementById('strategy').value = 'full'; document.getElementById('epochs').value = '400'", Cancellation);
         await browser.Click(Button("Start training"), Cancellation);
         await browser.Until("document.querySelector('.curve')", Cancellation, 120);
         await Look(browser, "train");
@@ -344,7 +344,7 @@ public sealed class StudioTests : IDisposable
             await browser.Prefer(scheme, Cancellation);
             await browser.Evaluate("new Promise(done => setTimeout(done, 250))", Cancellation);
             var found = await browser.Evaluate(
-                $$"""(async () => { if (!globalThis.axe) { {{new EmbeddedResourceProvider().GetScript()}} } return (await axe.run({ resultTypes: ['violations'] })).violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' ')}`); })()""",
+                $$"""(async () => { if (!globalThis.axe) { {{new BundledAxeScriptProvider().GetScript()}} } return (await axe.run({ resultTypes: ['violations'] })).violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' ')}`); })()""",
                 Cancellation);
             Assert.Empty(found!.AsArray().Select(one => $"{name}, {scheme}: {one}"));
         }
