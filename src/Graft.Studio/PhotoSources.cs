@@ -43,7 +43,7 @@ internal static class PhotoSources
         return (
             [.. found.Values.OrderBy(photo => photo.Place, StringComparer.Ordinal)],
             labeled?.Classes ?? [.. found.Values.Select(photo => photo.FolderClass).OfType<string>().Distinct().Order(StringComparer.Ordinal)],
-            problem is null || found.Count == 0 ? labeled?.Notes ?? [] : [problem]);
+            problem is null || found.Count == 0 ? labeled?.Warnings ?? [] : [problem]);
 
         void Add(string path, string? @class, string part)
         {

@@ -36,4 +36,4 @@ export const probabilities = classes => el('table', { class: 'probabilities' }, 
   el('tr', {}, el('th', { scope: 'row' }, entry.class), el('td', {}, bar(entry.probability)), el('td', {}, percent(entry.probability))))));
 
 export const progressOf = step => step && el('p', { class: 'row' },
-  el('progress', { max: Math.max(1, step.total), value: step.done, 'aria-label': step.step }), `${step.step}: ${step.done.toLocaleString('en')} of ${count(step.total, step.unit, step.unit)} ${step.note}`);
+  el('progress', { max: Math.max(1, step.total), value: step.done, 'aria-label': step.step }), `${step.step}: ${step.done.toLocaleString('en')} of ${count(step.total, step.unit, step.unit)}${step.note ? `; ${step.note}` : ''}`);

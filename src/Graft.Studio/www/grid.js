@@ -45,11 +45,14 @@ export class Grid {
     const first = Math.floor(this.firstSeen() / page);
     const read = await attempt(() => this.read(first));
     if (!read || this.reading !== reading) return;
+    // What was selected stays so, wherever it stands now; a selection beyond what was read stays if nothing came or went.
+    const ids = new Set([...this.selected].map(index => this.known(index)?.id));
+    if (this.selected.size <= page || read.total !== this.total)
+      this.selected = new Set(read.photos.flatMap((photo, index) => ids.has(photo.id) ? [first * page + index] : []));
     this.pages = new Map([[first, read.photos]]);
     this.total = read.total;
     this.active = Math.max(0, Math.min(this.active, this.total - 1));
-    this.selected.clear();
-    this.on.selected?.(0);
+    this.on.selected?.(this.selected.size);
     this.element.setAttribute('aria-label', `${this.total.toLocaleString('en')} photos`);
     this.draw();
   }
@@ -65,6 +68,11 @@ export class Grid {
 
   firstSeen() {
     return Math.floor(this.element.scrollTop / height) * this.columns();
+  }
+
+  known(index) {
+    const photos = this.pages.get(Math.floor(index / page));
+    return photos instanceof Array ? photos[index % page] : null;
   }
 
   photo(index) {
@@ -137,7 +145,7 @@ export class Grid {
     if (!photo) {
       image.removeAttribute('src');
       label.textContent = guess.textContent = '';
-      cell.setAttribute('aria-label', 'Photo');
+      image.alt = 'Photo';
       return;
     }
     image.src = `/photos/${photo.id}/thumb`;
@@ -146,7 +154,7 @@ export class Grid {
     guess.className = isWrong ? 'wrong' : 'soft';
     guess.textContent = photo.problem ?? (photo.guess && (isWrong || !photo.label) ? `${photo.guess}? ${percent(photo.probability)}` : '');
     cell.title = photo.problem ?? photo.name;
-    cell.setAttribute('aria-label', `${photo.name}, ${label.textContent}${guess.textContent ? `, ${guess.textContent}` : ''}`);
+    image.alt = `${photo.name}, `;
   }
 
   click(index, event) {

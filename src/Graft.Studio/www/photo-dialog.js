@@ -19,7 +19,7 @@ export async function openPhoto(id, page) {
     image.addEventListener('error', () => figure.replaceChildren(el('figcaption', {}, `${words}: cannot be shown.`)));
     return figure;
   };
-  dialog.replaceChildren(
+  dialog.replaceChildren(el('div', {},
     el('h1', {}, photo.name),
     el('p', { class: 'soft' }, photo.place),
     photo.problem && el('p', { class: 'warn' }, photo.problem),
@@ -31,8 +31,7 @@ export async function openPhoto(id, page) {
     el('div', { class: 'row tools' },
       ...classes.slice(0, 30).map((name, index) => el('button', { type: 'button', 'aria-pressed': String(name === photo.label), onclick: () => label(name) }, index < 9 ? `${index + 1} ${name}` : name)),
       el('button', { type: 'button', onclick: () => label(null) }, '0 no class'),
-      el('button', { type: 'button', class: 'main', onclick: () => dialog.close() }, 'Close')),
-  );
+      el('button', { type: 'button', class: 'main', onclick: () => dialog.close() }, 'Close'))));
   dialog.onkeydown = event => {
     if (/^[1-9]$/.test(event.key) && classes[event.key - 1]) label(classes[event.key - 1]);
     else if (event.key === '0') label(null);

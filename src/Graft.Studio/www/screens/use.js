@@ -58,8 +58,8 @@ export function screen(place, page) {
     return [
       answer.is_unlike && el('p', { class: 'warn' }, 'Like none of your photos: do not trust this answer.'),
       probabilities(answer.classes.slice(0, 8)),
-      el('div', { class: 'row' }, el('button', { type: 'button', 'aria-label': `Right: it is ${answer.classes[0].class}. Add it`, onclick: () => keep(answer.classes[0].class) }, `✓ It is ${answer.classes[0].class}`),
-        isTold && el('button', { type: 'button', 'aria-label': 'Wrong: choose what it is', onclick: () => cross.hidden = false }, '✗ It is something else')),
+      el('div', { class: 'row' }, el('button', { type: 'button', onclick: () => keep(answer.classes[0].class) }, `✓ It is ${answer.classes[0].class}`),
+        isTold && el('button', { type: 'button', onclick: () => cross.hidden = false }, '✗ It is something else')),
       isTold && cross,
     ].filter(part => part);
   }
