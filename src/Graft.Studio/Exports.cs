@@ -20,7 +20,7 @@ internal sealed class Exports(Project project, TrainingJob jobs, BackboneRequest
     public string UsualPath(string target)
     {
         var beside = Path.GetDirectoryName(project.Folder) ?? project.Folder;
-        var name = Path.Combine(beside, $"{project.Name}-{target}{(target == "csv" ? ".csv" : "")}");
+        var name = Path.Combine(beside, $"{project.Name}-{(target == "csv" ? "labels.csv" : target)}");
         return WholeFile.FreePaths(name).First(path => !Path.Exists(path));
     }
 

@@ -9,7 +9,7 @@ internal static class StudioState
     public static object Of(Workbench workbench)
     {
         if (workbench.Current is not { } open)
-            return new { Project = (object?)null, workbench.Home, Recent = RecentProjects.All(), workbench.Problem };
+            return new { Project = (object?)null, workbench.Home, Recent = RecentProjects.All(), workbench.Opening, workbench.Problem };
         var (project, now, learned, job) = (open.Project, open.Project.Labeling, open.Learner.Current, open.Jobs.State);
         var last = project.Journal.LastInForce;
         return new
@@ -17,6 +17,7 @@ internal static class StudioState
             Project = new { project.Name, project.Folder, project.IsTable, project.Notes },
             workbench.Home,
             Recent = RecentProjects.All(),
+            workbench.Opening,
             workbench.Problem,
             now.Version,
             Photos = now.Photos.Length,

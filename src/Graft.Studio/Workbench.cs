@@ -59,6 +59,9 @@ internal sealed class Workbench(string home, BackboneRequest backbone) : IDispos
 
     public OpenProject? Current => Volatile.Read(ref _open);
 
+    /// <summary>What is being opened; null if nothing is.</summary>
+    public string? Opening { get; private set; }
+
     /// <summary>Why the folder that was named at the start is not open; null if it is.</summary>
     public string? Problem { get; private set; }
 
@@ -69,14 +72,22 @@ internal sealed class Workbench(string home, BackboneRequest backbone) : IDispos
         lock (_gate)
         {
             if (Current is { } open && open.Project.Source == Path.GetFullPath(source)) return;
-            var project = Project.Open(source);
-            var before = Current;
-            Volatile.Write(ref _open, new(project, backbone, Tell));
-            RecentProjects.Add(project.Source);
-            Problem = null;
-            before?.Dispose();
+            (Opening, Problem) = (source, null);
+            Tell();
+            try
+            {
+                var project = Project.Open(source);
+                var before = Current;
+                Volatile.Write(ref _open, new(project, backbone, Tell));
+                RecentProjects.Add(project.Source);
+                before?.Dispose();
+            }
+            finally
+            {
+                Opening = null;
+                Tell();
+            }
         }
-        Tell();
     }
 
     /// <summary>The same without an exception, for the start of the server.</summary>

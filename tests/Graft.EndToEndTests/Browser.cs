@@ -132,6 +132,11 @@ internal sealed class Browser : IAsyncDisposable
     public Task Prefer(string scheme, CancellationToken cancellation) => Send(
         "Emulation.setEmulatedMedia", new() { ["features"] = new JsonArray(new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = scheme }) }, cancellation);
 
+    /// <summary>Memory in use by the largest of the processes that show pages.</summary>
+    public long RendererBytes() => Directory.GetDirectories("/proc").Where(folder => int.TryParse(Path.GetFileName(folder), out _))
+        .Select(folder => ProcessMemory.Of(folder)).Where(found => found.Command.Contains("--type=renderer", StringComparison.Ordinal) && found.Command.Contains(_profile.FullName, StringComparison.Ordinal))
+        .Select(found => found.Bytes).DefaultIfEmpty(0).Max();
+
     /// <summary>Waits until an expression is true.</summary>
     public async Task Until(string expression, CancellationToken cancellation, double seconds = 60)
     {

@@ -8,7 +8,7 @@ using Graft.Testing;
 namespace Graft.EndToEndTests;
 
 /// <summary>The studio in a real browser, by its buttons and keys.</summary>
-public sealed class StudioTests : IDisposable
+public sealed partial class StudioTests : IDisposable
 {
     private const string NoBrowser = "there is no chromium, google-chrome or chrome on the PATH", NoPhotos = "the photos of the shared folder are not here";
 
@@ -181,7 +181,51 @@ public sealed class StudioTests : IDisposable
         CheckQuiet(browser, studio);
     }
 
-    /// <summary>A grid of photos that are not there yet holds a hundred cells, not a hundred thousand, and two windows show one truth.</summary>
+    [Fact]
+    public async Task A_hundred_thousand_photos_open_and_scroll_without_waiting_in_little_memory()
+    {
+        Assert.SkipUnless(Browser.Program is not null, NoBrowser);
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "hard links and memory are read as Linux has them");
+        LinkMany(100_000);
+        using var studio = await StudioProcess.Start(Graft, _folder.File("many"));
+        await studio.Until(state => state.TryGetProperty("photos", out var photos) && photos.GetInt32() == 100_000);
+        await using var browser = await Browser.Start(1280, 860, Cancellation);
+        var clock = Stopwatch.StartNew();
+        await browser.Open(studio.Address, Cancellation);
+        await browser.Until("document.querySelectorAll('.cell').length > 20", Cancellation);
+        var opened = clock.Elapsed;
+
+        // To ten places, the first time to make their thumbnails: how long until all that is seen is drawn.
+        const string Scroll = """
+            (async () => {
+              const grid = document.querySelector('.grid'), waits = [];
+              for (let turn = 0; turn < 20; turn++) {
+                const start = performance.now();
+                grid.scrollTop = (turn % 10) / 10 * grid.scrollHeight;
+                const box = grid.getBoundingClientRect();
+                const isDrawn = () => [...grid.querySelectorAll('.cell')].every(cell => {
+                  const place = cell.getBoundingClientRect();
+                  return place.bottom < box.top || place.top > box.bottom || (cell.querySelector('img').complete && cell.querySelector('img').naturalWidth > 0);
+                });
+                await new Promise(done => requestAnimationFrame(done));
+                while (!isDrawn()) await new Promise(done => setTimeout(done, 5));
+                if (turn >= 10) waits.push(performance.now() - start);
+              }
+              return { worst: Math.max(...waits), cells: grid.querySelectorAll('.cell').length };
+            })()
+            """;
+        var scrolled = (await browser.Evaluate(Scroll, Cancellation))!;
+        var (server, tab) = (MemoryOf(studio.Id), browser.RendererBytes());
+        TestContext.Current.SendDiagnosticMessage(
+            $"100,000 photos: opened in {opened.TotalSeconds:0.00} s; scrolling waited {(double)scrolled["worst"]!:0} ms at most; server {server >> 20} MB, browser tab {tab >> 20} MB; {scrolled["cells"]} cells");
+
+        Assert.True(opened < TimeSpan.FromSeconds(2), $"{opened}");
+        Assert.True((double)scrolled["worst"]! < 200, scrolled.ToJsonString());
+        Assert.True((int)scrolled["cells"]! < 200, scrolled.ToJsonString());
+        Assert.True(server < 500_000_000, $"{server}");
+        Assert.True(tab < 400_000_000, $"{tab}");
+    }
+
     [Fact]
     public async Task Two_windows_show_one_truth_and_a_killed_studio_loses_nothing()
     {
@@ -363,6 +407,23 @@ public sealed class StudioTests : IDisposable
                 Assert.True(url.StartsWith(studio.Base, StringComparison.Ordinal) || url.StartsWith("data:", StringComparison.Ordinal) || url.StartsWith($"blob:{studio.Base}", StringComparison.Ordinal), url);
         }
     }
+
+    /// <summary>Of few files, under many names.</summary>
+    private void LinkMany(int count)
+    {
+        var drawn = _folder.File("few");
+        Cli.Demo.DemoPhotos.Draw(drawn, trainPerClass: 2, validationPerClass: 0, testPerClass: 1, seed: 5, sizePixels: 160);
+        var files = Directory.GetFiles(drawn, "*.jpg", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Take(10).ToArray();
+        for (var kind = 0; kind < 10; kind++) Directory.CreateDirectory(_folder.File($"many/class {kind}"));
+        for (var photo = 0; photo < count; photo++)
+            Assert.Equal(0, Link(files[photo % files.Length], _folder.File($"many/class {photo % 10}/{photo:000000}.jpg")));
+    }
+
+    [System.Runtime.InteropServices.LibraryImport("libc", EntryPoint = "link", StringMarshalling = System.Runtime.InteropServices.StringMarshalling.Utf8)]
+    private static partial int Link(string existing, string path);
+
+    private static long MemoryOf(int process) => Directory.GetDirectories("/proc").Where(folder => int.TryParse(Path.GetFileName(folder), out _))
+        .Select(folder => ProcessMemory.Of(folder)).Where(found => found.Id == process || found.Parent == process).Select(found => found.Bytes).DefaultIfEmpty(0).Max();
 
     private static string[] Flowers(string name, int count) =>
         [.. Directory.GetFiles(SharedFolder.Path($"data/flowers5/train/{name}")).Order(StringComparer.Ordinal).Take(count)];

@@ -1,6 +1,6 @@
 import { el, svg } from './dom.js';
 
-const width = 1000, height = 270, edge = 12;
+const width = 1000, height = 185, edge = 12;
 
 const inside = (polygon, x, y) => polygon.reduce((is, [x1, y1], index) => {
   const [x2, y2] = polygon[(index + 1) % polygon.length];
@@ -13,7 +13,7 @@ export class Map {
     this.chosen = chosen;
     this.circle = { x: width / 2, y: height / 2, radius: 40 };
     this.drawing = svg('svg', {
-      class: 'map', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', tabindex: 0, role: 'application',
+      class: 'map', viewBox: `0 0 ${width} ${height}`, tabindex: 0, role: 'application',
       'aria-label': 'Map of the photos. Arrow keys move a circle, plus and minus change its size, Enter shows the photos in it.',
       onpointerdown: event => this.start(event), onpointermove: event => this.move(event), onpointerup: () => this.end(), onkeydown: event => this.key(event),
     });

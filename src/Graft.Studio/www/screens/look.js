@@ -51,7 +51,7 @@ export function screen(place, page) {
 
   function drawActions() {
     const photos = [...grid.selected].map(index => grid.photo(index)).filter(photo => photo);
-    const likely = [...new Set([...photos.map(photo => photo.label), ...photos.map(photo => photo.guess)].filter(name => name))].slice(0, 4);
+    const likely = [...new Set([...photos.map(photo => photo.label), ...photos.map(photo => photo.guess), ...page.state.classes.map(one => one.name)].filter(name => name))].slice(0, 5);
     actions.replaceChildren(...photos.length === 0 ? [el('span', { class: 'soft' }, 'Select photos to put them right.')] : [
       ...likely.map(name => el('button', { type: 'button', onclick: () => label(name) }, `It is ${name}`)),
       el('button', { type: 'button', onclick: () => label(null) }, 'Neither'),

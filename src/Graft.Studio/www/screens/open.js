@@ -38,7 +38,7 @@ export function screen(place, page) {
   );
   return {
     update(state) {
-      problem.textContent = state.problem ?? '';
+      problem.textContent = state.opening ? `Opening ${state.opening} …` : state.problem ?? '';
       home.textContent = `It is made in ${state.home}.`;
       recentCard.hidden = state.recent.length === 0;
       recent.replaceChildren(...state.recent.map(source => el('li', {}, el('button', { type: 'button', onclick: () => open(source) }, source))));
