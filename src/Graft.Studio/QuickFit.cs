@@ -1,4 +1,5 @@
 using Graft.Classifiers;
+using Graft.Networks;
 using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
@@ -18,6 +19,8 @@ internal sealed record QuickFit(FittedClassifier Fitted, double[] Probabilities,
 
     public static QuickFit Of(float[][] rows, int[] labels, int classes, CancellationToken cancellation)
     {
+        // The matrices are small: threads that wait for each other would cost more than they save, and the page needs a core too.
+        using var oneThread = new TorchThreads(1);
         using var inference = no_grad();
         using var scope = NewDisposeScope();
         var features = FeatureMatrix.Of(rows, labels, classes, Copies(rows, labels, classes));

@@ -124,9 +124,10 @@ internal sealed class Browser : IAsyncDisposable
             "DOM.setFileInputFiles", new() { ["objectId"] = (string?)found["result"]!["objectId"], ["files"] = new JsonArray([.. files.Select(file => (JsonNode?)file)]) }, cancellation);
     }
 
-    /// <summary>What the window shows, as PNG.</summary>
-    public async Task<byte[]> Screenshot(CancellationToken cancellation) =>
-        Convert.FromBase64String((string)(await Send("Page.captureScreenshot", new() { ["format"] = "png" }, cancellation))["data"]!);
+    /// <summary>What the window of this size shows, as PNG, at six tenths of the size.</summary>
+    public async Task<byte[]> Screenshot(int width, int height, CancellationToken cancellation) => Convert.FromBase64String((string)(await Send(
+        "Page.captureScreenshot",
+        new() { ["format"] = "png", ["clip"] = new JsonObject { ["x"] = 0, ["y"] = 0, ["width"] = width, ["height"] = height, ["scale"] = 0.6 } }, cancellation))["data"]!);
 
     /// <summary>Light or dark, as the system would say.</summary>
     public Task Prefer(string scheme, CancellationToken cancellation) => Send(

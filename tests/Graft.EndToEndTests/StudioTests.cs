@@ -65,9 +65,9 @@ public sealed partial class StudioTests : IDisposable
     {
         Assert.SkipUnless(Browser.Program is not null, NoBrowser);
         Assert.SkipUnless(SharedFolder.Has("data/flowers5/train"), NoPhotos);
-        Copy("roses", 24, "flowers/roses");
-        Copy("tulips", 24, "flowers/tulips");
-        Copy("daisy", 6, "flowers/roses");
+        Copy("roses", 24, $"flowers/{Named("roses")}");
+        Copy("tulips", 24, $"flowers/{Named("tulips")}");
+        Copy("daisy", 6, $"flowers/{Named("roses")}");
         Copy("tulips", 44, "flowers/unlabeled", skip: 24);
         using var studio = await StudioProcess.Start(Graft, _folder.File("flowers"));
         await using var browser = await Browser.Start(1280, 860, Cancellation, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream");
@@ -130,7 +130,9 @@ public sealed partial class StudioTests : IDisposable
         await browser.Click(StartsWith("Photos that look alike"), Cancellation);
         await browser.Until("document.querySelectorAll('.choice button').length === 12", Cancellation);
         await browser.Click("document.querySelectorAll('.choice button')[1]", Cancellation);
-        await browser.Click(StartsWith("All tulips except 1 photo"), Cancellation);
+        var labeled = await browser.Evaluate(StartsWith("except 1 photo") + ".textContent", Cancellation);
+        Assert.StartsWith("All ", (string)labeled!, StringComparison.Ordinal);
+        await browser.Click(StartsWith("except 1 photo"), Cancellation);
         await studio.Until(state => state.GetProperty("unlabeled").GetInt32() == 9);
 
         // Use: a photo that is not part of the project, then the camera.
@@ -251,7 +253,7 @@ public sealed partial class StudioTests : IDisposable
 
         // Folders change when it is said, and back.
         Assert.Equal(1, (await again.Post("/api/apply", new { })).Answer.GetProperty("moved").GetInt32());
-        Assert.Single(Directory.GetFiles(_folder.File("flowers/roses")));
+        Assert.Single(Directory.GetFiles(_folder.File($"flowers/{Named("roses")}")));
         Assert.Equal(1, (await again.Post("/api/apply/undo", new { })).Answer.GetProperty("moved").GetInt32());
         Assert.Equal(3, Directory.GetFiles(_folder.File("flowers/unlabeled")).Length);
     }
@@ -392,8 +394,8 @@ public sealed partial class StudioTests : IDisposable
                 Cancellation);
             Assert.Empty(found!.AsArray().Select(one => $"{name}, {scheme}: {one}"));
         }
-        if (Environment.GetEnvironmentVariable("GRAFT_SCREENSHOTS") is { Length: > 0 } folder)
-            await File.WriteAllBytesAsync(Path.Combine(folder, $"studio-{name}.png"), await browser.Screenshot(Cancellation), Cancellation);
+        if (Screenshots is { } folder)
+            await File.WriteAllBytesAsync(Path.Combine(folder, $"studio-{name}.png"), await browser.Screenshot(1280, 860, Cancellation), Cancellation);
     }
 
     /// <summary>No error on the console, and no request to anywhere else.</summary>
@@ -425,8 +427,19 @@ public sealed partial class StudioTests : IDisposable
     private static long MemoryOf(int process) => Directory.GetDirectories("/proc").Where(folder => int.TryParse(Path.GetFileName(folder), out _))
         .Select(folder => ProcessMemory.Of(folder)).Where(found => found.Id == process || found.Parent == process).Select(found => found.Bytes).DefaultIfEmpty(0).Max();
 
-    private static string[] Flowers(string name, int count) =>
-        [.. Directory.GetFiles(SharedFolder.Path($"data/flowers5/train/{name}")).Order(StringComparer.Ordinal).Take(count)];
+    /// <summary>Real photos; drawn ones where pictures of the page are made to be published.</summary>
+    private string[] Flowers(string name, int count)
+    {
+        if (Screenshots is null) return [.. Directory.GetFiles(SharedFolder.Path($"data/flowers5/train/{name}")).Order(StringComparer.Ordinal).Take(count)];
+        var folder = _folder.File("published");
+        if (!Directory.Exists(folder)) Cli.Demo.DemoPhotos.Draw(folder, trainPerClass: 50, validationPerClass: 0, testPerClass: 1, seed: 9, sizePixels: 224);
+        return [.. Directory.GetFiles(Path.Combine(folder, "train", Named(name))).Order(StringComparer.Ordinal).Take(count)];
+    }
+
+    /// <summary>The folder for pictures of the page; null where none are wanted.</summary>
+    private static string? Screenshots => Environment.GetEnvironmentVariable("GRAFT_SCREENSHOTS") is { Length: > 0 } folder ? folder : null;
+
+    private static string Named(string flower) => Screenshots is null ? flower : flower switch { "roses" => "fish", "tulips" => "snail", _ => "leaf" };
 
     private void Copy(string name, int count, string into, int skip = 0)
     {
