@@ -14,6 +14,7 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
     FewPhotosBenchmark.Create(),
     LearningCurveBenchmark.Create(),
     UnlabeledBenchmark.Create(),
+    LabelingBenchmark.Create(),
     ExportParityBenchmark.Create(),
     ServeBenchmark.Create(),
 };

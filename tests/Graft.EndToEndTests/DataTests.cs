@@ -106,7 +106,7 @@ public sealed class DataTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos>, 
         var evaluated = Ends(0, Graft.Run("evaluate", "run", "pictures", "--json")).Json;
         Assert.Equal(temperature, evaluated.GetProperty("temperature").GetDouble());
         Assert.Equal(
-            test.GetProperty("scaled_calibration_error").GetDouble(), evaluated.GetProperty("scaled_calibration_error").GetDouble(), 1e-6);
+            test.GetProperty("uncalibrated_error").GetDouble(), evaluated.GetProperty("uncalibrated_error").GetDouble(), 1e-6);
     }
 
     [Fact]

@@ -17,6 +17,8 @@ public partial class WritingTests
         ["Graft/RegularFile.cs"] = "copies for SplitWriter",
         ["Graft/Export/ExportFiles.cs"] = "several files together: into a draft folder, then moved one by one, or none",
         ["Graft/Data/SplitWriter.cs"] = "into a folder that is a draft as a whole, through OutputFolder",
+        ["Graft/Data/ClassFolders.cs"] = "symbolic links to photos, through OutputFolder",
+        ["Graft/Labeling/AppliedLabels.cs"] = "appends to its list, and takes back what it lists, through OutputFolder",
         ["Graft/Data/Quarantine.cs"] = "moves photos and appends to its list, through OutputFolder",
         ["Graft/Checkpoints/SafetensorsWriter.cs"] = "its own draft, preallocated",
         ["Graft/Checkpoints/Store/Slot.cs"] = "records beside downloads, under checked names",
@@ -50,7 +52,7 @@ public partial class WritingTests
         var root = Sources();
 
         // ExplainOption writes under the names of photos, the others under those of classes, lists and tables.
-        foreach (var file in new[] { "Graft/Data/ClassFolders.cs", "Graft/Data/SplitWriter.cs", "Graft/Data/Quarantine.cs", "Graft.Cli/Verbs/ExplainOption.cs" })
+        foreach (var file in new[] { "Graft/Data/ClassFolders.cs", "Graft/Data/SplitWriter.cs", "Graft/Data/Quarantine.cs", "Graft/Labeling/AppliedLabels.cs", "Graft.Cli/Verbs/ExplainOption.cs" })
             Assert.Contains(".PathOf(", File.ReadAllText(Path.Combine(root, file)), StringComparison.Ordinal);
     }
 

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Graft.Checkpoints;
-using Graft.Evaluation;
 using Graft.Networks;
 using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
@@ -143,6 +142,12 @@ public sealed record Novelty
             : throw new JsonException("the tensors of novelty do not fit each other.");
     }
 
+    /// <inheritdoc cref="Fit"/>
+    public static Novelty? Of(
+        IReadOnlyList<float[]> training, IReadOnlyList<int> labels, IReadOnlyList<float[]> validation, IReadOnlyList<int> validationLabels,
+        IReadOnlyList<float[]>? others = null, int seed = 1) => Fit(training, labels, validation, validationLabels, others ?? [], layer: "", seed);
+
+    /// <summary>Chooses the measure that tells photos of classes left out in turn, or of none of the classes, better, and fits it.</summary>
     /// <param name="training">The features of training photos, some or all.</param>
     /// <param name="labels">The class of each.</param>
     /// <param name="validation">Of photos that nothing was fitted on.</param>
@@ -253,7 +258,7 @@ public sealed record Novelty
             var length = covariance.shape[0];
             var mean = covariance.trace().Value() / length;
             if (!(mean > 0)) (shrinkage, mean) = (1, 1);
-            covariance = covariance * Number(1 - shrinkage) + eye(length, dtype: ScalarType.Float64) * Number(shrinkage * mean);
+            covariance = (covariance * Number(1 - shrinkage)).Plus(eye(length, dtype: ScalarType.Float64) * Number(shrinkage * mean));
             var (values, vectors) = linalg.eigh(covariance);
             var whitening = (vectors / values.clamp_min(Number(1e-9 * mean)).sqrt()).t(); // [components, components]
             return (whitening.mm(Components.to_type(ScalarType.Float64)).to_type(ScalarType.Float32), means.mm(whitening.t()).to_type(ScalarType.Float32));
@@ -267,7 +272,23 @@ public sealed record Novelty
             using var scope = NewDisposeScope();
             var (factors, examples) = Layers(x, labels);
             var (near, far) = (Distances(known, factors, examples).ToDoubles(), Distances(strange, factors, examples).ToDoubles());
-            return Discrimination.Of([.. far, .. near], [.. far.Select(_ => true), .. near.Select(_ => false)]).RocAuc;
+            return RocAuc(near, far);
+        }
+
+        /// <summary>The share of pairs in which the second is larger, equal ones counting half (Mann and Whitney 1947).</summary>
+        private static double RocAuc(double[] first, double[] second)
+        {
+            var sorted = first.Concat(second).Order().ToArray();
+            // The sum of the ranks of the second, of equal values the middle of theirs.
+            double Rank(double value)
+            {
+                var place = Array.BinarySearch(sorted, value);
+                var (low, high) = (place, place);
+                while (low > 0 && sorted[low - 1] == value) low--;
+                while (high < sorted.Length - 1 && sorted[high + 1] == value) high++;
+                return (low + high) / 2.0 + 1;
+            }
+            return (second.Sum(Rank) - second.Length * (second.Length + 1.0) / 2) / ((double)first.Length * second.Length);
         }
 
         /// <summary>The mean over classes, or groups of them, that are left out in turn.</summary>

@@ -93,7 +93,7 @@ public sealed class ClassFolders
     {
         if (_content.TryGetValue(folder, out var content)) return content;
         content = new DirectoryInfo(folder).EnumerateFiles().Where(file => !WholeFile.IsDraft(file.Name))
-            .GroupBy(file => file.Length).ToDictionary(group => group.Key, group => group.Select(file => Path.Join(folder, file.Name)).ToList());
+            .GroupBy(file => (file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file) is { Exists: true } there ? there.Length : -1).ToDictionary(group => group.Key, group => group.Select(file => Path.Join(folder, file.Name)).ToList());
         _content.Add(folder, content);
         return content;
     }

@@ -95,13 +95,16 @@ internal static class CsvLayout
         var folder = options.ImageFolder ?? Path.GetDirectoryName(table)!;
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         List<string> badSplits = [], unnamed = [], unlabeled = [], missing = [], contradicting = [];
-        var (repeated, unlabeledTests) = (0, 0);
+        // A table of labels says why a photo has none: that is no mistake.
+        var reason = Named(header, "reason");
+        var (repeated, unlabeledTests, withReason) = (0, 0, 0);
         foreach (var row in rows)
         {
             var (given, label) = (row[pathColumn], CsvFile.Restore(row[labelColumn]));
             if (parts(row) is not { } part) badSplits.Add($"'{row[Named(header, options.SplitColumn ?? SplitNames[0])]}' (line {row.Line})");
             else if (given == "") unnamed.Add($"line {row.Line}");
             else if (label == "" && part == DataPart.Test) unlabeledTests++;
+            else if (label == "" && reason >= 0 && row[reason] != "") withReason++;
             else if (label == "") unlabeled.Add($"'{given}' (line {row.Line})");
             else if (Find(folder, given, options.ImageSuffix) is not { } path) missing.Add($"'{given}{options.ImageSuffix}' (line {row.Line})");
             else if (labels.TryAdd(path, label)) Add(part, label, path, findings);
@@ -118,6 +121,7 @@ internal static class CsvLayout
         if (missing.Count > 0 && missing.Count >= rows.Count - unlabeledTests)
             findings.Problem("If the images lie in another folder, or the table leaves out their extension, say so with image-folder and image-suffix.");
         if (repeated > 0) findings.Note($"'{table}' lists {repeated} images again; each counts once.");
+        if (withReason > 0) findings.Note($"'{table}' has {withReason} images without a label, with a reason; they are left out.");
         if (unlabeledTests > 0)
             findings.Note($"'{table}' has {unlabeledTests} test images without a label; they are ignored.");
 

@@ -44,9 +44,9 @@ public static class RunText
             text.AppendLine(CultureInfo.InvariantCulture,
                 $"Augmented views: accuracy {100 * run.Validation.Accuracy:0.0} % on validation with them, {100 * without.Accuracy:0.0} % without; loss {run.Validation.Loss:0.000}, {without.Loss:0.000} without.");
         }
+        if (Sentence(run.Model) is { } sentence) text.AppendLine(sentence);
         Append(text, "Validation", run.Validation);
         if (run.Test is not null) Append(text, "Test", run.Test);
-        if (Sentence(run.Model) is { } sentence) text.AppendLine().AppendLine(sentence);
         return text.ToString();
     }
 

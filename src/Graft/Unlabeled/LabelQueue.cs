@@ -22,8 +22,9 @@ public enum QueueReason
 public readonly record struct QueuedPhoto(int Photo, QueueReason Reason, int Batch);
 
 /// <summary>
-/// What to label next: half of the photos are those that the model is least sure of (the smallest margin between the two most probable classes), chosen so that they differ; the
-/// others are the farthest from everything labeled (farthest first: Gonzalez 1985; core sets: Sener and Savarese 2018, arXiv:1708.00489); and one in ten is drawn at random.
+/// What to label next: of the photos that the model is least sure of (the smallest margin between the two most probable classes), the most typical one of each cluster; one in ten
+/// is the farthest from all that are labeled (farthest first: Gonzalez 1985; core sets: Sener and Savarese 2018, arXiv:1708.00489), for what nobody has shown yet; and one in ten is
+/// drawn at random. Farthest first among the unsure ones asks for oddities, and was worse than random choice on flowers.
 /// </summary>
 public sealed record LabelQueue
 {
@@ -33,11 +34,11 @@ public sealed record LabelQueue
     /// <summary>The share drawn at random. Default 0.1.</summary>
     public double RandomShare { get; init; } = 0.1;
 
-    /// <summary>The share chosen for being far from the others. Default 0.3.</summary>
-    public double DiverseShare { get; init; } = 0.3;
+    /// <summary>The share chosen for being far from the others. Default 0.1.</summary>
+    public double DiverseShare { get; init; } = 0.1;
 
-    /// <summary>Among how many times as many of the least sure those that differ are chosen. Default 4.</summary>
-    public int Candidates { get; init; } = 4;
+    /// <summary>Among how many times as many of the least sure the typical ones are chosen. Default 8.</summary>
+    public int Candidates { get; init; } = 8;
 
     /// <param name="unlabeled">The features of each photo without a label.</param>
     /// <param name="probabilities">What the model says of each.</param>
@@ -63,25 +64,41 @@ public sealed record LabelQueue
         Parallel.For(0, rows.Length, new() { CancellationToken = cancellation }, photo => distances[photo] = Nearest(rows[photo], known));
         foreach (var photo in taken.Keys) Update(distances, rows, photo);
         var diverse = (int)Math.Round(DiverseShare * count);
-        Farthest([.. Enumerable.Range(0, rows.Length)], Math.Min(taken.Count + diverse, count), QueueReason.Diverse);
+        for (var most = Math.Min(taken.Count + diverse, count); taken.Count < most;)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var next = Enumerable.Range(0, rows.Length).Where(photo => !taken.ContainsKey(photo)).MaxBy(photo => distances[photo]);
+            taken[next] = QueueReason.Diverse;
+            Update(distances, rows, next);
+        }
 
         int[] unsure = [.. Enumerable.Range(0, rows.Length).Where(photo => !taken.ContainsKey(photo)).OrderBy(photo => Margin(probabilities[photo]))
             .Take(Candidates * Math.Max(1, count - taken.Count))];
-        Farthest(unsure, count, QueueReason.Unsure);
+        foreach (var photo in Medoids(unsure, rows, count - taken.Count)) taken[photo] = QueueReason.Unsure;
+        // A cluster that came to be empty leaves a place.
+        foreach (var photo in unsure.Where(photo => !taken.ContainsKey(photo)).Take(count - taken.Count).ToList()) taken[photo] = QueueReason.Unsure;
         return Batched(taken, rows);
+    }
 
-        void Farthest(int[] among, int most, QueueReason reason)
+    /// <summary>One photo of each of so many clusters (k-means of directions): the nearest to its center.</summary>
+    private static List<int> Medoids(int[] among, float[][] rows, int clusters)
+    {
+        if (among.Length <= clusters) return [.. among];
+        var length = rows[0].Length;
+        // Begins with photos evenly spread over the order of unsureness, which is the same each time.
+        float[][] centers = [.. Enumerable.Range(0, clusters).Select(cluster => rows[among[(int)((long)cluster * among.Length / clusters)]])];
+        var own = new int[among.Length];
+        for (var step = 0; step < 10; step++)
         {
-            while (taken.Count < most)
+            Parallel.For(0, among.Length, place => own[place] = Enumerable.Range(0, clusters).MaxBy(cluster => TensorPrimitives.Dot<float>(rows[among[place]], centers[cluster])));
+            for (var cluster = 0; cluster < clusters; cluster++)
             {
-                cancellation.ThrowIfCancellationRequested();
-                var open = among.Where(photo => !taken.ContainsKey(photo)).ToList();
-                if (open.Count == 0) return;
-                var next = open.MaxBy(photo => distances[photo]);
-                taken[next] = reason;
-                Update(distances, rows, next);
+                var sum = new float[length];
+                for (var place = 0; place < among.Length; place++) if (own[place] == cluster) TensorPrimitives.Add<float>(sum, rows[among[place]], sum);
+                if (TensorPrimitives.Norm<float>(sum) > 0) centers[cluster] = Direction(sum);
             }
         }
+        return [.. Enumerable.Range(0, among.Length).GroupBy(place => own[place]).Select(group => among[group.MaxBy(place => TensorPrimitives.Dot<float>(rows[among[place]], centers[group.Key]))])];
     }
 
     /// <summary>The difference of the two largest probabilities.</summary>

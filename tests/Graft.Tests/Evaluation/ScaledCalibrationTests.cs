@@ -27,9 +27,26 @@ public sealed class ScaledCalibrationTests
     {
         var result = Result(0.9);
         Assert.Equal(
-            result.Calibration.ExpectedCalibrationError, result.WithTemperature(1).Scaled!.Calibration.ExpectedCalibrationError, 1e-6);
-        Assert.Null(result.WithTemperature(null).Scaled);
+            result.Calibration.ExpectedCalibrationError, result.WithTemperature(1).Uncalibrated!.Calibration.ExpectedCalibrationError, 1e-6);
+        Assert.Null(result.WithTemperature(null).Uncalibrated);
     }
+
+    /// <summary>What is said of a result with its temperature, and of the same read back, is what the result was before.</summary>
+    [Fact]
+    public void Calibrated_result_remembers_what_it_was()
+    {
+        var result = Result(0.99);
+
+        var calibrated = result.Calibrated(ScaledCalibration.FitTemperature(result));
+
+        Assert.Equal(0, calibrated.Calibration.ExpectedCalibrationError, 1e-5);
+        Assert.Equal(result.Accuracy, calibrated.Accuracy);
+        var read = calibrated.WithTemperature(calibrated.Uncalibrated!.Temperature).Uncalibrated!;
+        foreach (var before in new[] { calibrated.Uncalibrated, read }) Assert.Equal(result.Calibration.ExpectedCalibrationError, before.Calibration.ExpectedCalibrationError, 1e-5);
+    }
+
+    [Fact]
+    public void Too_few_photos_tell_no_temperature() => Assert.Equal(1, ScaledCalibration.FitTemperature(AllCorrect(ScaledCalibration.LeastImages - 1, 0.4f)));
 
     [Fact]
     public void Certainty_without_any_doubt_still_has_a_temperature()
@@ -49,10 +66,10 @@ public sealed class ScaledCalibrationTests
     [Fact]
     public void Photos_without_an_error_make_no_surer_than_their_number_can_tell()
     {
-        var result = AllCorrect(48, 0.5f);
+        var result = AllCorrect(60, 0.5f);
         var scaled = ScaledCalibration.Of(result, ScaledCalibration.FitTemperature(result));
 
-        Assert.Equal(49 / 50.0, Assert.Single(scaled.Calibration.NonEmptyBins).Confidence, 1e-4);
+        Assert.Equal(61 / 62.0, Assert.Single(scaled.Calibration.NonEmptyBins).Confidence, 1e-4);
     }
 
     private static EvaluationResult AllCorrect(int images, float certainty)

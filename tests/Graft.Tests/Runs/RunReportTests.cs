@@ -218,16 +218,13 @@ public partial class RunReportTests
     }
 
     [Fact]
-    public void Page_shows_the_calibration_error_as_it_is_and_with_the_temperature_of_the_run()
+    public void Page_shows_the_calibration_error_as_it_is_and_without_the_temperature_of_the_run()
     {
         using var scene = new RunScene();
         var folder = scene.Run("run");
-        var file = Path.Combine(folder, "result.json");
-        var result = JsonNode.Parse(File.ReadAllText(file))!;
         // So few photos do not tell a temperature from 1.
-        result["validation"]!["temperature"] = 2.0;
-        File.WriteAllText(file, result.ToJsonString());
-        var scaled = SavedRun.Open(folder).Test!.Scaled!.Calibration.ExpectedCalibrationError.ToString("0.000", CultureInfo.InvariantCulture);
+        var result = WithTemperature(folder, 2);
+        var without = SavedRun.Open(folder).Test!.Uncalibrated!.Calibration.ExpectedCalibrationError.ToString("0.000", CultureInfo.InvariantCulture);
         string Figure(string split, string name) =>
             result[split]![name]!.GetValue<double>().ToString(name == "temperature" ? "0.00" : "0.000", CultureInfo.InvariantCulture);
 
@@ -235,20 +232,29 @@ public partial class RunReportTests
 
         Assert.Contains($"as it is: expected calibration error {Figure("test", "expected_calibration_error")}<", page, StringComparison.Ordinal);
         Assert.Contains(
-            $"with temperature {Figure("validation", "temperature")}: expected calibration error {scaled}<",
+            $"without its temperature of {Figure("validation", "temperature")}: expected calibration error {without}<",
             page, StringComparison.Ordinal);
-        Assert.NotEqual(Figure("test", "expected_calibration_error"), scaled);
+        Assert.NotEqual(Figure("test", "expected_calibration_error"), without);
         Assert.DoesNotContain("which are these", page, StringComparison.Ordinal);
-        Assert.Contains(
-            "fitted on the validation photos, which are these", RunReport.ToHtml(SavedRun.Open(scene.Run("validated", test: false))),
-            StringComparison.Ordinal);
+        var validated = scene.Run("validated", test: false);
+        WithTemperature(validated, 2);
+        Assert.Contains("fitted on the validation photos, which are these", RunReport.ToHtml(SavedRun.Open(validated)), StringComparison.Ordinal);
 
-        // As an older Graft wrote it.
-        result["validation"]!.AsObject().Remove("temperature");
-        File.WriteAllText(file, result.ToJsonString());
+        // As an older Graft wrote it, whose answers were without it.
+        result["version"] = 2;
+        File.WriteAllText(Path.Combine(folder, "result.json"), result.ToJsonString());
         page = RunReport.ToHtml(SavedRun.Open(folder));
-        Assert.DoesNotContain("with temperature", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("without its temperature", page, StringComparison.Ordinal);
         Assert.Contains($"as it is: expected calibration error {Figure("test", "expected_calibration_error")}<", page, StringComparison.Ordinal);
+
+        static JsonNode WithTemperature(string folder, double temperature)
+        {
+            var file = Path.Combine(folder, "result.json");
+            var result = JsonNode.Parse(File.ReadAllText(file))!;
+            result["validation"]!["temperature"] = temperature;
+            File.WriteAllText(file, result.ToJsonString());
+            return result;
+        }
     }
 
     [GeneratedRegex("(?:src|href)=\"([^\"]*)\"")]

@@ -1,0 +1,150 @@
+using System.Text.Json;
+using Graft.Testing;
+
+namespace Graft.EndToEndTests;
+
+/// <summary><c>graft label</c> as people use it, on photos that nobody sorted.</summary>
+public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixture<PredictTests.TrainedModel>, IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    private GraftCommand Graft => new(_folder.File("home")) { WorkingFolder = _folder.FullName };
+
+    public void Dispose() => _folder.Dispose();
+
+    private string Heap()
+    {
+        var number = 0;
+        foreach (var photo in Directory.EnumerateFiles(Path.Combine(trained.Photos, "test"), "*.jpg", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+            File.Copy(photo, _folder.File($"heap/{number++:00}.jpg"));
+        File.WriteAllText(_folder.File("heap/broken.jpg"), "no photo");
+        return "heap";
+    }
+
+    private CommandResult Ends(int exitCode, params string[] arguments)
+    {
+        var result = Graft.Run(arguments);
+        Assert.True(result.ExitCode == exitCode, result.ToString());
+        return result;
+    }
+
+    [Fact]
+    public void Photos_are_labeled_put_into_folders_and_taken_back()
+    {
+        var before = Contents(Heap());
+
+        var result = Ends(0, "label", "heap", "--with", trained.Run, "--out", "labels", "--into", "sorted", "--json").Json;
+
+        var labeled = result.GetProperty("labeled").GetInt32();
+        Assert.Equal(before.Count, result.GetProperty("photos").GetInt32());
+        Assert.InRange(labeled, 1, before.Count - 1);
+        Assert.Contains("cannot be read", File.ReadAllText(_folder.File("labels/labels.csv")), StringComparison.Ordinal);
+        Assert.Equal(labeled, Directory.EnumerateFiles(_folder.File("sorted/x")[..^2], "*.jpg", SearchOption.AllDirectories).Count());
+        Assert.Contains("Labels of heap", File.ReadAllText(_folder.File("labels/labels.html")), StringComparison.Ordinal);
+        // The table is one to train on.
+        Assert.Contains("to train on", Ends(0, "train", "labels/labels.csv", "--backbone", "tiny", "--classifier", "mean", "--out", "run").Messages, StringComparison.Ordinal);
+
+        Assert.Contains($"{labeled} photo", Ends(0, "label", "--undo", "sorted").Messages, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.File("sorted/x")[..^2]));
+        Assert.Equal(before, Contents("heap"));
+    }
+
+    [Fact]
+    public void Precision_that_so_few_photos_cannot_show_gives_no_label_and_says_how_many_would()
+    {
+        var result = Ends(0, "label", Heap(), "--with", trained.Run, "--precision", "0.98");
+
+        Assert.Contains("no label", result.Output, StringComparison.Ordinal);
+        Assert.Contains("149 right ones would", result.Output, StringComparison.Ordinal);
+        Assert.Contains("0 of ", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Sample_is_checked_and_what_to_label_next_comes_back()
+    {
+        Heap();
+        Ends(0, "label", "heap", "--with", trained.Run, "--out", "labels");
+
+        Ends(0, "label", "audit", "labels", "--count", "6", "--out", "audit");
+        var rows = File.ReadAllLines(_folder.File("audit/audit.csv"));
+        File.WriteAllLines(_folder.File("answers.csv"), rows.Select((row, number) => number == 0 ? row : row[..^2] + (number == 1 ? "\"no\"" : "\"yes\"")));
+        var audit = Ends(0, "label", "audit", "labels", "--answers", "answers.csv", "--json").Json;
+        Assert.Equal(rows.Length - 1, audit.GetProperty("checked").GetInt32());
+        Assert.InRange(audit.GetProperty("precision").GetDouble(), 0.5, 0.99);
+
+        Ends(0, "label", "next", trained.Run, "heap", "--count", "10", "--out", "next");
+        var next = File.ReadAllLines(_folder.File("next/next.csv"));
+        Assert.Equal(11, next.Length);
+        File.WriteAllLines(_folder.File("answered.csv"), next.Select((row, number) => number == 0 ? row : row[..^2] + "\"circle\""));
+        var applied = Ends(0, "label", "apply", "answered.csv", "--into", "more");
+        Assert.Contains("circle 10", applied.Messages, StringComparison.Ordinal);
+        Assert.Contains("drawn at random", applied.Messages, StringComparison.Ordinal);
+        Assert.Equal(10, Directory.GetFiles(_folder.File("more/circle/x")[..^2]).Length);
+    }
+
+    [Theory]
+    [InlineData(2, "Say what to label them with", "label", "heap")]
+    [InlineData(2, "Name the photos", "label", "--with", "RUN")]
+    [InlineData(1, "there is no such file or folder", "label", "nowhere", "--with", "RUN")]
+    [InlineData(1, "Neither a class", "label", "heap", "--with", "RUN", "--classes", "rond")]
+    [InlineData(2, "--link needs --into", "label", "heap", "--with", "RUN", "--link")]
+    [InlineData(1, "no labels were applied", "label", "--undo", "heap")]
+    [InlineData(1, "must be asked for", "label", "heap", "--with", "RUN", "--labeled", "heap")]
+    public void What_cannot_be_done_is_said(int exitCode, string expected, params string[] arguments)
+    {
+        Heap();
+        var result = Ends(exitCode, [.. arguments.Select(argument => argument == "RUN" ? trained.Run : argument)]);
+        Assert.Contains(expected, result.Messages, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Path.Combine(_folder.FullName, "runs")) && Directory.EnumerateFileSystemEntries(Path.Combine(_folder.FullName, "runs")).Any());
+    }
+
+    /// <summary>The page as a person uses it: keys, and the table that is saved.</summary>
+    [Fact]
+    public async Task Page_of_a_sample_is_answered_by_keys()
+    {
+        if (Browser.Program is null) Assert.Skip("There is no Chromium.");
+        var cancellation = TestContext.Current.CancellationToken;
+        Heap();
+        Ends(0, "label", "heap", "--with", trained.Run, "--out", "labels");
+        Ends(0, "label", "audit", "labels", "--count", "6", "--out", "audit");
+        await using var browser = await Browser.Start(1000, 800, cancellation);
+        await browser.Open(_folder.File("audit/audit.html"), cancellation);
+
+        var saved = await browser.Evaluate("""
+            (async () => {
+              let blob; URL.createObjectURL = value => { blob = value; return '#'; };
+              const press = key => document.dispatchEvent(new KeyboardEvent('keydown', { key }));
+              ['y', 'y', 'Backspace', 'n'].forEach(press);
+              for (let rest = document.querySelectorAll('figure').length - 2; rest > 0; rest--) press('y');
+              const said = document.getElementById('say').textContent;
+              document.getElementById('save').click();
+              return said + '\n' + await blob.text();
+            })()
+            """, cancellation);
+
+        var lines = saved!.GetValue<string>().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Contains(" answered. Save the answers.", lines[0], StringComparison.Ordinal);
+        Assert.Equal("path,label,correct", lines[1]);
+        Assert.Equal(1, lines[2..].Count(line => line.EndsWith(",\"no\"", StringComparison.Ordinal)));
+        Assert.Equal(lines.Length - 3, lines[2..].Count(line => line.EndsWith(",\"yes\"", StringComparison.Ordinal)));
+        File.WriteAllLines(_folder.File("saved.csv"), lines[1..]);
+        Assert.Equal(lines.Length - 2, Ends(0, "label", "audit", "labels", "--answers", "saved.csv", "--json").Json.GetProperty("checked").GetInt32());
+    }
+
+    /// <summary>Photos of another kind have no label, and a run that learns from unlabeled photos says what it learned.</summary>
+    [Fact]
+    public void Training_says_what_unlabeled_photos_brought()
+    {
+        Heap();
+        var result = Ends(0, "train", trained.Photos, "--backbone", "tiny", "--classifier", "logistic", "--unlabeled", "heap", "--out", "run", "--json");
+
+        var unlabeled = result.Json.GetProperty("unlabeled");
+        Assert.Equal(Directory.GetFiles(_folder.File("heap/x")[..^2]).Length - 1, unlabeled.GetProperty("photos").GetInt32());
+        Assert.Contains("Unlabeled photos:", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
+        Assert.Equal(unlabeled.GetProperty("photos").GetInt32() + 1, File.ReadAllLines(_folder.File("run/pseudo_labels.csv")).Length);
+        Assert.Contains("--unlabeled needs", Ends(2, "train", trained.Photos, "--backbone", "tiny", "--unlabeled", "heap").Messages, StringComparison.Ordinal);
+    }
+
+    private SortedDictionary<string, DateTime> Contents(string folder) =>
+        new(Directory.EnumerateFiles(Path.Combine(_folder.FullName, folder)).ToDictionary(file => file, File.GetLastWriteTimeUtc), StringComparer.Ordinal);
+}

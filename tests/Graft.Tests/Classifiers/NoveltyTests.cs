@@ -1,0 +1,69 @@
+using Graft.Classifiers;
+using Graft.Data;
+
+namespace Graft.Tests.Classifiers;
+
+public class NoveltyTests
+{
+    private const int Length = 24;
+
+    /// <summary>Three classes that differ in their direction, and photos of another.</summary>
+    private static (float[][] Rows, int[] Labels) Photos(int ofClass, ulong seed, int[]? classes = null)
+    {
+        var random = new SplitMix64(seed);
+        int[] labels = [.. Enumerable.Range(0, ofClass * (classes ?? [0, 1, 2]).Length).Select(photo => (classes ?? [0, 1, 2])[photo % (classes ?? [0, 1, 2]).Length])];
+        return ([.. labels.Select(label => Enumerable.Range(0, Length).Select(feature => (float)((feature / 4 == label ? 4 : 0) + random.NextGaussian())).ToArray())], labels);
+    }
+
+    private static Novelty Fitted(float[][]? others = null, int validation = 100)
+    {
+        var ((rows, labels), (known, knownLabels)) = (Photos(60, 1), Photos(validation / 3 + 1, 2));
+        return Novelty.Fit(rows, labels, known[..validation], knownLabels[..validation], others ?? [], "features", seed: 1)!;
+    }
+
+    [Fact]
+    public void Photos_of_another_kind_are_farther_than_nearly_all_of_the_same()
+    {
+        var novelty = Fitted();
+        var cut = novelty.Cut(0.05)!.Value;
+
+        Assert.InRange(novelty.Distances(Photos(300, 3).Rows).Average(distance => distance > cut ? 1.0 : 0), 0, 0.1);
+        Assert.InRange(novelty.Distances(Photos(100, 4, [5]).Rows).Average(distance => distance > cut ? 1.0 : 0), 0.95, 1);
+        Assert.Equal(2, novelty.RocAuc.Count);
+        Assert.Equal(novelty.RocAuc[novelty.Measure], novelty.RocAuc.Values.Max());
+    }
+
+    /// <summary>Whatever their distribution, no more photos are refused than was promised, in the mean over draws.</summary>
+    [Fact]
+    public void Promised_share_is_refused()
+    {
+        var refused = Enumerable.Range(0, 20).Average(draw =>
+        {
+            var ((rows, labels), (known, knownLabels)) = (Photos(30, (ulong)(100 + draw)), Photos(20, (ulong)(200 + draw)));
+            var novelty = Novelty.Fit(rows, labels, known, knownLabels, [], "features", seed: 1)!;
+            return novelty.Distances(Photos(100, (ulong)(300 + draw)).Rows).Average(distance => distance > novelty.Cut(0.1) ? 1.0 : 0);
+        });
+        Assert.InRange(refused, 0.06, 0.12);
+    }
+
+    [Fact]
+    public void Too_few_validation_photos_promise_nothing()
+    {
+        Assert.Null(Fitted(validation: 30).Cut(0.02));
+        Assert.NotNull(Fitted(validation: 49).Cut(0.02));
+    }
+
+    [Fact]
+    public void Photos_of_none_of_the_classes_choose_the_measure()
+    {
+        var novelty = Fitted(others: Photos(30, 5, [5]).Rows);
+        Assert.InRange(novelty.RocAuc[novelty.Measure], 0.95, 1);
+    }
+
+    [Fact]
+    public void Features_that_do_not_vary_say_nothing()
+    {
+        float[][] same = [.. Enumerable.Repeat(new float[Length], 10)];
+        Assert.Null(Novelty.Fit(same, [.. Enumerable.Range(0, 10).Select(photo => photo % 2)], same, new int[10], [], "features", seed: 1));
+    }
+}
