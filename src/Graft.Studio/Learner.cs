@@ -220,6 +220,7 @@ internal sealed class Learner : IDisposable
         Learned learned, TorchNetwork head, IReadOnlyList<Photo> labeled, float[][] rows, int[] labels, QuickFit fit, IReadOnlyList<Photo> unlabeled,
         CancellationToken cancellation)
     {
+        using var oneThread = new TorchThreads(1);
         var others = unlabeled.Select(photo => (Photo: photo, Row: Features.Find(photo))).Where(entry => entry.Row is not null).Select(entry => (entry.Photo, Row: entry.Row!)).ToList();
         var guesses = new Dictionary<string, Guess>(learned.Guesses, StringComparer.Ordinal);
         if (others.Count > 0)
