@@ -51,19 +51,32 @@ internal static class FolderMoves
 
     /// <summary>Moves back what was moved last.</summary>
     /// <returns>Null if nothing was.</returns>
+    /// <exception cref="GraftException">The list of the moves is damaged; nothing was moved.</exception>
     public static (int Moved, IReadOnlyList<string> Left)? Undo(Project project)
     {
         if (Directory.EnumerateFiles(project.Own(""), Pattern).Order(StringComparer.Ordinal).LastOrDefault() is not { } list) return null;
-        var moves = new List<(string From, string To)>();
-        using (var csv = CsvReader.FromFile(list, new() { Separator = ',', AllowLineBreaksInQuotes = true }))
-        {
-            while (csv.Read()) moves.Add((CsvFile.Restore(csv.GetString("to")), CsvFile.Restore(csv.GetString("from"))));
-        }
+        var moves = Read(list);
         var folder = new OutputFolder(project.Folder);
         var result = Move(folder, [.. moves.Where(move => File.Exists(folder.PathOf(move.From)))]);
         if (result.Left.Count == 0) File.Move(list, Path.ChangeExtension(list, ".undone"));
         project.Rescan();
         return result;
+    }
+
+    private static List<(string From, string To)> Read(string list)
+    {
+        var moves = new List<(string From, string To)>();
+        try
+        {
+            RegularFile.Check(list);
+            using var csv = CsvReader.FromFile(list, new() { Separator = ',', AllowLineBreaksInQuotes = true });
+            while (csv.Read()) moves.Add((CsvFile.Restore(csv.GetString("to")), CsvFile.Restore(csv.GetString("from"))));
+            return moves;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or CsvFormatException or KeyNotFoundException)
+        {
+            throw new GraftException($"Nothing was moved back: {list} cannot be read. {problem.Message}", problem);
+        }
     }
 
     public static bool CanUndo(Project project) => Directory.EnumerateFiles(project.Own(""), Pattern).Any();

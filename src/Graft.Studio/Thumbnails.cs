@@ -29,7 +29,7 @@ internal sealed class Thumbnails : IDisposable
         var file = Path.Combine(_folder, key[..2], $"{key}.jpg");
         try
         {
-            return await File.ReadAllBytesAsync(file, cancellation);
+            return await RegularFile.ReadAllBytesAsync(file, cancellation);
         }
         catch (IOException)
         {
