@@ -105,7 +105,17 @@ internal sealed class Browser : IAsyncDisposable
     {
         var code = key switch
         {
-            "Enter" => 13, "Backspace" => 8, "Tab" => 9, "Escape" => 27, " " => 32, "ArrowLeft" => 37, "ArrowUp" => 38, "ArrowRight" => 39, "ArrowDown" => 40, "Home" => 36, "End" => 35,
+            "Enter" => 13,
+            "Backspace" => 8,
+            "Tab" => 9,
+            "Escape" => 27,
+            " " => 32,
+            "ArrowLeft" => 37,
+            "ArrowUp" => 38,
+            "ArrowRight" => 39,
+            "ArrowDown" => 40,
+            "Home" => 36,
+            "End" => 35,
             _ => char.ToUpperInvariant(key[0]),
         };
         var modifiers = (isControl ? 2 : 0) + (isShift ? 8 : 0);

@@ -376,6 +376,18 @@ public sealed partial class StudioTests : IDisposable
         Assert.True(journal.Exists);
     }
 
+    [Fact]
+    public async Task A_folder_that_cannot_be_written_is_said_on_the_page()
+    {
+        using var disk = SmallDisk.Mount(_folder.File("small"), kilobytes: 256);
+        Directory.CreateDirectory(_folder.File("small/a"));
+        File.Copy(Drawn(), _folder.File("small/a/1.jpg"));
+        disk.MakeReadOnly();
+        using var studio = await StudioProcess.Start(Graft, _folder.File("small"));
+        var state = await studio.Until(state => state.GetProperty("problem").ValueKind == JsonValueKind.String);
+        Assert.Contains("must not be read-only", state.GetProperty("problem").GetString(), StringComparison.Ordinal);
+    }
+
     private static string Button(string words) => $"[...document.querySelectorAll('button')].find(button => button.textContent === '{words}')";
 
     private static string StartsWith(string words) => $"[...document.querySelectorAll('button')].find(button => button.textContent.includes('{words}'))";
