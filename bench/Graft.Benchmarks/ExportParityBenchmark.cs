@@ -1,11 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
 using Graft.Backbones;
+using Graft.Classifiers;
 using Graft.Data;
 using Graft.Export;
 using Graft.Features;
-using Graft.Imaging;
-using Graft.Inference;
 using Graft.Runs;
 
 namespace Graft.Benchmarks;
@@ -13,8 +12,6 @@ namespace Graft.Benchmarks;
 /// <summary>Every kind of classifier, trained, exported, and the exported file compared with the trained model on all validation photos.</summary>
 internal static class ExportParityBenchmark
 {
-    private const int ResizedOutside = 50;
-
     public static Command Create()
     {
         var folder = new Argument<string>("DIR") { Description = "Photos with train/ and val/ folders" };
@@ -30,9 +27,15 @@ internal static class ExportParityBenchmark
             HelpName = "TYPE",
             DefaultValueFactory = _ => ExportPrecision.Float32,
         };
-        var command = new Command("export-parity", "Largest difference between exported and trained models of every kind, from the photo's file on") { folder, network, precision };
+        var models = new Option<string[]>("--model")
+        {
+            Description = "Run folders of models that were trained on these photos, in place of every kind of classifier; repeat",
+            HelpName = "RUN",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var command = new Command("export-parity", "Largest difference between exported and trained models of every kind, from the photo's file on") { folder, network, precision, models };
         command.SetAction((parsed, cancellation) => Task.Run(
-            () => Run(parsed.GetRequiredValue(folder), parsed.GetRequiredValue(network), parsed.GetValue(precision), cancellation), cancellation));
+            () => Run(parsed.GetRequiredValue(folder), parsed.GetRequiredValue(network), parsed.GetValue(precision), parsed.GetValue(models) ?? [], cancellation), cancellation));
         return command;
     }
 
@@ -40,24 +43,35 @@ internal static class ExportParityBenchmark
         ? string.Create(CultureInfo.InvariantCulture, $"{100 * before:0.0} → {100 * accuracy:0.0}, p = {test.PValue:0.##}")
         : "";
 
-    private static void Run(string folder, string network, ExportPrecision precision, CancellationToken cancellation)
+    private static void Run(string folder, string network, ExportPrecision precision, string[] models, CancellationToken cancellation)
     {
         var photos = LabeledImages.Load(folder);
         var held = photos.Test.Count > 0 ? photos.Test : photos.Validation;
         string[] validation = [.. held.Select(photo => photo.Path)];
+        Console.WriteLine($"# {Machine.Describe()}; {(models.Length > 0 ? "trained models" : network)}, {validation.Length} photos");
+        Console.WriteLine("| classifier | classes that differ | largest margin of these | largest difference | mean difference | accuracy |");
+        Console.WriteLine("|---|---|---|---|---|---|");
+        foreach (var path in models)
+        {
+            using var model = ImageClassifier.Open(path);
+            Compare(Path.GetFileName(path), model);
+        }
+        if (models.Length > 0) return;
         using var cache = FeatureCache.Open();
         var parts = network.Split('=', 2);
         using var backbone = Backbone.Load(parts[0], parts.ElementAtOrDefault(1)).Features();
-        Console.WriteLine($"# {Machine.Describe()}; {backbone.Name}, {validation.Length} photos");
-        Console.WriteLine("| classifier | classes that differ | largest margin of these | largest difference | mean difference | the same with pixels resized outside | accuracy |");
-        Console.WriteLine("|---|---|---|---|---|---|---|");
         foreach (var (name, classifier) in AccuracyBenchmark.Classifiers)
         {
             using var run = TrainingRun.Execute(photos, new FeatureBlocks(backbone), TrainingPlan.OnFeatures(classifier: classifier), new() { Cache = cache }, cancellation);
+            Compare(name, run.Model);
+        }
+
+        void Compare(string name, ImageClassifier model)
+        {
             var temporary = Directory.CreateTempSubdirectory("graft-bench-");
             try
             {
-                var result = run.Model.Export(Path.Combine(temporary.FullName, "model.onnx"), new()
+                var result = model.Export(Path.Combine(temporary.FullName, "model.onnx"), new()
                 {
                     Precision = precision,
                     CheckPhotos = validation,
@@ -66,21 +80,10 @@ internal static class ExportParityBenchmark
                     // To be seen, not refused.
                     Bound = 0.999,
                 }, cancellation: cancellation);
-                using var exported = Classifier.Open(result.Files[0]);
-                // What is of this size already is not resized any more, only cropped.
-                var preprocessing = run.Model.Preprocessing;
-                var (width, height) = preprocessing.ResizeRule is ResizeRule.ShorterSideThenCrop(var side)
-                    ? (side, side)
-                    : (preprocessing.InputWidth, preprocessing.InputHeight);
-                var resizedOutside = validation.Take(ResizedOutside).Max(path =>
-                {
-                    var photo = Resampler.Resize(ImageDecoder.Decode(path), width, height, Interpolation.Bilinear);
-                    return run.Model.Predict(photo).Probabilities.Zip(exported.Predict(photo).Probabilities, (one, other) => Math.Abs(one - other)).Max();
-                });
                 var parity = result.Parity;
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"| {name} | {parity.DifferentClasses.Count} | {parity.DifferentClasses.Select(photo => photo.Margin).DefaultIfEmpty().Max():0.0000} | {parity.LargestDifference:0.00000} | {parity.MeanDifference:0.00000} | {resizedOutside:0.0e+0} | {Accuracy(result.Precision)} |"));
+                    $"| {name} | {parity.DifferentClasses.Count} | {parity.DifferentClasses.Select(photo => photo.Margin).DefaultIfEmpty().Max():0.0000} | {parity.LargestDifference:0.0e+0} | {parity.MeanDifference:0.0e+0} | {Accuracy(result.Precision)} |"));
             }
             finally
             {

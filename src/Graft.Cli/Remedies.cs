@@ -8,6 +8,7 @@ internal static class Remedies
     {
         ["weights-missing"] = "`graft models pull NAME` downloads them; a file that you have is named with --weights FILE.",
         ["model-missing"] = "Name the run folder that `graft train` wrote, or a network of the catalog (`graft models` lists them).",
+        ["run-unfinished"] = "Resume it: graft train --resume {0}",
         ["not-a-model"] = "To use it as pretrained weights, name its network and pass the file with --weights.",
         ["onnx-not-a-model"] = "If Graft exported it, name the run folder that it came from; any other is a backbone: `graft train DIR --backbone FILE`.",
         ["no-classification-head"] = "Use it as a backbone: `graft train DIR --backbone NAME`.",

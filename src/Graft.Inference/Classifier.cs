@@ -15,7 +15,7 @@ public sealed class Classifier : IDisposable
     private readonly RunOptions _run = new();
     private readonly UseGuard _guard;
     private readonly ClassifierOptions _options;
-    private readonly Preprocessing? _preprocessing;
+    private readonly Preprocessing? _preprocessing, _resize;
     private readonly string[] _inputs, _outputs;
     private readonly Dictionary<string, string> _metadata;
 
@@ -30,11 +30,11 @@ public sealed class Classifier : IDisposable
         {
             Classes = JsonSerializer.Deserialize(_metadata[ModelMetadata.ClassesKey], MetadataJson.Default.StringArray)!;
             Facts = JsonSerializer.Deserialize(_metadata[ModelMetadata.FactsKey], MetadataJson.Default.DictionaryStringString)!;
-            if (_metadata[ModelMetadata.InputKey] == ModelMetadata.TensorInput)
-            {
-                using var networks = JsonDocument.Parse(_metadata[ModelMetadata.PreprocessingKey]);
-                _preprocessing = Preprocessing.FromJson(networks.RootElement[0].GetRawText());
-            }
+            using var networks = JsonDocument.Parse(_metadata[ModelMetadata.PreprocessingKey]);
+            var preprocessing = Preprocessing.FromJson(networks.RootElement[0].GetRawText());
+            if (_metadata[ModelMetadata.InputKey] == ModelMetadata.TensorInput) _preprocessing = preprocessing;
+            // Several networks may each have another size.
+            if (networks.RootElement.GetArrayLength() == 1) _resize = preprocessing;
             if (session.OutputMetadata[ModelMetadata.ProbabilitiesOutput].Dimensions is not [_, var count] || count != Classes.Count)
                 throw new JsonException($"its outputs are not its {Classes.Count} classes");
         }
@@ -43,9 +43,11 @@ public sealed class Classifier : IDisposable
             throw new ModelException($"The metadata of {name} is damaged: {problem.Message}. Export the model again.", problem);
         }
         _inputs = [_metadata[ModelMetadata.InputKey]];
-        _outputs = session.OutputMetadata.ContainsKey(ModelMetadata.FeaturesOutput)
-            ? [ModelMetadata.ProbabilitiesOutput, ModelMetadata.FeaturesOutput]
-            : [ModelMetadata.ProbabilitiesOutput];
+        _outputs =
+        [
+            ModelMetadata.ProbabilitiesOutput,
+            .. new[] { ModelMetadata.FeaturesOutput, ModelMetadata.UnlikenessOutput }.Where(session.OutputMetadata.ContainsKey),
+        ];
         _guard = new(this, () =>
         {
             _run.Dispose();
@@ -61,6 +63,9 @@ public sealed class Classifier : IDisposable
 
     /// <summary>The pretrained network inside, such as <c>mobilenet_v2.torchvision</c>.</summary>
     public string Backbone => _metadata.GetValueOrDefault(ModelMetadata.BackboneKey, "");
+
+    /// <summary>Whether predictions say how unlike the training photos a photo is.</summary>
+    public bool KnowsUnlike => _outputs.Contains(ModelMetadata.UnlikenessOutput);
 
     /// <summary>All that the file says of itself; the keys are those of <see cref="ModelMetadata"/>.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _metadata;
@@ -125,7 +130,7 @@ public sealed class Classifier : IDisposable
     public Prediction Predict(string path)
     {
         CheckPhoto(path);
-        return Predict(ImageDecoder.Decode(path, _options.Decoding));
+        return Run(ImageDecoder.Decode(path, Shrunk, _options.Decoding));
     }
 
     /// <summary>Predicts one photo, from a stream that is read to its end and remains the caller's.</summary>
@@ -134,17 +139,25 @@ public sealed class Classifier : IDisposable
 
     /// <summary>Predicts one photo, from the bytes of its file.</summary>
     /// <exception cref="UnreadableImageException">They are not an image, or a damaged one.</exception>
-    public Prediction Predict(ReadOnlyMemory<byte> photo) => Predict(ImageDecoder.Decode(photo, _options.Decoding));
+    public Prediction Predict(ReadOnlyMemory<byte> photo) => Run(ImageDecoder.Decode(photo, Shrunk, _options.Decoding));
 
     /// <summary>Predicts one photo, from its pixels: upright, of any size.</summary>
     /// <exception cref="UnreadableImageException">The image is far too narrow to be resized in proportion.</exception>
     public Prediction Predict(RgbImage photo)
     {
         ArgumentNullException.ThrowIfNull(photo);
+        return Run(Shrunk(photo));
+    }
+
+    private RgbImage Shrunk(RgbImage photo) => _resize is null ? photo : PhotoTensor.Shrunk(photo, _resize);
+
+    private Prediction Run(RgbImage photo)
+    {
         using var use = _guard.Enter();
         using var input = PhotoTensor.Of(photo, _inputs[0], _preprocessing);
         using var outputs = _session.Run(_run, _inputs, [input], _outputs);
-        return new(Classes, outputs[0].GetTensorDataAsSpan<float>().ToArray(), outputs.Count > 1 ? outputs[1].GetTensorDataAsSpan<float>().ToArray() : null);
+        float[]? Values(string output) => Array.IndexOf(_outputs, output) is >= 0 and var place ? outputs[place].GetTensorDataAsSpan<float>().ToArray() : null;
+        return new(Classes, Values(ModelMetadata.ProbabilitiesOutput)!, Values(ModelMetadata.FeaturesOutput)) { Unlikeness = Values(ModelMetadata.UnlikenessOutput)?[0] };
     }
 
     /// <summary>Predicts many photos, on all cores; one that cannot be read does not stop the others. In the order of the paths.</summary>

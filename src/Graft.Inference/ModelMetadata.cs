@@ -35,7 +35,7 @@ public static class ModelMetadata
     /// <summary>A JSON object of figures such as the validation accuracy.</summary>
     public const string FactsKey = "graft.facts";
 
-    /// <summary>The temperature fitted on validation data: for reports, not in the probabilities.</summary>
+    /// <summary>The temperature fitted on validation photos; the probabilities have it.</summary>
     public const string TemperatureKey = "graft.temperature";
 
     /// <summary>See <see cref="ModelVerification"/>.</summary>
@@ -58,6 +58,9 @@ public static class ModelMetadata
 
     /// <summary>The output float32 [1, length], in files that were exported with it.</summary>
     public const string FeaturesOutput = "features";
+
+    /// <summary>The output float32 [1], in files of models that know it: how unlike the training photos a photo is, 1 where it begins to be.</summary>
+    public const string UnlikenessOutput = "unlikeness";
 }
 
 /// <summary>A photo and the probabilities that the trained model gives for it.</summary>

@@ -6,6 +6,18 @@ namespace Graft.Inference;
 /// <summary>A photo as an exported model takes it.</summary>
 internal static class PhotoTensor
 {
+    /// <summary>
+    /// A photo that is larger than what the model makes of it, resized already: the model then leaves its pixels as they are. That takes a third of the
+    /// time, and no memory by the photo's size.
+    /// </summary>
+    public static RgbImage Shrunk(RgbImage photo, Preprocessing preprocessing)
+    {
+        var (width, height) = preprocessing.ResizedSize(photo.Width, photo.Height);
+        return (long)width * height < (long)photo.Width * photo.Height
+            ? Resampler.Resize(photo, width, height, preprocessing.Interpolation)
+            : photo;
+    }
+
     /// <param name="photo">Read as long as the tensor is used.</param>
     /// <param name="input">The name of the model's input, which says the layout: see <see cref="ModelMetadata.InputKey"/>.</param>
     /// <param name="preprocessing">Of a model that takes resized and normalized tensors; null of others.</param>

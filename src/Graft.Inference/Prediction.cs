@@ -26,6 +26,12 @@ public sealed class Prediction
     /// <summary>In the order of <see cref="Classifier.Classes"/>; they sum to 1.</summary>
     public IReadOnlyList<float> Probabilities { get; }
 
+    /// <summary>How unlike the training photos the photo is: 1 where it begins to be unlike them. Null where the model does not know.</summary>
+    public double? Unlikeness { get; internal init; }
+
+    /// <summary>Whether the photo is so unlike the training photos that it is likely none of the classes.</summary>
+    public bool IsUnlikeTraining => Unlikeness > 1;
+
     /// <summary>The photo's feature vector, for similarity search; null unless the model was exported with features.</summary>
     public IReadOnlyList<float>? Features { get; }
 

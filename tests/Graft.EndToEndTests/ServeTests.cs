@@ -217,6 +217,39 @@ public sealed class ServeTests(ServeTests.ExportedModel exported) : IClassFixtur
     }
 
     [Fact]
+    public async Task Bodies_take_no_more_than_the_servers_bound_together()
+    {
+        var bodies = new HeldBodies(maxBytes: 10);
+        var buffer = new byte[8];
+        await using var first = bodies.Count(new MemoryStream(new byte[8]));
+        await using var second = bodies.Count(new MemoryStream(new byte[8]));
+        Assert.Equal(8, await first.ReadAsync(buffer, Cancellation));
+
+        Assert.Equal(429, (await Assert.ThrowsAsync<Refusal>(() => second.ReadAsync(buffer, Cancellation).AsTask())).Status);
+
+        await second.DisposeAsync();
+        await first.DisposeAsync();
+        await using var third = bodies.Count(new MemoryStream(new byte[8]));
+        Assert.Equal(8, await third.ReadAsync(buffer, Cancellation));
+    }
+
+    [Fact]
+    public void Pixels_of_a_request_take_little_more_room_than_the_body()
+    {
+        const int side = 1000;
+        var json = System.Text.Encoding.UTF8.GetBytes(
+            $"{{\"inputs\":[{{\"data\":[[{string.Join(',', Enumerable.Range(0, 3 * side * side).Select(index => index % 256))}]],\"name\":\"image\",\"datatype\":\"UINT8\",\"shape\":[1,{side},{side},3]}}]}}");
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        var request = InferenceRequest.Parse(json, maxPixels: side * side);
+
+        // The buffer that grows, and the pixels; a tree of JSON takes some hundred bytes for each number.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 3 * side * side, 5 * 3 * side * side);
+        Assert.Equal((byte)(300 % 256), request.Photo.Pixels[300]);
+        Assert.Equal(413, Assert.Throws<Refusal>(() => InferenceRequest.Parse(json, maxPixels: 1000)).Status);
+    }
+
+    [Fact]
     public async Task Metrics_page_and_description_are_there()
     {
         await Post(await File.ReadAllBytesAsync(exported.Photos[0], Cancellation));

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Graft.Cli.Demo;
 using Graft.Imaging;
 using Graft.Inference;
@@ -19,22 +18,13 @@ public sealed class WebExportTests : IDisposable
     [Fact]
     public async Task Page_gives_the_commands_probabilities_and_loads_nothing_from_elsewhere()
     {
-        Assert.SkipUnless(Browser.Program is not null, "there is no chromium, google-chrome or chrome on the PATH");
-        var graft = new GraftCommand(_folder.FullName);
-        DemoPhotos.Draw(_folder.File("photos"), trainPerClass: 8, validationPerClass: 0, testPerClass: 1, seed: 11, sizePixels: 300, cancellation: Cancellation);
-        var training = graft.Run("train", _folder.File("photos"), "--backbone", "tiny", "--classifier", "logistic", "--out", _folder.File("run"));
-        Assert.True(training.ExitCode == 0, training.ToString());
-        var export = graft.Run("export", _folder.File("run"), "--for", "web", "--out", _folder.File("site"));
-        Assert.True(export.ExitCode == 0, export.ToString());
+        var graft = Export();
         var photos = Photos();
         var answers = graft.Run(["predict", _folder.File("run"), .. photos, "--top", "6", "--json"]).Json.GetProperty("predictions").EnumerateArray().ToList();
         Assert.Equal(photos.Count, answers.Count);
 
         await using var server = await StaticServer.Start(_folder.File("site"), Cancellation);
-        await using var browser = await Browser.Start(
-            800, 900, Cancellation, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream");
-        await browser.Open(server.Address, Cancellation);
-        await Until(browser, "document.getElementById('state').textContent.includes('6 classes')");
+        await using var browser = await Open(server, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream");
 
         // From the file on: the browser decodes.
         foreach (var (photo, answer) in photos.Zip(answers))
@@ -57,10 +47,7 @@ public sealed class WebExportTests : IDisposable
             Assert.All(classifier.Predict(image).Probabilities.Zip(found), pair => Assert.Equal(pair.First, pair.Second, 1e-5));
         }
 
-        await browser.Evaluate("document.getElementById('check').click()", Cancellation);
-        await Until(browser, "document.getElementById('checked').textContent.startsWith('On 3 photos')");
-        var said = (string)(await browser.Evaluate("document.getElementById('checked').textContent", Cancellation))!;
-        Assert.True(Regex.IsMatch(said, @"by up to 0\.00\d+\.$"), said);
+        Assert.Matches(@"by up to 0\.00\d+\.$", await Checked(browser));
 
         await browser.Evaluate("document.getElementById('camera').click()", Cancellation);
         await Until(browser, "document.querySelector('#live figcaption td')");
@@ -77,6 +64,55 @@ public sealed class WebExportTests : IDisposable
             if (method == "Network.requestWillBeSent" && (string)happened["params"]!["request"]!["url"]! is var url)
                 Assert.True(url.StartsWith(server.Address, StringComparison.Ordinal) || url.StartsWith($"blob:{server.Address}", StringComparison.Ordinal), url);
         }
+    }
+
+    [Fact]
+    public async Task Int8_page_gives_the_exported_files_probabilities()
+    {
+        Export("--precision", "int8");
+        var photos = Photos();
+
+        await using var server = await StaticServer.Start(_folder.File("site"), Cancellation);
+        await using var browser = await Open(server);
+
+        await browser.Evaluate("import('./classifier.js').then(async ({ Classifier }) => { globalThis.classifier = await Classifier.open(); return true; })", Cancellation);
+        using var classifier = Classifier.Open(_folder.File("site/model.onnx"));
+        foreach (var photo in photos)
+        {
+            var image = ImageDecoder.Decode(photo);
+            var found = await OfPixels(browser, image);
+            Assert.All(classifier.Predict(image).Probabilities.Zip(found), pair => Assert.Equal(pair.First, pair.Second, 1e-5));
+        }
+        Assert.Matches(@"by up to 0\.0\d+\.$", await Checked(browser));
+    }
+
+    /// <summary>Trains on drawn photos and exports the page to the folder site.</summary>
+    private GraftCommand Export(params string[] options)
+    {
+        Assert.SkipUnless(Browser.Program is not null, "there is no chromium, google-chrome or chrome on the PATH");
+        var graft = new GraftCommand(_folder.FullName);
+        DemoPhotos.Draw(_folder.File("photos"), trainPerClass: 8, validationPerClass: 0, testPerClass: 1, seed: 11, sizePixels: 300, cancellation: Cancellation);
+        var training = graft.Run("train", _folder.File("photos"), "--backbone", "tiny", "--classifier", "logistic", "--out", _folder.File("run"));
+        Assert.True(training.ExitCode == 0, training.ToString());
+        var export = graft.Run(["export", _folder.File("run"), "--for", "web", "--out", _folder.File("site"), .. options]);
+        Assert.True(export.ExitCode == 0, export.ToString());
+        return graft;
+    }
+
+    private static async Task<Browser> Open(StaticServer server, params string[] options)
+    {
+        var browser = await Browser.Start(800, 900, Cancellation, options);
+        await browser.Open(server.Address, Cancellation);
+        await Until(browser, "document.getElementById('state').textContent.includes('6 classes')");
+        return browser;
+    }
+
+    /// <summary>What the page says of its own three photos.</summary>
+    private static async Task<string> Checked(Browser browser)
+    {
+        await browser.Evaluate("document.getElementById('check').click()", Cancellation);
+        await Until(browser, "document.getElementById('checked').textContent.startsWith('On 3 photos')");
+        return (string)(await browser.Evaluate("document.getElementById('checked').textContent", Cancellation))!;
     }
 
     /// <summary>Drawn ones, one of them as a camera that is held upright saves it, and of a folder of real ones where there is one; in the page's folder.</summary>

@@ -74,7 +74,7 @@ internal static class OpenApi
             ["schemas"] = new JsonObject
             {
                 ["Class"] = Properties(("class", "string"), ("probability", "number")),
-                ["Answer"] = Properties(("class", "string"), ("probability", "number"), ("top", "array")),
+                ["Answer"] = Properties(("class", "string"), ("probability", "number"), ("unlike", "boolean"), ("top", "array")),
                 ["Problem"] = Properties(("error", "string")),
             },
         },

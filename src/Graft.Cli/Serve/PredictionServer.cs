@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Graft.Imaging;
 using Graft.Inference;
 using Microsoft.AspNetCore.Builder;
@@ -17,7 +16,11 @@ namespace Graft.Cli.Serve;
 
 /// <summary>Limits and place of a server; all have been checked.</summary>
 internal sealed record ServerOptions(
-    string Name, IPAddress Address, int Port, long MaxBodyBytes, long MaxPixels, int QueueLength, int Workers, int MaxConnections);
+    string Name, IPAddress Address, int Port, long MaxBodyBytes, long MaxPixels, int QueueLength, int Workers, int MaxConnections)
+{
+    /// <summary>Of all bodies at a time.</summary>
+    public long MaxHeldBytes { get; init; } = Math.Max(256_000_000, 2 * MaxBodyBytes);
+}
 
 /// <summary>Answers with an exported model over HTTP: its own small API, the Open Inference Protocol v2, and a page to drop photos on.</summary>
 internal sealed class PredictionServer : IAsyncDisposable
@@ -31,6 +34,7 @@ internal sealed class PredictionServer : IAsyncDisposable
     private readonly ServerOptions _options;
     private readonly ServedModel _model;
     private readonly PredictionQueue _queue;
+    private readonly HeldBodies _bodies;
     private readonly ServerMetrics _metrics = new();
     private readonly WebApplication _app;
 
@@ -39,6 +43,7 @@ internal sealed class PredictionServer : IAsyncDisposable
     {
         (_model, _options) = (model, options);
         _queue = new(model, options.QueueLength, options.Workers);
+        _bodies = new(options.MaxHeldBytes);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddRoutingCore();
@@ -48,7 +53,7 @@ internal sealed class PredictionServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
             kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
-            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(10));
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 5_000, gracePeriod: TimeSpan.FromSeconds(10));
         });
         builder.Services.Configure<FormOptions>(form =>
         {
@@ -108,6 +113,8 @@ internal sealed class PredictionServer : IAsyncDisposable
 
     private async Task AnswerProblems(HttpContext context, RequestDelegate next)
     {
+        await using var body = _bodies.Count(context.Request.Body);
+        context.Request.Body = body;
         try
         {
             await next(context);
@@ -120,6 +127,7 @@ internal sealed class PredictionServer : IAsyncDisposable
         }
         catch (Refusal refusal)
         {
+            if (refusal.Status == 429) context.Response.Headers.RetryAfter = "1";
             await Refuse(context, refusal.Status, refusal.Message);
         }
         catch (Microsoft.AspNetCore.Http.BadHttpRequestException problem)
@@ -218,11 +226,7 @@ internal sealed class PredictionServer : IAsyncDisposable
     {
         var watch = Stopwatch.StartNew();
         var task = _queue.TryAdd(predict, context.RequestAborted);
-        if (task is null)
-        {
-            context.Response.Headers.RetryAfter = "1";
-            throw new Refusal(429, $"{_options.QueueLength:N0} photos are waiting already. Try again in a second.");
-        }
+        if (task is null) throw new Refusal(429, $"{_options.QueueLength:N0} photos are waiting already. Try again in a second.");
         var prediction = await task;
         _metrics.CountPhoto(watch.Elapsed);
         return prediction;
@@ -236,9 +240,11 @@ internal sealed class PredictionServer : IAsyncDisposable
     private static object Answer(Prediction prediction, int top, string? name)
     {
         var ranking = prediction.Top(top).Select(entry => new { entry.Class, entry.Probability });
+        // Null of a model that does not know.
+        bool? unlike = prediction.Unlikeness is null ? null : prediction.IsUnlikeTraining;
         return name is null
-            ? new { prediction.Class, prediction.Probability, Top = ranking }
-            : new { File = name, prediction.Class, prediction.Probability, Top = ranking };
+            ? new { prediction.Class, prediction.Probability, Unlike = unlike, Top = ranking }
+            : new { File = name, prediction.Class, prediction.Probability, Unlike = unlike, Top = ranking };
     }
 
     private object Describe(string name)
@@ -260,58 +266,18 @@ internal sealed class PredictionServer : IAsyncDisposable
     private async Task InferAsync(HttpContext context, string name)
     {
         Known(name);
-        JsonNode? request;
-        try
-        {
-            request = await JsonNode.ParseAsync(context.Request.Body, cancellationToken: context.RequestAborted);
-        }
-        catch (JsonException problem)
-        {
-            throw new Refusal(400, $"The request is not JSON: {problem.Message}");
-        }
-        var photo = PhotoOf(request);
-        var prediction = await Submit(model => model.Predict(photo), context);
+        var request = InferenceRequest.Parse(await ImageContent.ReadToEndAsync(context.Request.Body, cancellation: context.RequestAborted), _options.MaxPixels);
+        var prediction = await Submit(model => model.Predict(request.Photo), context);
         await Write(context, new
         {
             ModelName = name,
             ModelVersion = "1",
-            Id = (string?)request!["id"] ?? "",
+            request.Id,
             Outputs = new[]
             {
                 new { Name = ModelMetadata.ProbabilitiesOutput, Datatype = "FP32", Shape = (int[])[1, prediction.Probabilities.Count], Data = prediction.Probabilities },
             },
         });
-    }
-
-    private RgbImage PhotoOf(JsonNode? request)
-    {
-        try
-        {
-            if (request?["inputs"] is not JsonArray { Count: 1 } inputs || inputs[0] is not { } input)
-                throw new Refusal(400, $"Expected one input, '{ModelMetadata.PhotoInput}'.");
-            if ((string?)input["name"] != ModelMetadata.PhotoInput || (string?)input["datatype"] != "UINT8")
-                throw new Refusal(400, $"Expected the input '{ModelMetadata.PhotoInput}' of datatype UINT8.");
-            if (input["shape"] is not JsonArray shape || shape.Select(size => (int)size!).ToArray() is not [1, > 0 and var height, > 0 and var width, 3])
-                throw new Refusal(400, "Expected the shape [1, height, width, 3].");
-            if ((long)width * height > _options.MaxPixels) throw new Refusal(413, $"The photo has more than {_options.MaxPixels:N0} pixels.");
-            var pixels = new List<byte>(3 * width * height);
-            Flatten(input["data"], pixels);
-            return pixels.Count == 3 * width * height
-                ? new(width, height, [.. pixels])
-                : throw new Refusal(400, $"Expected {3 * width * height:N0} numbers of data, found {pixels.Count:N0}.");
-        }
-        catch (Exception problem) when (problem is InvalidOperationException or FormatException or OverflowException)
-        {
-            throw new Refusal(400, $"The request does not follow the Open Inference Protocol: {problem.Message}");
-        }
-
-        static void Flatten(JsonNode? node, List<byte> into)
-        {
-            if (node is JsonArray array)
-                foreach (var item in array) Flatten(item, into);
-            else
-                into.Add((byte?)node ?? throw new Refusal(400, "Expected numbers from 0 to 255 in data."));
-        }
     }
 
     private static Task Write(HttpContext context, object answer) => context.Response.WriteAsJsonAsync(answer, Json, context.RequestAborted);
@@ -326,9 +292,4 @@ internal sealed class PredictionServer : IAsyncDisposable
     /// <summary>The path's pattern, so that callers cannot make up as many as they like.</summary>
     private static string Route(HttpContext context) =>
         (context.GetEndpoint() as Microsoft.AspNetCore.Routing.RouteEndpoint)?.RoutePattern.RawText ?? "other";
-
-    private sealed class Refusal(int status, string reason) : Exception(reason)
-    {
-        public int Status => status;
-    }
 }

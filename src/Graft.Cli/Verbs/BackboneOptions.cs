@@ -12,7 +12,10 @@ namespace Graft.Cli.Verbs;
 internal sealed class BackboneOptions(string? description = null)
 {
     /// <summary>The argument that names what <see cref="Open"/> opens.</summary>
-    public static Argument<string> Model() => new("MODEL") { Description = "A trained model, a run folder, or a network of the catalog" };
+    public static Argument<string> Model(bool orExported = false) => new("MODEL")
+    {
+        Description = orExported ? "A trained model, a run folder, an exported .onnx file, or a network of the catalog" : "A trained model, a run folder, or a network of the catalog",
+    };
 
     private readonly Option<string?> _names = new("--backbone")
     {
@@ -156,6 +159,15 @@ internal sealed class BackboneOptions(string? description = null)
         }
     }
 
+    /// <summary>Whether a model is an exported file, which knows what the options of networks say.</summary>
+    public bool IsExported(string model, ParseResult parsed)
+    {
+        var isExported = model.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
+        if (isExported && FirstGiven(parsed) is { } stray)
+            throw new UsageException($"{stray} is for networks of the catalog. {model} is an exported model: leave {stray} out.");
+        return isExported;
+    }
+
     /// <summary>A trained model (a file or a run folder), or a catalog network with its original head.</summary>
     public ImageClassifier Open(string model, ParseResult parsed, CancellationToken cancellation)
     {
@@ -166,7 +178,7 @@ internal sealed class BackboneOptions(string? description = null)
             if (File.Exists(model) && model.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
             {
                 throw new GraftException(
-                    $"{model} is an ONNX file, and a trained model is expected: a run folder, or the model.safetensors in it. An exported model answers with `graft serve {model}`; "
+                    $"{model} is an ONNX file, and a trained model is expected: a run folder, or the model.safetensors in it. An exported model answers with `graft predict {model} PHOTO` and `graft serve {model}`; "
                     + $"a network of your own is a backbone: `graft train PHOTOS --backbone {model}`.");
             }
             try

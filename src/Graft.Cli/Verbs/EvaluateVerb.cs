@@ -12,7 +12,7 @@ internal static class EvaluateVerb
 {
     public static Command Create()
     {
-        var model = BackboneOptions.Model();
+        var model = BackboneOptions.Model(orExported: true);
         var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var others = new Option<string?>("--others") { Description = "Photos of none of the classes, beside those of a folder _other: how many are told so", HelpName = "DIR" };
         var output = new Option<string?>("--out") { Description = "A new folder for report.txt, predictions.csv and charts", HelpName = "FOLDER" };
@@ -27,7 +27,8 @@ internal static class EvaluateVerb
         tables.AddTo(command);
         command.SetHandler((parsed, cancellation) =>
         {
-            using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
+            using var classifier = AnsweringModel.Open(parsed.GetRequiredValue(model), pretrained, parsed, cancellation);
+            if (classifier.Trained is null) Terminal.Note("An exported file does not know which photos it was trained on. Its run does, and would warn of them.");
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var photos = tables.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes), parsed);
             foreach (var note in photos.Notes) Terminal.Note(note);
@@ -36,11 +37,11 @@ internal static class EvaluateVerb
             if (parsed.GetValue(output) is { } wanted) RunFolder.Create(wanted, "").DeleteIfEmpty();
             using var cache = CacheOptions.OpenShared();
             var predictions = Terminal.WithProgress(progress => classifier.Predict(
-                [.. images.Select(image => image.Path)], classifier.FeatureLayer is null ? null : cache, Terminal.Warn, progress, cancellation));
+                [.. images.Select(image => image.Path)], classifier.HasFeatures ? cache : null, progress, cancellation));
             string[] none = [.. photos.Others.Select(image => image.Path), .. OthersIn(parsed.GetValue(others))];
-            if (none.Length > 0 && classifier.Novelty is null) Terminal.Note($"The model does not know how unlike its training photos a photo is: the {none.Length:N0} photos of none of its classes are left out.");
-            var strange = none.Length == 0 || classifier.Novelty is null ? null
-                : Terminal.WithProgress(progress => classifier.Predict(none, classifier.FeatureLayer is null ? null : cache, Terminal.Warn, progress, cancellation));
+            if (none.Length > 0 && !classifier.KnowsUnlike) Terminal.Note($"The model does not know how unlike its training photos a photo is: the {none.Length:N0} photos of none of its classes are left out.");
+            var strange = none.Length == 0 || !classifier.KnowsUnlike ? null
+                : Terminal.WithProgress(progress => classifier.Predict(none, classifier.HasFeatures ? cache : null, progress, cancellation));
             SkippedFiles.Say([.. photos.Skipped, .. predictions.Broken, .. strange?.Broken ?? []]);
             if (predictions.Read.Count == 0) throw new GraftException($"None of the images in {source} can be read.");
 
@@ -118,9 +119,9 @@ internal static class EvaluateVerb
     }
 
     /// <summary>Null where the model cannot say.</summary>
-    private static NoveltyResult? NoveltyOf(ImageClassifier classifier, IReadOnlyList<Prediction> known, IReadOnlyList<Prediction> others)
+    private static NoveltyResult? NoveltyOf(AnsweringModel model, IReadOnlyList<Prediction> known, IReadOnlyList<Prediction> others)
     {
-        if (classifier.Novelty?.Cut(classifier.Refuse) is null) return null;
+        if (!model.KnowsUnlike) return null;
         static (double, double)[] Of(IReadOnlyList<Prediction> photos) => [.. photos.Select(photo => (photo.Unlikeness!.Value, photo.Probability))];
         return NoveltyResult.Of(Of(known), Of(others));
     }

@@ -27,8 +27,10 @@ internal sealed class ExplainOption
 
     /// <summary>Null if it was not asked for.</summary>
     /// <exception cref="GraftException">There are no heat maps of such a model.</exception>
-    public HeatMaps? Begin(ParseResult parsed, ImageClassifier classifier) =>
-        parsed.GetValue(_explain) is { } folder ? new(folder, classifier) : null;
+    public HeatMaps? Begin(ParseResult parsed, AnsweringModel model) =>
+        parsed.GetValue(_explain) is not { } folder ? null
+        : model.Trained is { } trained ? new(folder, trained)
+        : throw new UsageException($"{_explain.Name} needs the layers of the trained model, and an exported file has no heat maps. Name the run that it was exported from.");
 
     /// <summary>Heat maps of photos, as PNG files in a folder; in the end says how many.</summary>
     internal sealed class HeatMaps(string folder, ImageClassifier classifier) : IDisposable

@@ -15,7 +15,7 @@ internal static class PredictVerb
 
     public static Command Create()
     {
-        var model = BackboneOptions.Model();
+        var model = BackboneOptions.Model(orExported: true);
         var paths = new Argument<string[]>("PATH")
         {
             Description = "Photos; folders, with those below them; quoted patterns such as \"trip/**/*.jpg\"; "
@@ -56,6 +56,7 @@ internal static class PredictVerb
             "graft predict runs/flowers-mobilenet_v2 garden.jpg --top 3",
             "graft predict runs/flowers-mobilenet_v2 \"trip/**/*.jpg\" --threshold 0.8 --sort-into sorted",
             "find trip -newer last | graft predict runs/flowers-mobilenet_v2 - --csv > trip.csv",
+            "graft predict flowers.onnx garden.jpg",
             "graft predict mobilenet_v1 garden.jpg") { model, paths, top, threshold, refuse, sortInto, json, csv };
         pretrained.AddTo(command);
         var explain = new ExplainOption();
@@ -69,8 +70,13 @@ internal static class PredictVerb
             var target = parsed.GetValue(sortInto);
             if (File.Exists(target)) throw new UsageException($"--sort-into {target} is a file. Name a folder, new or not.");
             string[] results = [.. new[] { target, explain.Folder(parsed) }.OfType<string>()];
-            using var classifier = pretrained.Open(parsed.GetRequiredValue(model), parsed, cancellation);
-            if (parsed.GetValue(refuse) is { } share) Refuse(classifier, share);
+            using var classifier = AnsweringModel.Open(parsed.GetRequiredValue(model), pretrained, parsed, cancellation);
+            if (parsed.GetValue(refuse) is { } share)
+            {
+                Refuse(
+                    classifier.Trained ?? throw new UsageException("--refuse is for trained models: an exported file says which photos are unlike by the share that it was trained with."),
+                    share);
+            }
 
             var skipped = new List<SkippedFile>();
             var said = 0;
@@ -86,7 +92,7 @@ internal static class PredictVerb
             }
             var count = Math.Min(parsed.GetValue(top), classifier.Classes.Count);
             var least = parsed.GetValue(threshold);
-            PredictionOutput.Doubts doubts = new(least is not null, classifier.Novelty?.Cut(classifier.Refuse) is not null);
+            PredictionOutput.Doubts doubts = new(least is not null, classifier.KnowsUnlike);
             using var output = parsed.GetValue(json) ? PredictionOutput.Json(count, doubts)
                 : parsed.GetValue(csv) ? PredictionOutput.Csv(count, doubts, target is not null)
                 : PredictionOutput.Text(count);
@@ -98,8 +104,8 @@ internal static class PredictVerb
             void Predict(IReadOnlyList<string> photos)
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (photos.Count > 1 && classifier.FeatureLayer is not null) cache ??= CacheOptions.OpenShared();
-                var predictions = classifier.Predict(photos, cache, Terminal.Warn, cancellation: cancellation);
+                if (photos.Count > 1 && classifier.HasFeatures) cache ??= CacheOptions.OpenShared();
+                var predictions = classifier.Predict(photos, cache, progress: null, cancellation);
                 foreach (var broken in predictions.Broken) Skip(broken);
                 output.Write([.. predictions.Read.Select(prediction =>
                 {

@@ -44,9 +44,7 @@ internal static class ServeVerb
             if (!IPAddress.TryParse(parsed.GetRequiredValue(host) is "localhost" ? "127.0.0.1" : parsed.GetValue(host), out var address))
                 throw new UsageException($"Expected --host with an address such as 127.0.0.1 or 0.0.0.0, found '{parsed.GetValue(host)}'.");
             var path = parsed.GetRequiredValue(model);
-            var isExported = path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
-            if (isExported && pretrained.FirstGiven(parsed) is { } stray)
-                throw new UsageException($"{stray} is for networks of the catalog. {path} is an exported model: leave {stray} out.");
+            var isExported = pretrained.IsExported(path, parsed);
             var options = new ServerOptions(
                 parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(path)), address, Value(port, 0, 65535),
                 Value(maxBody, 1, 1900) * 1_000_000L, Value(maxPixels, 1, 500) * 1_000_000L, Value(queue, 1, 100_000), Value(workers, 1, 1024),

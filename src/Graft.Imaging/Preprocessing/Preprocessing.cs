@@ -125,16 +125,8 @@ public sealed record Preprocessing : IJsonOnDeserialized
         ArgumentNullException.ThrowIfNull(image);
         Validate();
         if (ResizeRule is ResizeRule.LongerSideThenPad pad) return Padded(image, pad);
-        if (ResizeRule is not ResizeRule.ShorterSideThenCrop(var pixels))
-            return Resampler.Resize(image, InputWidth, InputHeight, Interpolation);
-        var shorter = Math.Min(image.Width, image.Height);
-        var longer = (long)pixels * Math.Max(image.Width, image.Height) / shorter;
-        if (longer > Array.MaxLength)
-        {
-            throw new UnreadableImageException(
-                $"too narrow: {image.Width} × {image.Height} pixels cannot be resized in proportion");
-        }
-        var (width, height) = image.Width < image.Height ? (pixels, (int)longer) : ((int)longer, pixels);
+        var (width, height) = ResizedSize(image.Width, image.Height);
+        if (ResizeRule is not ResizeRule.ShorterSideThenCrop) return Resampler.Resize(image, width, height, Interpolation);
         // Math.Round halves to even, as Python's round does.
         var left = (int)Math.Round((width - InputWidth) / 2.0);
         var top = (int)Math.Round((height - InputHeight) / 2.0);
@@ -143,7 +135,7 @@ public sealed record Preprocessing : IJsonOnDeserialized
 
     private RgbImage Padded(RgbImage image, ResizeRule.LongerSideThenPad pad)
     {
-        var (width, height) = PaddedSize(image.Width, image.Height);
+        var (width, height) = ResizedSize(image.Width, image.Height);
         var resized = Resampler.Resize(image, width, height, Interpolation);
         if (width == InputWidth && height == InputHeight) return resized;
         var padded = RgbImage.Uninitialized(InputWidth, InputHeight);
@@ -155,12 +147,27 @@ public sealed record Preprocessing : IJsonOnDeserialized
         return padded;
     }
 
-    /// <summary>What a picture of this size is resized to by <see cref="ResizeRule.LongerSideThenPad"/>, as Pillow's ImageOps.contain does.</summary>
-    public (int Width, int Height) PaddedSize(int width, int height)
+    /// <summary>
+    /// What a picture of this size is resized to by <see cref="ResizeRule"/>, before it is cropped or padded to the input: by torchvision's rule the
+    /// longer side rounded down, to pad as Pillow's ImageOps.contain does.
+    /// </summary>
+    /// <exception cref="UnreadableImageException">The picture is a line millions of times longer than wide.</exception>
+    public (int Width, int Height) ResizedSize(int width, int height)
     {
-        var (ratio, wanted) = ((double)width / height, (double)InputWidth / InputHeight);
-        if (ratio > wanted) return (InputWidth, Math.Max(1, (int)Math.Round((double)height / width * InputWidth)));
-        return ratio < wanted ? (Math.Max(1, (int)Math.Round((double)width / height * InputHeight)), InputHeight) : (InputWidth, InputHeight);
+        switch (ResizeRule)
+        {
+            case ResizeRule.ShorterSideThenCrop(var pixels):
+                var longer = (long)pixels * Math.Max(width, height) / Math.Min(width, height);
+                if (longer > Array.MaxLength)
+                    throw new UnreadableImageException($"too narrow: {width} × {height} pixels cannot be resized in proportion");
+                return width < height ? (pixels, (int)longer) : ((int)longer, pixels);
+            case ResizeRule.LongerSideThenPad:
+                var (ratio, wanted) = ((double)width / height, (double)InputWidth / InputHeight);
+                if (ratio > wanted) return (InputWidth, Math.Max(1, (int)Math.Round((double)height / width * InputWidth)));
+                return ratio < wanted ? (Math.Max(1, (int)Math.Round((double)width / height * InputHeight)), InputHeight) : (InputWidth, InputHeight);
+            default:
+                return (InputWidth, InputHeight);
+        }
     }
 
     /// <summary>Writes the network's input, [3, height, width] with the planes in <see cref="ChannelOrder"/>.</summary>

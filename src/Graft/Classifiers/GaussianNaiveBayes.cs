@@ -76,7 +76,7 @@ public sealed record GaussianNaiveBayes : ClosedFormClassifier
     private protected override (FittedLayer Layer, Tensor Outputs) Shape(FittedLayer layer, Tensor outputs, FeatureMatrix features)
     {
         using var scope = NewDisposeScope();
-        var (_, scale) = Enumerable.Range(-5, 11).Select(power => Math.Pow(100, power)).Prepend(0)
+        var (_, scale) = Enumerable.Range(-16, 25).Select(power => Math.Pow(10, power / 2.0)).Prepend(0)
             .Select(scale =>
             {
                 using var inner = NewDisposeScope();

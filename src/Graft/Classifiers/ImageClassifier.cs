@@ -110,6 +110,8 @@ public sealed class ImageClassifier : IDisposable
         var file = Directory.Exists(path) ? Path.Combine(path, "model.safetensors") : path;
         if (!File.Exists(file))
         {
+            if (File.Exists(Path.Combine(path, "run.json")))
+                throw new GraftException($"The run in {path} is not finished, so it has no model yet.") { Code = "run-unfinished", Value = path };
             throw new GraftException(Directory.Exists(path)
                 ? $"The folder {path} holds no model.safetensors, so it is not the folder of a finished training run."
                 : $"There is no model {path}: no such file or run folder.")
@@ -262,7 +264,7 @@ public sealed class ImageClassifier : IDisposable
     public Prediction Predict(string path)
     {
         CheckPhoto(path);
-        return Predict(path, () => ImageDecoder.Decode(path));
+        return Predict(path, resize => ImageDecoder.Decode(path, resize));
     }
 
     /// <summary>Predicts one photo, from a stream that is read to its end and remains the caller's.</summary>
@@ -271,13 +273,13 @@ public sealed class ImageClassifier : IDisposable
     public Prediction Predict(Stream photo)
     {
         ArgumentNullException.ThrowIfNull(photo);
-        return Predict("", () => ImageDecoder.Decode(ImageContent.ReadToEnd(photo)));
+        return Predict("", resize => ImageDecoder.Decode(ImageContent.ReadToEnd(photo), resize));
     }
 
     /// <summary>Predicts one photo, from the bytes of its file.</summary>
     /// <exception cref="UnreadableImageException">They are not an image, or a damaged one.</exception>
     /// <exception cref="ObjectDisposedException">The model is disposed of.</exception>
-    public Prediction Predict(ReadOnlyMemory<byte> photo) => Predict("", () => ImageDecoder.Decode(photo));
+    public Prediction Predict(ReadOnlyMemory<byte> photo) => Predict("", resize => ImageDecoder.Decode(photo, resize));
 
     /// <summary>Predicts one photo, from its pixels: upright, of any size.</summary>
     /// <exception cref="UnreadableImageException">The image is far too narrow to be resized in proportion.</exception>
@@ -285,7 +287,7 @@ public sealed class ImageClassifier : IDisposable
     public Prediction Predict(RgbImage photo)
     {
         ArgumentNullException.ThrowIfNull(photo);
-        return Predict("", () => photo);
+        return Predict("", resize => resize(photo));
     }
 
     /// <summary>The same as <see cref="Predict(string)"/>, without blocking a thread while the file is read.</summary>
@@ -296,7 +298,7 @@ public sealed class ImageClassifier : IDisposable
         try
         {
             var content = await RegularFile.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false);
-            return Predict(path, () => ImageDecoder.Decode(content));
+            return Predict(path, resize => ImageDecoder.Decode(content, resize));
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -322,17 +324,18 @@ public sealed class ImageClassifier : IDisposable
     }
 
     /// <param name="path">For the result.</param>
-    private Prediction Predict(string path, Func<RgbImage> decode)
+    /// <param name="decode">Hands a photo over to be resized for each of the blocks, and lets go of it.</param>
+    private Prediction Predict(string path, Func<Func<RgbImage, RgbImage[]>, RgbImage[]> decode)
     {
         using var use = _guard.Enter();
-        var image = decode();
         var blocks = _blocks.Value.Blocks;
+        var resized = decode(image => [.. blocks.Select(block => block.Preprocessing.Resize(image))]);
         var features = new float[blocks.Count][];
         for (var index = 0; index < features.Length; index++)
         {
             var preprocessing = blocks[index].Preprocessing;
             if (!_buffers.TryTake(out var pixels) || pixels.Length != preprocessing.InputLength) pixels = new float[preprocessing.InputLength];
-            preprocessing.Apply(preprocessing.Resize(image), pixels);
+            preprocessing.Apply(resized[index], pixels);
             features[index] = _blockNetworks.Value[index].Value.Run(pixels);
             _buffers.Add(pixels);
         }

@@ -99,7 +99,7 @@ public readonly record struct PhotoPart(double Left, double Top, double Width, d
         if (preprocessing.ResizeRule is ResizeRule.LongerSideThenPad)
         {
             // More than the photo: the padding is seen too.
-            var (padded, tall) = preprocessing.PaddedSize(photoWidth, photoHeight);
+            var (padded, tall) = preprocessing.ResizedSize(photoWidth, photoHeight);
             var (across, down) = ((double)preprocessing.InputWidth / padded, (double)preprocessing.InputHeight / tall);
             return new((1 - across) / 2, (1 - down) / 2, across, down);
         }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Serialization;
 using Graft.Evaluation;
 
 namespace Graft.Export;
@@ -37,6 +38,7 @@ public enum ExportTarget
 
 /// <summary>What an exported model's weights and arithmetic are.</summary>
 [SuppressMessage("Naming", "CA1720", Justification = "As with TensorType, named after what is held.")]
+[JsonConverter(typeof(LowerCaseEnumConverter<ExportPrecision>))]
 public enum ExportPrecision
 {
     Float32,
@@ -132,10 +134,10 @@ public sealed record ExportParity(
     IReadOnlyList<DifferentClass> DifferentClasses)
 {
     /// <summary>
-    /// Of 255. The resize is within 1 of 255 in less than 1 % of the values, so the mean is below 0.01; a resize without antialiasing is off by some
-    /// units on a photo with fine detail, and another mean or channel order by tens.
+    /// Of 255. The pixels are the same, and float32 rounds otherwise when it normalizes them, by less than 0.0001; a resize without antialiasing is off
+    /// by some units on a photo with fine detail, and another mean or channel order by tens.
     /// </summary>
-    public const double PixelBound = 0.1;
+    public const double PixelBound = 0.01;
 
     /// <summary>Photos with another class although the trained model's two most probable classes are further apart than the margin.</summary>
     public int ClearlyDifferent => DifferentClasses.Count(photo => photo.Margin >= Bounds.Margin);

@@ -34,7 +34,7 @@ internal static class ModelCard
             if (precision is { Accuracy: { } accuracy, AccuracyOfFloat32: { } before, McNemar: { } test })
             {
                 Line($"| Accuracy on {parity.Photos:N0} photos | {before:P1} | {accuracy:P1} |");
-                Line($"\n{test.OnlyFirst:N0} photos are classified correctly by float32 alone, {test.OnlySecond:N0} by this model alone (McNemar's test: p = {test.PValue:0.###}).");
+                Line($"\nCorrect by float32 alone: {test.OnlyFirst:N0} photos; by this model alone: {test.OnlySecond:N0} (McNemar's test: p = {test.PValue:0.###}).");
             }
             if (precision.Quantization is { } int8)
             {
@@ -63,7 +63,7 @@ internal static class ModelCard
         Line($"- `{ModelMetadata.ProbabilitiesOutput}`: float32 [1, {classifier.Classes.Count}], which sum to 1.");
         if (options.Features) Line($"- `{ModelMetadata.FeaturesOutput}`: float32 [1, length], the feature vector.");
         if (options.Input != ExportInput.Tensor)
-            Line($"\nThe resize is exact on ONNX Runtime's CPU provider, and operators of version 18 or later are needed.");
+            Line($"\nThe resize is that of training, computed with integers. Operators of version 18 or later are needed.");
         Line($"\n## Use\n");
         switch (options.For)
         {

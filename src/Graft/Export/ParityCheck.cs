@@ -21,10 +21,10 @@ internal sealed record ParityCheck(ExportParity Parity, IReadOnlyList<(string Ph
         ImageClassifier classifier, byte[] exported, IReadOnlyList<string> photos, ExportOptions options, IProgress<StepProgress>? progress = null,
         CancellationToken cancellation = default)
     {
-        using var candidate = Classifier.Open(exported, new() { Threads = 1 });
-        using var inputs = options.Input == ExportInput.Photo
-            ? new GraphSession(ModelProto.Parser.ParseFrom(exported), preprocessing: null, PhotoModel.NetworkInputs(classifier))
-            : null;
+        // As other runtimes run it: the file's own resize on the whole photo.
+        var model = ModelProto.Parser.ParseFrom(exported);
+        using var candidate = new GraphSession(model, options.Input == ExportInput.Tensor ? classifier.Preprocessing : null, [ModelMetadata.ProbabilitiesOutput]);
+        using var inputs = options.Input == ExportInput.Photo ? new GraphSession(model, preprocessing: null, PhotoModel.NetworkInputs(classifier)) : null;
         var compared = new ConcurrentBag<(string Photo, double Largest, double Sum, double? Pixels, string Trained, string Exported, double Margin)>();
         var (done, skipped) = (0, 0);
         Parallel.For(0, photos.Count, new() { CancellationToken = cancellation, MaxDegreeOfParallelism = Environment.ProcessorCount }, index =>
@@ -33,9 +33,9 @@ internal sealed record ParityCheck(ExportParity Parity, IReadOnlyList<(string Ph
             {
                 var photo = ImageDecoder.Decode(photos[index]);
                 var expected = classifier.Predict(photo);
-                var found = candidate.Predict(photo);
+                var found = candidate.Run(photo);
                 var (largest, sum) = (0.0, 0.0);
-                foreach (var (wanted, value) in expected.Probabilities.Zip(found.Probabilities))
+                foreach (var (wanted, value) in expected.Probabilities.Zip(found))
                 {
                     // NaN is as different as can be.
                     var difference = double.Abs(wanted - value) is var number && double.IsNaN(number) ? 1 : number;
@@ -44,7 +44,7 @@ internal sealed record ParityCheck(ExportParity Parity, IReadOnlyList<(string Ph
                 double? pixels = inputs is null || index >= PhotosForPixels ? null : inputs.Run(photo, outputs => classifier.Blocks
                     .Select((block, number) => PixelDifference(block.Preprocessing, photo, outputs[number].GetTensorDataAsSpan<float>())).Max());
                 var margin = expected.Ranking[0].Probability - (expected.Ranking.Count > 1 ? expected.Ranking[1].Probability : 0);
-                compared.Add((photos[index], largest, sum, pixels, expected.Class, found.Class, margin));
+                compared.Add((photos[index], largest, sum, pixels, expected.Class, classifier.Classes[Array.IndexOf(found, found.Max())], margin));
             }
             catch (UnreadableImageException)
             {

@@ -12,7 +12,7 @@ namespace Graft.Export;
 /// <summary>A classifier as one ONNX graph, from a photo's pixels to the probabilities of the classes.</summary>
 internal sealed class PhotoModel : OnnxGraphWriter
 {
-    /// <summary>The first version of the operators in which a resize can be antialiased.</summary>
+    /// <summary>The first version of the operators in which a tensor is split into a number of parts, and axes are inputs of reductions.</summary>
     private const long Opset = 18;
 
     private readonly ImageClassifier _classifier;
@@ -106,6 +106,11 @@ internal sealed class PhotoModel : OnnxGraphWriter
                 throw new GraftException($"The model {_classifier.BackboneName} has no feature vector to give. Export it without features.");
             Node("Identity", ModelMetadata.FeaturesOutput, [joined]);
             Graph.Output.Add(Value(ModelMetadata.FeaturesOutput, TensorProto.Types.DataType.Float, 1, length));
+        }
+        if (_classifier.Novelty is { } novelty && novelty.Cut(_classifier.Refuse) is { } cut)
+        {
+            NoveltyGraph.Add(this, novelty, cut, joined);
+            Graph.Output.Add(Value(ModelMetadata.UnlikenessOutput, TensorProto.Types.DataType.Float, 1));
         }
         var outputs = head is null ? joined : Append(head, _classifier.Weights, joined);
         var isSoftmax = _classifier.Network.Output.Operation is Activation { Function: ActivationFunction.Softmax };

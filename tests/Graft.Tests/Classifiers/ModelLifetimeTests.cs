@@ -230,6 +230,8 @@ public class ModelLifetimeTests
         using var folder = new TemporaryFolder();
         var missing = Assert.Throws<GraftException>(() => ImageClassifier.Open(folder.File("nowhere")));
         Assert.Equal("model-missing", missing.Code);
+        File.WriteAllText(folder.File("run.json"), "{}");
+        Assert.Equal("run-unfinished", Assert.Throws<GraftException>(() => ImageClassifier.Open(folder.FullName)).Code);
         var problem = new GraftException("It failed.") { Remedy = "Try again." };
         Assert.Equal(("It failed. Try again.", "It failed."), (problem.Message, problem.Problem));
         Assert.DoesNotContain("graft ", missing.Message, StringComparison.Ordinal);

@@ -111,7 +111,7 @@ public class GradientTapeTests
     {
         var builder = new NetworkBuilder("net");
         var network = builder.Build(Build(kind, builder.Input("image", 3, 9)).Dense("classes", 3));
-        CompareSteps(network, FreezePlan.All(network).Unfreeze(trained).WithBatchNorm(mode), new Lively());
+        CompareSteps(network, FreezePlan.All(network).Unfreeze(trained).WithBatchNorm(mode), new Lively(), x => x.flip(0));
     }
 
     [Theory]
@@ -124,10 +124,14 @@ public class GradientTapeTests
     {
         using var backbone = Backbone.Untrained(name, seed: 1);
         var network = backbone.Network.WithInputSize(96, 96);
-        CompareSteps(network, FreezePlan.None(network, mode), backbone.Weights);
+        // In a deep network an activation at the edge of a ReLU falls on its other side in some orders, and not in others.
+        CompareSteps(
+            network, FreezePlan.None(network, mode), backbone.Weights,
+            mode == BatchNormMode.Training ? [x => x.flip(0), x => x.roll(2, 0), x => x.roll(3, 0), x => x.roll(4, 0).flip(0)] : [x => x.flip(0)]);
     }
 
-    private static void CompareSteps(Network network, FreezePlan plan, IWeights weights)
+    /// <param name="orders">Of the images, by which libtorch differs from itself.</param>
+    private static void CompareSteps(Network network, FreezePlan plan, IWeights weights, params Func<Tensor, Tensor>[] orders)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(1);
@@ -135,16 +139,16 @@ public class GradientTapeTests
         var images = randn([6, shape.Channels, shape.Height, shape.Width], ScalarType.Float32, generator: generator);
         var factors = randn([6, network.OutputShape.ElementCount], ScalarType.Float32, generator: generator);
 
-        var expected = Steps(images, factors, taped: false);
         // Sums in another order differ in their last bits, which batch norms widen from layer to layer: libtorch itself, with the images in
         // another order, comes out a few percent off at the bottom of an untrained ResNet50.
-        var turned = Steps(images.flip(0), factors.flip(0), taped: false);
+        var expected = Steps(images, factors, taped: false);
+        List<Dictionary<string, Tensor>> others = [.. orders.Select(order => Steps(order(images), order(factors), taped: false))];
         var found = Steps(images, factors, taped: true);
 
         Assert.Equal(expected.Keys, found.Keys);
         foreach (var (name, tensor) in expected)
         {
-            var (size, own) = (tensor.norm().ToSingle(), (tensor - turned[name]).norm().ToSingle());
+            var (size, own) = (tensor.norm().ToSingle(), others.Max(other => (tensor - other[name]).norm().ToSingle()));
             var difference = (tensor - found[name]).norm().ToSingle();
             var allowed = 3 * own + 1e-5f * size + 1e-5f;
             Assert.True(difference <= allowed, $"{name}, of {size}, is {difference} off, allowed {allowed}");

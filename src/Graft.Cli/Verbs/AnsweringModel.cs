@@ -1,0 +1,71 @@
+using System.CommandLine;
+using System.Globalization;
+using Graft.Classifiers;
+using Graft.Features;
+using Graft.Inference;
+using Prediction = Graft.Classifiers.Prediction;
+using SkippedFile = Graft.Data.SkippedFile;
+
+namespace Graft.Cli.Verbs;
+
+/// <summary>What predicts photos: a trained model, a network of the catalog with its own head, or a file that Graft exported.</summary>
+internal sealed class AnsweringModel : IDisposable
+{
+    private const int Batch = 64;
+
+    private readonly ImageClassifier? _trained;
+    private readonly Classifier? _exported;
+
+    private AnsweringModel(ImageClassifier? trained, Classifier? exported) => (_trained, _exported) = (trained, exported);
+
+    /// <exception cref="GraftException">The model is damaged, or an ONNX file that Graft did not export.</exception>
+    public static AnsweringModel Open(string model, BackboneOptions options, ParseResult parsed, CancellationToken cancellation)
+    {
+        if (!options.IsExported(model, parsed)) return new(options.Open(model, parsed, cancellation), null);
+        try
+        {
+            // Photos are predicted side by side.
+            return new(null, Classifier.Open(model, new() { Threads = 1 }));
+        }
+        catch (ModelException problem)
+        {
+            throw new GraftException(problem.Message, problem);
+        }
+    }
+
+    public IReadOnlyList<string> Classes => _trained?.Classes ?? _exported!.Classes;
+
+    public double? Temperature => _trained is not null ? _trained.Temperature
+        : _exported!.Metadata.TryGetValue(ModelMetadata.TemperatureKey, out var text) ? double.Parse(text, CultureInfo.InvariantCulture) : null;
+
+    /// <summary>Whether features of photos are worth keeping.</summary>
+    public bool HasFeatures => _trained?.FeatureLayer is not null;
+
+    /// <summary>Whether it tells photos unlike its training photos.</summary>
+    public bool KnowsUnlike => _trained is not null ? _trained.Novelty?.Cut(_trained.Refuse) is not null : _exported!.KnowsUnlike;
+
+    /// <summary>With its weights and layers; null of an exported file.</summary>
+    public ImageClassifier? Trained => _trained;
+
+    public Predictions Predict(IReadOnlyList<string> photos, FeatureCache? cache, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
+        if (_trained is not null) return _trained.Predict(photos, cache, Terminal.Warn, progress, cancellation);
+        var (read, broken) = (new List<Prediction>(), new List<SkippedFile>());
+        foreach (var batch in photos.Chunk(Batch))
+        {
+            foreach (var (path, prediction, problem) in _exported!.Predict(batch, cancellation))
+            {
+                if (prediction is not null) read.Add(new(path, Classes, prediction.Probabilities) { Unlikeness = prediction.Unlikeness });
+                else broken.Add(new(path, problem!));
+            }
+            progress?.Report(new("Predict", read.Count + broken.Count, photos.Count, "photos"));
+        }
+        return new(read, broken, 0, 0);
+    }
+
+    public void Dispose()
+    {
+        _trained?.Dispose();
+        _exported?.Dispose();
+    }
+}
