@@ -25,6 +25,7 @@ var root = new RootCommand(
     LabelVerb.Create(),
     ExportVerb.Create(),
     ServeVerb.Create(),
+    StudioVerb.Create(),
     ReportVerb.Create(),
     CompareVerb.Create(),
     FeaturesVerb.Create(),

@@ -83,6 +83,79 @@ internal sealed class Browser : IAsyncDisposable
         return answer["result"]!["value"];
     }
 
+    /// <summary>A real click with the pointer on the middle of the element that an expression gives, which is scrolled to first.</summary>
+    public async Task Click(string element, CancellationToken cancellation)
+    {
+        var place = await Evaluate(
+            $"(() => {{ const found = {element}; if (!found) return null; found.scrollIntoView({{ block: 'nearest' }}); const box = found.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }})()",
+            cancellation) ?? throw new InvalidOperationException($"There is nothing to click on: {element}");
+        foreach (var type in (string[])["mouseMoved", "mousePressed", "mouseReleased"]) await Pointer(type, (double)place[0]!, (double)place[1]!, cancellation);
+    }
+
+    /// <summary>Moves, presses or releases the pointer, in CSS pixels of the window.</summary>
+    public Task Pointer(string type, double x, double y, CancellationToken cancellation) => Send(
+        "Input.dispatchMouseEvent", new() { ["type"] = type, ["x"] = x, ["y"] = y, ["button"] = type == "mouseMoved" ? "none" : "left", ["clickCount"] = type == "mouseMoved" ? 0 : 1 },
+        cancellation);
+
+    /// <summary>Types text where the focus is.</summary>
+    public Task Type(string text, CancellationToken cancellation) => Send("Input.insertText", new() { ["text"] = text }, cancellation);
+
+    /// <summary>Presses a key: <c>Enter</c>, <c>1</c>, <c>ArrowRight</c>.</summary>
+    public async Task Press(string key, CancellationToken cancellation, bool isControl = false, bool isShift = false)
+    {
+        var code = key switch
+        {
+            "Enter" => 13,
+            "Backspace" => 8,
+            "Tab" => 9,
+            "Escape" => 27,
+            " " => 32,
+            "ArrowLeft" => 37,
+            "ArrowUp" => 38,
+            "ArrowRight" => 39,
+            "ArrowDown" => 40,
+            "Home" => 36,
+            "End" => 35,
+            _ => char.ToUpperInvariant(key[0]),
+        };
+        var modifiers = (isControl ? 2 : 0) + (isShift ? 8 : 0);
+        var text = key == "Enter" ? "\r" : key.Length == 1 && !isControl ? key : null;
+        JsonObject down = new() { ["type"] = text is null ? "rawKeyDown" : "keyDown", ["key"] = key, ["windowsVirtualKeyCode"] = code, ["modifiers"] = modifiers };
+        if (text is not null) down["text"] = text;
+        await Send("Input.dispatchKeyEvent", down, cancellation);
+        await Send("Input.dispatchKeyEvent", new() { ["type"] = "keyUp", ["key"] = key, ["windowsVirtualKeyCode"] = code, ["modifiers"] = modifiers }, cancellation);
+    }
+
+    /// <summary>Chooses files in the field that an expression gives, as its dialog would.</summary>
+    public async Task Choose(string field, IEnumerable<string> files, CancellationToken cancellation)
+    {
+        var found = await Send("Runtime.evaluate", new() { ["expression"] = field }, cancellation);
+        await Send(
+            "DOM.setFileInputFiles", new() { ["objectId"] = (string?)found["result"]!["objectId"], ["files"] = new JsonArray([.. files.Select(file => (JsonNode?)file)]) }, cancellation);
+    }
+
+    /// <summary>What the window of this size shows, as PNG, at six tenths of the size.</summary>
+    public async Task<byte[]> Screenshot(int width, int height, CancellationToken cancellation) => Convert.FromBase64String((string)(await Send(
+        "Page.captureScreenshot",
+        new() { ["format"] = "png", ["clip"] = new JsonObject { ["x"] = 0, ["y"] = 0, ["width"] = width, ["height"] = height, ["scale"] = 0.6 } }, cancellation))["data"]!);
+
+    /// <summary>Light or dark, as the system would say.</summary>
+    public Task Prefer(string scheme, CancellationToken cancellation) => Send(
+        "Emulation.setEmulatedMedia", new() { ["features"] = new JsonArray(new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = scheme }) }, cancellation);
+
+    /// <summary>Memory in use by the largest of the processes that show pages.</summary>
+    public long RendererBytes() => Directory.GetDirectories("/proc").Where(folder => int.TryParse(Path.GetFileName(folder), out _))
+        .Select(folder => ProcessMemory.Of(folder)).Where(found => found.Command.Contains("--type=renderer", StringComparison.Ordinal) && found.Command.Contains(_profile.FullName, StringComparison.Ordinal))
+        .Select(found => found.Bytes).DefaultIfEmpty(0).Max();
+
+    /// <summary>Waits until an expression is true.</summary>
+    public async Task Until(string expression, CancellationToken cancellation, double seconds = 60)
+    {
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed.TotalSeconds < seconds; await Task.Delay(50, cancellation))
+            if ((bool?)await Evaluate($"Boolean({expression})", cancellation) == true) return;
+        throw new TimeoutException($"Not so within {seconds} s: {expression}. The page says: {await Evaluate("document.body.innerText", cancellation)}");
+    }
+
     public async ValueTask DisposeAsync()
     {
         _socket.Dispose();

@@ -19,6 +19,9 @@ internal sealed class SmallDisk : IDisposable
         return new(path);
     }
 
+    /// <summary>From now on nothing can be written on it.</summary>
+    public void MakeReadOnly() => Assert.Equal(0, Execute("mount", "-o", "remount,ro", Path));
+
     public void Dispose() => Execute("umount", Path);
 
     private static int Execute(string program, params string[] arguments)

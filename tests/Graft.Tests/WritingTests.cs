@@ -28,6 +28,8 @@ public partial class WritingTests
         ["Graft/Features/Export/FeatureTable.cs"] = "its own draft, for writers that take a path",
         ["Graft/Features/Export/NumpyArchive.cs"] = "into FeatureTable's draft",
         ["Graft/Features/Export/ParquetTable.cs"] = "into FeatureTable's draft",
+        ["Graft.Studio/FolderMoves.cs"] = "moves photos as its list says, through OutputFolder",
+        ["Graft.Studio/Journal.cs"] = "adds lines to its own file",
         ["Graft/Runs/RunFolder.cs"] = "fixed names in a folder of its own",
         ["Graft/Runs/TensorBoardLog.cs"] = "a log that grows, in a folder of its own",
     };
@@ -52,7 +54,7 @@ public partial class WritingTests
         var root = Sources();
 
         // ExplainOption writes under the names of photos, the others under those of classes, lists and tables.
-        foreach (var file in new[] { "Graft/Data/ClassFolders.cs", "Graft/Data/SplitWriter.cs", "Graft/Data/Quarantine.cs", "Graft/Labeling/AppliedLabels.cs", "Graft.Cli/Verbs/ExplainOption.cs" })
+        foreach (var file in new[] { "Graft/Data/ClassFolders.cs", "Graft/Data/SplitWriter.cs", "Graft/Data/Quarantine.cs", "Graft/Labeling/AppliedLabels.cs", "Graft.Studio/FolderMoves.cs", "Graft.Cli/Verbs/ExplainOption.cs" })
             Assert.Contains(".PathOf(", File.ReadAllText(Path.Combine(root, file)), StringComparison.Ordinal);
     }
 

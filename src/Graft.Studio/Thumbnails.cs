@@ -1,0 +1,60 @@
+using System.Security.Cryptography;
+using System.Text;
+using Graft.Imaging;
+
+namespace Graft.Studio;
+
+/// <summary>Small copies of photos, made when first looked at and kept in Graft's own folder under what the file was then.</summary>
+internal sealed class Thumbnails : IDisposable
+{
+    public const int SidePixels = 200;
+
+    private readonly string _folder = GraftHome.Subfolder("thumbnails");
+
+    /// <summary>Photos that are decoded at once: half of the cores stay free for learning.</summary>
+    private readonly SemaphoreSlim _decoding = new(Math.Max(1, Environment.ProcessorCount / 2));
+
+    /// <summary>What a photo's thumbnail is known by; another once the file changes.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file any more.</exception>
+    public static string KeyOf(Photo photo)
+    {
+        var state = FileState.Of(photo.Path) ?? throw new FileNotFoundException(null, photo.Path);
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{photo.Path}\n{state.Length}\n{state.Written.Ticks}\n{SidePixels}")).AsSpan(0, 16));
+    }
+
+    /// <returns>A JPEG.</returns>
+    /// <exception cref="UnreadableImageException">It is no photo that can be read.</exception>
+    public async Task<byte[]> OfAsync(Photo photo, string key, CancellationToken cancellation)
+    {
+        var file = Path.Combine(_folder, key[..2], $"{key}.jpg");
+        try
+        {
+            return await RegularFile.ReadAllBytesAsync(file, cancellation);
+        }
+        catch (IOException)
+        {
+            // Not made yet.
+        }
+        await _decoding.WaitAsync(cancellation);
+        try
+        {
+            var jpeg = await Task.Run(() => ImageDecoder.Decode(photo.Path, image => JpegEncoder.EncodeThumbnail(image, SidePixels)), cancellation);
+            try
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+                WholeFile.Write(file, jpeg, replaces: true);
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            {
+                // Made again the next time.
+            }
+            return jpeg;
+        }
+        finally
+        {
+            _decoding.Release();
+        }
+    }
+
+    public void Dispose() => _decoding.Dispose();
+}
