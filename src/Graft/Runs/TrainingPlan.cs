@@ -3,6 +3,7 @@ using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Training;
+using Graft.Transfer;
 
 namespace Graft.Runs;
 
@@ -14,6 +15,9 @@ public sealed record TrainingPlan
 
     /// <summary>A classic classifier to fit on the features; null to train a head, or the network, in epochs.</summary>
     public FeatureClassifier? Classifier { get; init; }
+
+    /// <summary>How photos of another source help the classic classifier; null without them.</summary>
+    public TransferMethod? Transfer { get; init; }
 
     /// <summary>Whether a classic classifier, once measured, is fitted again on the training and validation images together.</summary>
     public bool Refit { get; init; }
@@ -49,7 +53,7 @@ public sealed record TrainingPlan
 
     /// <summary>What is wrong with it, a sentence each; empty if nothing is.</summary>
     public IReadOnlyList<string> Problems() =>
-        [.. Options.Problems(), .. Classifier?.Problems() ?? [], .. Options.Strategy == Strategy.Features ? Views?.Problems() ?? [] : []];
+        [.. Options.Problems(), .. Classifier?.Problems() ?? [], .. Transfer?.Problems() ?? [], .. Options.Strategy == Strategy.Features ? Views?.Problems() ?? [] : []];
 }
 
 /// <summary>Makes a plan of a request.</summary>
@@ -100,6 +104,7 @@ internal static class RequestPlan
         {
             Options = options,
             Classifier = RequestedClassifier.Of(request),
+            Transfer = request.TransferOrDefault,
             Refit = request.Refit ?? false,
             Engine = request.Engine ?? InferenceEngine.Onnx,
             Threads = request.Threads,

@@ -8,7 +8,6 @@ namespace Graft.Transfer;
 public abstract record TransferMethod
 {
     /// <summary>As the command and the files know it: <c>balanced</c>, <c>coral</c>.</summary>
-    [JsonIgnore]
     public abstract string Name { get; }
 
     /// <summary>In words, for a summary.</summary>
