@@ -15,6 +15,7 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
     LearningCurveBenchmark.Create(),
     ExportParityBenchmark.Create(),
     ServeBenchmark.Create(),
+    TransferBenchmark.Create(),
 };
 try
 {
