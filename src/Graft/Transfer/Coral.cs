@@ -8,9 +8,12 @@ namespace Graft.Transfer;
 /// <summary>A map of the source that gives it the mean and covariance of the target: x → (x − ms)·A + mt. Photos of the target stay as they are.</summary>
 public abstract record CovarianceAlignment : FeatureAlignment
 {
-    /// <summary>λ, added to each variance, as a share of the mean variance; it makes up for few photos. Above 0. Default 1.</summary>
+    /// <summary>λ, added to each variance, as a multiple of the mean variance; it makes up for few photos. Above 0. Default 10.</summary>
     [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]
-    public double Ridge { get; init; } = 1;
+    public double Ridge { get; init; } = 10;
+
+    /// <summary>Whether features are scaled to length 1 first, as suits those of networks. Default true.</summary>
+    public bool UnitFeatures { get; init; } = true;
 
     /// <summary>A of covariances Cs and Ct, both with λ added.</summary>
     internal abstract Tensor Map(Tensor source, Tensor target);
@@ -21,6 +24,7 @@ public abstract record CovarianceAlignment : FeatureAlignment
     internal override Alignment Align(Tensor source, Tensor target, TransferData data, FittingWork work)
     {
         using var scope = NewDisposeScope();
+        if (UnitFeatures) (source, target) = (TransferComponents.Normalized(source), TransferComponents.Normalized(target));
         var (from, to) = (source.mean([0], keepdim: true), target.mean([0], keepdim: true));
         var (a, b) = (source - from, target - to);
         var (images, features) = (source.shape[0] + target.shape[0], source.shape[1]);
@@ -35,7 +39,8 @@ public abstract record CovarianceAlignment : FeatureAlignment
             map = span.mm(map).mm(span.t());
             map.diagonal().Increase(1);
         }
-        return new([Affine("alignment", from, map, to)], []);
+        FittedLayer[] first = UnitFeatures ? [Unit("length")] : [];
+        return new([.. first, Affine("alignment", from, map, to)], first);
     }
 
     internal static Tensor WithRidge(Tensor covariance, double ridge)

@@ -129,7 +129,7 @@ public abstract record TransferComponents : FeatureAlignment
         return [.. nearest.Select((place, row) => row < known.Length ? known[row] : all[place])];
     }
 
-    private static Tensor Normalized(Tensor rows) => rows / rows.Squared().sum(1, keepdim: true).sqrt().clamp_min(Number(1e-300));
+    internal static Tensor Normalized(Tensor rows) => rows / rows.Squared().sum(1, keepdim: true).sqrt().clamp_min(Number(1e-300));
 }
 
 /// <summary>Transfer component analysis: the means of both sources are made alike.</summary>

@@ -57,7 +57,7 @@ public sealed class TransferFixtureTests : IDisposable
             [.. Enumerable.Range(0, photos).Select(_ => Enumerable.Range(0, 20).Select(axis => (float)(random.NextDouble() * scale * (axis + 1) + shift)).ToArray())];
         var (source, target) = (Rows(1, 0), Rows(3, 5));
         var data = new TransferData { Source = source, SourceLabels = [.. source.Select((_, row) => row % 2)], Unlabeled = target, Classes = 2 };
-        var coral = new Coral { Ridge = 1e-3 };
+        var coral = new Coral { Ridge = 1e-3, UnitFeatures = false };
         var (xs, xt) = (TransferData.Matrix(source), TransferData.Matrix(target));
         using var inference = no_grad();
 
