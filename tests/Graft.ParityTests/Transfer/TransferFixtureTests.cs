@@ -118,7 +118,8 @@ public sealed class TransferFixtureTests : IDisposable
     {
         var weights = LogisticDensityRatio.InSample(Rows("logistic_density_ratio", "xs"), Rows("logistic_density_ratio", "xt"), 1);
 
-        AssertClose(Vector("logistic_density_ratio", "weights"), tensor(weights), 1e-5);
+        // scikit-learn's lbfgs stopped 7.9e-5 from the optimum that its newton-cg finds; weights go up to 8.3.
+        AssertClose(Vector("logistic_density_ratio", "weights"), tensor(weights), 8e-5);
     }
 
     [SharedTheory(Folder)]
@@ -161,7 +162,8 @@ public sealed class TransferFixtureTests : IDisposable
         var course = new TrAdaBoost().Boost(features, Labels(file, "ys").Length, learner, new(1, null, TestContext.Current.CancellationToken));
 
         AssertClose(Vector(file, "errors"), tensor(course.Errors.ToArray()), 1e-5);
-        AssertClose(Matrix(file, "weights"), tensor(course.Weights.SelectMany(weights => weights).ToArray()), 1e-5);
+        // scikit-learn's newton-cg in the place of its lbfgs differs by 1.07e-5 from the fixture.
+        AssertClose(Matrix(file, "weights"), tensor(course.Weights.SelectMany(weights => weights).ToArray()), 1.2e-5);
         var test = Rows(file, "x_test");
         var data = new TransferData
         {
