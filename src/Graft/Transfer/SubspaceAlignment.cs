@@ -14,6 +14,9 @@ public sealed record SubspaceAlignment : FeatureAlignment
 
     public override string Title => "principal axes of the source aligned to the target's";
 
+    /// <remarks>Standardized axes would all count the same, the last ones too.</remarks>
+    public override FeatureClassifier DefaultClassifier => new LogisticRegression { Standardize = false };
+
     /// <summary>Principal axes, at most one fewer than the photos of the smaller source. Default 80.</summary>
     [Range(1, int.MaxValue)]
     public int Components { get; init; } = 80;
