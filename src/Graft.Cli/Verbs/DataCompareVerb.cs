@@ -40,8 +40,16 @@ internal static class DataCompareVerb
                 ? JsonSerializer.Serialize(
                     new
                     {
-                        First = a, Second = b, Images = new[] { sets[0].Rows.Count, sets[1].Rows.Count }, Backbone = features.Name, comparison.ProxyADistance,
-                        comparison.FrechetDistance, comparison.FrechetDistanceOfHalves, comparison.MeanShift, comparison.MeanCosine, comparison.Verdict,
+                        First = a,
+                        Second = b,
+                        Images = new[] { sets[0].Rows.Count, sets[1].Rows.Count },
+                        Backbone = features.Name,
+                        comparison.ProxyADistance,
+                        comparison.FrechetDistance,
+                        comparison.FrechetDistanceOfHalves,
+                        comparison.MeanShift,
+                        comparison.MeanCosine,
+                        comparison.Verdict,
                     },
                     RunFolder.Json)
                 : string.Create(CultureInfo.InvariantCulture, $"""

@@ -19,7 +19,10 @@ internal static class FeaturesMapVerb
         var pairs = new Option<string[]>("--pairs")
         {
             Description = "Features of photos that went through both networks: a file of the old space, then one of the new; photos are matched by path, and their labels do not matter",
-            HelpName = "OLD NEW", Arity = new ArgumentArity(2, 2), AllowMultipleArgumentsPerToken = true, Required = true,
+            HelpName = "OLD NEW",
+            Arity = new ArgumentArity(2, 2),
+            AllowMultipleArgumentsPerToken = true,
+            Required = true,
         };
         var lambda = new Option<double?>("--lambda") { Description = "Ridge of the map (default: the lowest leave-one-out error)", HelpName = "NUMBER" };
         var output = new Option<string>("--out") { Description = "The .safetensors, .npz or .parquet file to write", HelpName = "FILE", Required = true };
