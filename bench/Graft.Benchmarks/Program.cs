@@ -17,6 +17,7 @@ var root = new RootCommand("Measures Graft; bench/README.md says how the figures
     LabelingBenchmark.Create(),
     ExportParityBenchmark.Create(),
     ServeBenchmark.Create(),
+    TransferBenchmark.Create(),
 };
 try
 {

@@ -41,6 +41,9 @@ internal static class Remedies
         ["page-not-written"] = "Name another file with --out.",
         ["html-not-written"] = "Name another file with --html.",
         ["quarantine-of-another-folder"] = "Move them back there: `graft data check DIR --quarantine FOLDER --undo`.",
+        ["transfer-needs-labels"] = "Label some photos of each class, or take --method coral.",
+        ["transfer-no-overlap"] = "Take --method balanced or coral, which need no overlap.",
+        ["other-feature-space"] = "`graft features map` brings them into its space.",
         ["port-taken"] = "Choose another one with --port, or 0 for any free one.",
     };
 

@@ -1,10 +1,8 @@
-using System.Runtime.CompilerServices;
-
 namespace Graft.Testing;
 
 /// <summary>
 /// The folder <c>shared</c> beside the checkout (or GRAFT_SHARED): real photos, weights and reference numbers that are
-/// read in place. Tests that need it carry <see cref="SharedFactAttribute"/> and are skipped without it.
+/// read in place. Tests that need it carry <c>SharedFact</c> and are skipped without it.
 /// </summary>
 internal static class SharedFolder
 {
@@ -27,34 +25,4 @@ internal static class SharedFolder
         }
         return null;
     }
-}
-
-/// <summary>A test that reads <c>../shared/{needs}</c>, reported as skipped where that is absent.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class SharedFactAttribute : FactAttribute
-{
-    public SharedFactAttribute(
-        string needs, [CallerFilePath] string? sourceFilePath = null, [CallerLineNumber] int sourceLineNumber = -1)
-        : base(sourceFilePath, sourceLineNumber)
-    {
-        Needs = needs;
-        if (!SharedFolder.Has(needs)) Skip = $"../shared/{needs} is not here";
-    }
-
-    public string Needs { get; }
-}
-
-/// <summary>A theory whose rows read <c>../shared/{needs}</c>, reported as skipped where that is absent.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class SharedTheoryAttribute : TheoryAttribute
-{
-    public SharedTheoryAttribute(
-        string needs, [CallerFilePath] string? sourceFilePath = null, [CallerLineNumber] int sourceLineNumber = -1)
-        : base(sourceFilePath, sourceLineNumber)
-    {
-        Needs = needs;
-        if (!SharedFolder.Has(needs)) Skip = $"../shared/{needs} is not here";
-    }
-
-    public string Needs { get; }
 }

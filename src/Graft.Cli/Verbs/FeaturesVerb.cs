@@ -34,6 +34,7 @@ internal static class FeaturesVerb
             "graft features flowers --backbone mobilenet_v2 --out flowers.npz",
             "graft features flowers --backbone vgg16 --layer block4_pool --pool max --out flowers.parquet",
             "graft features flowers --backbone alexnet+vgg16 --out flowers.npz") { data, output };
+        command.Add(FeaturesMapVerb.Create());
         networks.AddAllTo(command);
         extraction.AddTo(command, BackboneRequests.PoolingNames);
         command.Add(seed);

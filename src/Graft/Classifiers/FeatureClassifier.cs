@@ -35,6 +35,10 @@ public abstract record FeatureClassifier
     /// </summary>
     public bool Calibrate { get; init; } = true;
 
+    /// <summary>Whether some images may count more than others in the fit.</summary>
+    [JsonIgnore]
+    public virtual bool TakesWeights => false;
+
     /// <summary>What is wrong with these options, a sentence each; empty if nothing is.</summary>
     public virtual IReadOnlyList<string> Problems() => [];
 

@@ -14,6 +14,9 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
     /// <summary>What two gigabytes hold, the most that can be read in one piece.</summary>
     private const int MostValues = int.MaxValue / sizeof(float);
 
+    /// <summary>How much each row counts; null where all count the same.</summary>
+    public double[]? Weights { get; init; }
+
     public int Count => Labels.Length;
 
     public int Length { get; } = (int)Values.shape[1];
@@ -74,10 +77,15 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
     public FeatureMatrix Subset(int[] indices) =>
         new(
             Values.index_select(0, tensor([.. indices.Select(index => (long)index)])), [.. indices.Select(index => Labels[index])], Classes,
-            Groups is null ? null : [.. indices.Select(index => Groups[index])]);
+            Groups is null ? null : [.. indices.Select(index => Groups[index])])
+        {
+            Weights = Of(indices),
+        };
 
     /// <summary>What a loss needs of some of the images: their labels. The values stay those of all.</summary>
-    public FeatureMatrix Labeled(int[] indices) => this with { Labels = [.. indices.Select(index => Labels[index])], Groups = null };
+    public FeatureMatrix Labeled(int[] indices) => this with { Labels = [.. indices.Select(index => Labels[index])], Groups = null, Weights = Of(indices) };
+
+    private double[]? Of(int[] indices) => Weights is null ? null : [.. indices.Select(index => Weights[index])];
 
     /// <summary>For cross-validation: views of one image are held out together.</summary>
     public IReadOnlyList<Fold> Folds(int seed, int count = StratifiedFolds.Count) => StratifiedFolds.Of(Labels, seed, Groups, count);
@@ -109,7 +117,7 @@ internal sealed record FeatureMatrix(Tensor Values, int[] Labels, int Classes, i
     public double[] SampleWeights(ClassWeighting weighting)
     {
         var byClass = ClassWeights(weighting);
-        return [.. Labels.Select(label => byClass[label])];
+        return [.. Labels.Select((label, row) => byClass[label] * (Weights?[row] ?? 1))];
     }
 
     /// <summary>How much an image of each class counts.</summary>

@@ -26,6 +26,8 @@ public abstract record LinearClassifier : RegularizedClassifier
     public override IReadOnlyList<string> Problems() =>
         Tolerance > 0 ? base.Problems() : [.. base.Problems(), $"Expected a tolerance above 0, found {Tolerance}."];
 
+    public override bool TakesWeights => true;
+
     private protected abstract bool PenalizesIntercept { get; }
 
     /// <summary>Whether the outputs are logits by themselves, as those of a model of probabilities are.</summary>

@@ -103,12 +103,14 @@ internal sealed class SquaredHinge : LinearLoss
 
     /// <param name="weights">Of each class's own images against the rest, which count 1 (with two classes: of each class's images), as in liblinear.</param>
     /// <param name="c">How much the loss counts.</param>
-    public SquaredHinge(int[] labels, double[] weights, double c)
+    /// <param name="rows">How much each row counts; null where all count the same.</param>
+    public SquaredHinge(int[] labels, double[] weights, double c, double[]? rows = null)
     {
         var hot = OneHot(labels, weights.Length);
         var own = tensor(weights).unsqueeze(1);
         _signs = hot * Number(2) - Number(1);
         _weights = (weights.Length == 2 ? (hot * own).sum(0, keepdim: true).expand_as(hot) : (hot * (own - Number(1))).Plus(1)) * Number(c);
+        if (rows is not null) _weights = _weights * tensor(rows).unsqueeze(0);
         _slopes = _signs * _weights * Number(-2);
         _curvatures = _weights * Number(2);
     }

@@ -24,5 +24,5 @@ public sealed record LinearSvm : LinearClassifier
     private protected override double Objective(double minimized, int classes) => classes == 2 ? minimized / 2 : minimized;
 
     private protected override LinearLoss Loss(FeatureMatrix features, double c) =>
-        new SquaredHinge(features.Labels, features.ClassWeights(ClassWeights), c);
+        new SquaredHinge(features.Labels, features.ClassWeights(ClassWeights), c, features.Weights);
 }

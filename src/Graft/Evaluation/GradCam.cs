@@ -110,6 +110,7 @@ public sealed class GradCam : IDisposable
             {
                 NeighborVotes => "votes of nearest neighbors",
                 GaussianBayes => "naive Bayes",
+                SoftmaxVotes => "votes of several logistic regressions",
                 _ => "a support vector machine with a Gaussian kernel",
             };
             throw new GraftException(

@@ -95,6 +95,27 @@ public sealed record NeighborVotes(int Classes, int Neighbors, int Examples) : C
 }
 
 /// <summary>
+/// Votes of softmax regressions: the probability of a class is the weighted mean of those that the members give it. For each member and class a
+/// row of the kernel [members · classes, features] and a bias [members · classes]; the members' weights, of sum 1, [members].
+/// </summary>
+/// <param name="Members">At least 1.</param>
+public sealed record SoftmaxVotes(int Classes, int Members) : ClassifierOperation(Classes)
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override Tensor LogProbabilities(Tensor features, Func<ParameterRole, Tensor> weight) => TorchClassifiers.LogProbabilities(this, features, weight);
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+    [
+        new(layer, ParameterRole.Factors, [Members * Classes, inputs[0].Channels]),
+        new(layer, ParameterRole.Offsets, [Members * Classes]),
+        new(layer, ParameterRole.Coefficients, [Members]),
+    ];
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) => (long)inputs[0].Channels * Members * Classes;
+}
+
+/// <summary>
 /// Support vector machines with the kernel exp(−γ·|x − y|²), one for each pair of classes, whose calibrated outputs are coupled to
 /// probabilities (Wu, Lin and Weng 2004, second method). The numbers are in LIBSVM's layout: the support vectors class by class
 /// [vectors, features]; their coefficients [classes − 1, vectors], where for a vector of class i row j (or j − 1 if j > i) is for

@@ -46,4 +46,6 @@ internal interface IOperationVisitor<out T>
     T Visit(NeighborVotes operation);
     T Visit(NormalizedClassMeans operation);
     T Visit(RbfMachine operation);
+    T Visit(SoftmaxVotes operation);
+    T Visit(UnitLength operation);
 }

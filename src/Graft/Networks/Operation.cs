@@ -46,6 +46,8 @@ namespace Graft.Networks;
 [JsonDerivedType(typeof(NeighborVotes), "neighbor_votes")]
 [JsonDerivedType(typeof(RbfMachine), "rbf_machine")]
 [JsonDerivedType(typeof(NormalizedClassMeans), "normalized_class_means")]
+[JsonDerivedType(typeof(SoftmaxVotes), "softmax_votes")]
+[JsonDerivedType(typeof(UnitLength), "unit_length")]
 public abstract record Operation
 {
     /// <summary>A word for the layer table.</summary>

@@ -37,6 +37,13 @@ internal static class TorchClassifiers
             PairDecisions(operation, x, values(ParameterRole.Examples), values(ParameterRole.Coefficients), values(ParameterRole.Offsets)),
             values(ParameterRole.Calibration), operation.Classes));
 
+    /// <inheritdoc cref="LogProbabilities(GaussianBayes, Tensor, Func{ParameterRole, Tensor})"/>
+    public static Tensor LogProbabilities(SoftmaxVotes operation, Tensor features, Func<ParameterRole, Tensor> weight) => InDouble(
+        features, weight, (x, values) => x.mm(values(ParameterRole.Factors).t()).Increase(values(ParameterRole.Offsets))
+            .view(-1, operation.Members, operation.Classes).softmax(2)
+            .mul_(values(ParameterRole.Coefficients).view(1, operation.Members, 1)).sum(1)
+            .clamp_min_(Number(SmallestProbability)).log_());
+
     private static Tensor InDouble(
         Tensor features, Func<ParameterRole, Tensor> weight, Func<Tensor, Func<ParameterRole, Tensor>, Tensor> logarithms)
     {

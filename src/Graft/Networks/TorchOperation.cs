@@ -170,6 +170,14 @@ internal sealed class TorchOperation(
 
     public Tensor Visit(RbfMachine operation) => TorchClassifiers.LogProbabilities(operation, Input, Fitted);
 
+    public Tensor Visit(SoftmaxVotes operation) => TorchClassifiers.LogProbabilities(operation, Input, Fitted);
+
+    public Tensor Visit(UnitLength operation)
+    {
+        using var length = Input.Squared().sum(1, keepdim: true).sqrt().clamp_min(Scalars.Number(UnitLength.Least));
+        return Input / length;
+    }
+
     private Tensor Weight(string name) => tensors[$"{layer.Name}.{name}"];
 
     private Tensor Fitted(ParameterRole role) => tensors[new Parameter(layer.Name, role, []).Key];

@@ -7,19 +7,23 @@ using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Training;
+using Graft.Transfer;
 using Graft.Unlabeled;
 
 namespace Graft.Runs;
 
 /// <summary>Features of frozen networks, each computed once and kept, and a classic classifier or a head on them.</summary>
 /// <param name="features">Stay the caller's.</param>
-internal sealed class FeatureFit(FeatureBlocks features) : IFit
+/// <param name="transfer">Photos of another source, for a plan with a transfer method; null without.</param>
+internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfer = null) : IFit
 {
     private readonly PhotoHashes _hashes = new();
 
     public Preprocessing? Preprocessing => null;
 
     private FeatureBlocks Features => features;
+
+    private bool MeasuresSource => transfer is { TargetIsLabeled: false };
 
     public Fitted Fit(LabeledImages photos, TrainingPlan plan, TrainingWork work)
     {
@@ -30,10 +34,12 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
         var featureSeconds = clock.Elapsed.TotalSeconds;
         var novelty = plan.Refuse == 0 && plan.SelfTraining is null ? null : NoveltyOf(photos, step.Raw, plan, work);
         var unlabeled = plan.SelfTraining is null ? null : step.LearnUnlabeled(novelty);
-        var (head, stages, classifier) = step.Train(training, work.Checkpoints, work.Callbacks);
+        var (head, stages, classifier, onSource) = step.Train(training, work.Checkpoints, work.Callbacks);
         using (head)
+        using (onSource)
         {
-            var (validation, test) = (step.EvaluateValidation(head), step.EvaluateTest(head));
+            var measured = onSource ?? head;
+            var (validation, test) = (step.EvaluateValidation(measured), step.EvaluateTest(measured));
             using var refitted = plan.Refit ? step.Refit() : null;
             return new()
             {
@@ -50,8 +56,8 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
                 ValidationWithoutViews = plan.Views is null ? null : step.ValidateWithoutViews(),
                 Weights = Fingerprints(),
                 FeatureSeconds = featureSeconds,
-                CacheHits = training.CacheHits + others.CacheHits,
-                CacheMisses = training.CacheMisses + others.CacheMisses,
+                CacheHits = training.CacheHits + others.CacheHits + step.Source.CacheHits + step.Unlabeled.CacheHits,
+                CacheMisses = training.CacheMisses + others.CacheMisses + step.Source.CacheMisses + step.Unlabeled.CacheMisses,
             };
         }
     }
@@ -69,11 +75,14 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
         TrainingRun.LoadAhead();
         var (training, others) = Extract(photos, plan, work);
         if (training.Broken.Count + others.Broken.Count > 0) photos = photos.WithSkipped([.. training.Broken, .. others.Broken]);
+        var (source, unlabeled) = (transfer?.StoredOf(features) ?? ExtractMore(SourceOf(photos, work), plan, work), ExtractMore([.. transfer?.Unlabeled.Select(image => new LabeledImage(image, 0)) ?? []], plan, work));
         var scaling = features.IsCombination ? BlockScaling.Fit(features, training.Rows) : null;
         // Scaled blocks are standardized already.
         return scaling is null
-            ? new(this, null, photos, plan, training, others, (training, others), work)
-            : new(this, scaling, photos, Unstandardized(plan), Scaled(scaling, training), Scaled(scaling, others), (training, others), work);
+            ? new(this, null, photos, plan, training, others, source, unlabeled, (training, others), work)
+            : new(
+                this, scaling, photos, Unstandardized(plan), Scaled(scaling, training), Scaled(scaling, others), Scaled(scaling, source), Scaled(scaling, unlabeled),
+                (training, others), work);
     }
 
     /// <summary>Null of features that are no vector, which a model cannot keep so many of.</summary>
@@ -87,6 +96,27 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
         return Novelty.Fit(
             raw.Training.Rows, [.. photos.Train.Select(image => image.Class)], [.. raw.Others.Rows.Take(validation)], [.. photos.Validation.Select(image => image.Class)], none,
             features.IsCombination ? BlockScaling.JoinedLayer : features.Blocks[0].Network.Output.Name, plan.Seed);
+    }
+
+    /// <summary>The photos of the other source, without those that the model is measured on.</summary>
+    private List<LabeledImage> SourceOf(LabeledImages photos, TrainingWork work)
+    {
+        if (transfer is not { Source.Count: > 0 }) return [];
+        var measured = _hashes.Of([.. photos.Validation, .. photos.Test], work.Cancellation).Where(hash => hash is not null).Select(hash => Convert.ToHexString(hash!)).ToHashSet();
+        var hashes = _hashes.Of(transfer.Source, work.Cancellation);
+        List<LabeledImage> kept = [.. transfer.Source.Where((_, index) => hashes[index] is not { } hash || !measured.Contains(Convert.ToHexString(hash)))];
+        if (kept.Count < transfer.Source.Count)
+            work.Context.Warn?.Invoke($"{transfer.Source.Count - kept.Count} photos of the other source are copies of photos to measure on, and are left out.");
+        return kept;
+    }
+
+    /// <summary>Photos beyond those of the run; what cannot be read is said and left out.</summary>
+    private FeatureSet ExtractMore(List<LabeledImage> images, TrainingPlan plan, TrainingWork work)
+    {
+        if (images.Count == 0) return new([], [], [], 0, 0);
+        var set = features.Extract(images, work.Context.Cache, work.Context.Warn, plan.Engine, bank: null, _hashes, work.Context.Progress, work.Cancellation);
+        foreach (var file in set.Broken) work.Context.Warn?.Invoke($"{file.Path} is left out: {file.Reason}");
+        return set;
     }
 
     private (FeatureSet Training, FeatureSet Others) Extract(LabeledImages photos, TrainingPlan plan, TrainingWork work)
@@ -107,7 +137,7 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
         }
     }
 
-    private static FeatureSet Scaled(TorchNetwork scaling, FeatureSet set) => set with
+    private static FeatureSet Scaled(TorchNetwork scaling, FeatureSet set) => set.Rows.Count == 0 ? set : set with
     {
         Rows = BlockScaling.Apply(scaling, set.Rows),
         Views = [.. set.Views.Select(rows => BlockScaling.Apply(scaling, rows))],
@@ -127,25 +157,28 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
 
     /// <summary>What is trained on features, and measured on them.</summary>
     private sealed record HeadStep(
-        FeatureFit Fit, TorchNetwork? Scaling, LabeledImages Photos, TrainingPlan Plan, FeatureSet Training, FeatureSet Others,
-        (FeatureSet Training, FeatureSet Others) Raw, TrainingWork Work)
+        FeatureFit Fit, TorchNetwork? Scaling, LabeledImages Photos, TrainingPlan Plan, FeatureSet Training, FeatureSet Others, FeatureSet Source,
+        FeatureSet Unlabeled, (FeatureSet Training, FeatureSet Others) Raw, TrainingWork Work)
         : IDisposable
     {
         private readonly Network _joint = Scaling?.Network ?? Fit.Features.Blocks[0].Network;
 
         /// <param name="training">The training images' features, and views of them.</param>
-        public (TorchNetwork Head, IReadOnlyList<(TrainingStage, TrainingHistory)> Stages, FittedClassifier? Classifier) Train(
+        /// <returns>Last the head for photos of another source, where these are measured on; else null.</returns>
+        public (TorchNetwork Head, IReadOnlyList<(TrainingStage, TrainingHistory)> Stages, FittedClassifier? Classifier, TorchNetwork? OnSource) Train(
             FeatureSet training, string? checkpoints, Func<TrainingStage, IReadOnlyList<ITrainingCallback>>? callbacks)
         {
             if (Plan.Classifier is not null)
             {
-                var fitted = FitClassifier(training.Rows, training.Views, [.. Photos.Train.Select(image => image.Class)]);
+                int[] labels = [.. Photos.Train.Select(image => image.Class)];
+                var transferred = Plan.Transfer is null ? null : FitTransfer(training.Rows, labels);
+                var fitted = transferred?.Classifier ?? FitClassifier(training.Rows, training.Views, labels);
                 foreach (var warning in fitted.Warnings) Work.Context.Warn?.Invoke(warning);
-                return (fitted.ToModule(_joint), [], fitted);
+                return (fitted.ToModule(_joint), [], fitted, Fit.MeasuresSource ? transferred?.OnSource.ToModule(_joint) : null);
             }
             var (model, context) = Grafted(training);
             var trained = FineTuning.Train(model, Photos, Plan.Options, context with { Checkpoints = checkpoints, OnStage = callbacks }, Work.Cancellation);
-            return (new(trained.Network.StartAfter(_joint.Output.Name), trained.Weights), trained.Histories, null);
+            return (new(trained.Network.StartAfter(_joint.Output.Name), trained.Weights), trained.Histories, null, null);
         }
 
         /// <summary>The frozen part with a new head, and features of it that are known already.</summary>
@@ -195,14 +228,34 @@ internal sealed class FeatureFit(FeatureBlocks features) : IFit
         /// <summary>What the same gives without augmented views.</summary>
         public EvaluationResult ValidateWithoutViews()
         {
-            var (head, _, _) = Train(Training with { Views = [] }, checkpoints: null, callbacks: null);
+            var (head, _, _, _) = Train(Training with { Views = [] }, checkpoints: null, callbacks: null);
             using (head) return EvaluateValidation(head);
         }
 
         /// <summary>The classic classifier, fitted on the training and validation images.</summary>
-        public TorchNetwork Refit() => FitClassifier(
-            [.. Training.Rows, .. Of(PredictionTable.Validation).Rows], [],
-            [.. Photos.Train.Select(image => image.Class), .. Photos.Validation.Select(image => image.Class)]).ToModule(_joint);
+        public TorchNetwork Refit()
+        {
+            IReadOnlyList<float[]> rows = [.. Training.Rows, .. Of(PredictionTable.Validation).Rows];
+            int[] labels = [.. Photos.Train.Select(image => image.Class), .. Photos.Validation.Select(image => image.Class)];
+            return (Plan.Transfer is null ? FitClassifier(rows, [], labels) : FitTransfer(rows, labels).Classifier).ToModule(_joint);
+        }
+
+        /// <param name="rows">Of labeled photos of the target or, where it has none, of the source.</param>
+        private TransferFit FitTransfer(IReadOnlyList<float[]> rows, int[] labels)
+        {
+            var data = Fit.MeasuresSource
+                ? new TransferData { Source = rows, SourceLabels = labels, Unlabeled = Unlabeled.Rows, Classes = Photos.Classes.Count }
+                : new TransferData
+                {
+                    Source = Source.Rows,
+                    SourceLabels = [.. Source.Images.Select(image => image.Class)],
+                    Target = rows,
+                    TargetLabels = labels,
+                    Unlabeled = Unlabeled.Rows,
+                    Classes = Photos.Classes.Count,
+                };
+            return Plan.Transfer!.Fit(data, Plan.Classifier!, Plan.Seed, Work.Context.Progress, Work.Cancellation);
+        }
 
         /// <summary>Fitted in one go, so on the images and all their views at once.</summary>
         private FittedClassifier FitClassifier(IReadOnlyList<float[]> rows, IReadOnlyList<IReadOnlyList<float[]>> views, int[] labels)

@@ -136,6 +136,13 @@ internal static class RequestValidation
                 "conflict", nameof(request.ClassWeights), request.ClassWeights, "A classic classifier sees all photos at once: it cannot draw some more often.",
                 "Take {ClassWeights} balanced.");
         }
+        foreach (var problem in TransferProblems(request)) yield return problem;
+        if (request is { Unlabeled: not null, Source: not null })
+        {
+            yield return new(
+                "conflict", nameof(request.Unlabeled), request.Unlabeled, "With {Source}, photos without labels are those of a folder called unlabeled beside the classes, which {Method} learns from.",
+                "Leave {Unlabeled} out.");
+        }
         var isSgd = (request.Optimizer ?? OptimizerKind.Adam) == OptimizerKind.Sgd;
         foreach (var (name, value) in ((string, object?)[])[(nameof(request.Momentum), request.Momentum), (nameof(request.Nesterov), request.Nesterov)])
             if (value is not null && !isSgd) yield return new("unused", name, value, $"{{{name}}} needs {{Optimizer}} sgd.", "Leave it out.");
@@ -150,6 +157,31 @@ internal static class RequestValidation
             yield return new(
                 "conflict", nameof(request.WarmUp), warmUp,
                 $"Expected {{WarmUp}} shorter than the training of {length} epochs, found {DeclaredRanges.Text(warmUp)}.");
+        }
+    }
+
+    private static IEnumerable<RequestProblem> TransferProblems(TrainingRequest request)
+    {
+        if (request.Source is null)
+        {
+            if (request.Method is not null)
+                yield return new("conflict", nameof(request.Method), request.Method, "{Method} says how another source of photos helps, and there is none.", "Name it with {Source}, or leave {Method} out.");
+            yield break;
+        }
+        if (request.Views is not null)
+            yield return new("conflict", nameof(request.Views), request.Views, "{Views} of photos are not combined with another {Source}.", "Leave {Views} out.");
+        if (request.ClassifierOrDefault == AutomaticClassifier.CatalogName)
+        {
+            yield return new(
+                "conflict", nameof(request.Classifier), request.Classifier, "{Classifier} auto would be chosen by photos of the other {Source} above all.",
+                "Take {Classifier} logistic.");
+        }
+        else if (request.TransferOrDefault is { NeedsWeights: true } method && ClassifierCatalog.Names.Contains(request.ClassifierOrDefault)
+            && !ClassifierCatalog.Create(request.ClassifierOrDefault).TakesWeights)
+        {
+            yield return new(
+                "conflict", nameof(request.Classifier), request.Classifier, $"{{Method}} {method.Name} lets photos count differently, and {{Classifier}} {request.Classifier} takes all alike.",
+                "Take {Classifier} logistic or svm.");
         }
     }
 

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using System.Text.Json.Serialization;
 using Graft.Classifiers;
+using Graft.Transfer;
 
 namespace Graft.Runs;
 
@@ -47,6 +48,7 @@ public sealed record Setting(PropertyInfo Property, SettingAttribute Declared)
     private static string[]? ChoicesOf(PropertyInfo property)
     {
         if (property.Name == nameof(TrainingRequest.Classifier)) return [TrainingRequest.Softmax, AutomaticClassifier.CatalogName, .. ClassifierCatalog.Names];
+        if (property.Name == nameof(TrainingRequest.Method)) return [.. TransferCatalog.Names];
         if (property.GetCustomAttribute<AllowedValuesAttribute>() is { } allowed) return [.. allowed.Values.OfType<string>()];
         var type = Nullable.GetUnderlyingType(property.PropertyType);
         return type is { IsEnum: true } ? [.. Enum.GetNames(type).Select(name => name.ToLowerInvariant())] : null;

@@ -4,6 +4,7 @@ using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Training;
+using Graft.Transfer;
 using Graft.Unlabeled;
 
 namespace Graft.Runs;
@@ -16,6 +17,9 @@ public sealed record TrainingPlan
 
     /// <summary>A classic classifier to fit on the features; null to train a head, or the network, in epochs.</summary>
     public FeatureClassifier? Classifier { get; init; }
+
+    /// <summary>How photos of another source help the classic classifier; null without them.</summary>
+    public TransferMethod? Transfer { get; init; }
 
     /// <summary>Whether a classic classifier, once measured, is fitted again on the training and validation images together.</summary>
     public bool Refit { get; init; }
@@ -58,7 +62,10 @@ public sealed record TrainingPlan
 
     /// <summary>What is wrong with it, a sentence each; empty if nothing is.</summary>
     public IReadOnlyList<string> Problems() =>
-        [.. DeclaredRanges.ProblemsOf(this), .. Options.Problems(), .. Classifier?.Problems() ?? [], .. Options.Strategy == Strategy.Features ? Views?.Problems() ?? [] : []];
+        [
+            .. DeclaredRanges.ProblemsOf(this), .. Options.Problems(), .. Classifier?.Problems() ?? [], .. Transfer?.Problems() ?? [],
+            .. Options.Strategy == Strategy.Features ? Views?.Problems() ?? [] : [],
+        ];
 }
 
 /// <summary>Makes a plan of a request.</summary>
@@ -109,6 +116,7 @@ internal static class RequestPlan
         {
             Options = options,
             Classifier = RequestedClassifier.Of(request),
+            Transfer = request.TransferOrDefault,
             Refit = request.Refit ?? false,
             SelfTraining = request.Unlabeled is null ? null : new(),
             Refuse = request.Refuse ?? Novelty.DefaultRefuse,

@@ -6,6 +6,7 @@ using Graft.Data;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Training;
+using Graft.Transfer;
 
 namespace Graft.Runs;
 
@@ -70,6 +71,12 @@ public sealed record TrainingRequest
 
     [Setting(SettingGroup.Photos, "Photos without labels, which self-training names and learns from; those named wrongly most likely are left out", Placeholder = "DIR", For = Ways.Classifier)]
     public string? Unlabeled { get; init; }
+
+    [Setting(SettingGroup.Photos, "More labeled photos from another source, such as a catalog or an older camera; DIR may then have labels, some (with a folder unlabeled) or none. Or stored features of such photos, a .safetensors file", Placeholder = "DIR|FILE", For = Ways.Classifier, IsBasic = true)]
+    public string? Source { get; init; }
+
+    [Setting(SettingGroup.Method, "How the other source helps: auto (by cross-validation on labeled photos, the default), target (not at all), pool, balanced, tradaboost, density, ulsif, rulsif, kliep, mean, standardize, coral, monge, subspace, tca or jda", Placeholder = "METHOD", For = Ways.Classifier, IsBasic = true)]
+    public string? Method { get; init; }
 
     /// <summary>One network, or several whose features are joined; of those no name comes twice. Default: <see cref="BackboneCatalog.Default"/>.</summary>
     public IReadOnlyList<BackboneRequest>? Backbones { get; init; }
@@ -271,7 +278,11 @@ public sealed record TrainingRequest
 
     internal Strategy StrategyOrDefault => Strategy ?? Training.Strategy.Features;
 
-    internal string ClassifierOrDefault => Classifier ?? Softmax;
+    internal string ClassifierOrDefault => Classifier ?? TransferOrDefault?.DefaultClassifier.Name ?? Softmax;
+
+    /// <summary>Null without another source, or with a method that there is not.</summary>
+    internal TransferMethod? TransferOrDefault =>
+        Source is null ? null : TransferCatalog.Methods.FirstOrDefault(method => method.Name == (Method ?? TransferCatalog.Default));
 
     internal int SeedOrDefault => Seed ?? new TrainingOptions().Seed;
 
@@ -294,6 +305,7 @@ public sealed record TrainingRequest
         Photos = Full(Photos),
         ImageFolder = Full(ImageFolder),
         From = Full(From),
+        Source = Full(Source),
         Backbones = Backbones is null ? null :
         [
             .. Backbones.Select(backbone => backbone with

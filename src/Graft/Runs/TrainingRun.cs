@@ -135,7 +135,7 @@ public sealed class TrainingRun : IDisposable
         context ??= new();
         if (setup.Request is { } request) context.Folder?.Begin(request);
         return setup.Features is { } features
-            ? Execute(setup.Photos, features, setup.Plan, context, cancellation)
+            ? TrainingPipeline.Run(new FeatureFit(features, setup.Transfer), setup.Photos, setup.Plan, context, cancellation)
             : Execute(setup.Photos, setup.Model!, setup.Plan, context, cancellation);
     }
 

@@ -30,6 +30,9 @@ public sealed class TrainingSetup : IDisposable
     /// <summary>The frozen networks of <see cref="Strategy.Features"/>; else null.</summary>
     public FeatureBlocks? Features { get; private init; }
 
+    /// <summary>Photos of another source; else null.</summary>
+    internal TransferPhotos? Transfer { get; private init; }
+
     /// <summary>The network with its new head of any other strategy; else null.</summary>
     public GraftedNetwork? Model { get; private init; }
 
@@ -46,13 +49,14 @@ public sealed class TrainingSetup : IDisposable
         if (request.Photos is not { } source) throw new RequestException([new("missing", nameof(request.Photos), null, "Name the photos: {Photos}.")]);
         if (!Path.Exists(source)) throw new RequestException([new("missing", nameof(request.Photos), source, $"There is no folder or file {source}.")]);
         var plan = RequestPlan.Of(request);
-        var photos = LoadPhotos(request, plan);
+        var transfer = request.Source is null ? null : TransferPhotos.Load(request, plan);
+        var photos = transfer?.Photos ?? LoadPhotos(request, plan);
         if (request.From is { } from) return Further(request, from, plan, photos);
         if (plan.Options.Strategy == Strategy.Features)
         {
             TrainingRun.LoadAhead();
             var features = request.BackbonesOrDefault.LoadFeatures(request.Pool ?? (plan.Options.Head.Pooling == Pooling.Flatten ? "flatten" : null), fetch);
-            return new(features) { Request = request, Photos = photos, Plan = plan, Name = features.Name, Features = features, Notes = photos.Notes };
+            return new(features) { Request = request, Photos = photos, Plan = plan, Name = features.Name, Features = features, Transfer = transfer, Notes = [.. photos.Notes, .. transfer?.Notes ?? []] };
         }
         var network = request.BackbonesOrDefault[0];
         var whole = plan.Options.Strategy == Strategy.Scratch ? network.Untrained(plan.Seed) : network.Load(fetch, isTrained: true);
@@ -74,10 +78,11 @@ public sealed class TrainingSetup : IDisposable
 
     /// <summary>The photos that a request names, divided as it says.</summary>
     /// <exception cref="GraftException">They are not there, or unsuitable.</exception>
-    internal static LabeledImages PhotosOf(TrainingRequest request) => LoadPhotos(request, RequestPlan.Of(request));
+    internal static LabeledImages PhotosOf(TrainingRequest request) =>
+        request.Source is null ? LoadPhotos(request, RequestPlan.Of(request)) : TransferPhotos.Load(request, RequestPlan.Of(request)).Photos;
 
     /// <param name="classes">Of a trained model, in its order; null for those found.</param>
-    private static LabeledImages LoadPhotos(TrainingRequest request, TrainingPlan plan, IReadOnlyList<string>? classes = null)
+    internal static LabeledImages LoadPhotos(TrainingRequest request, TrainingPlan plan, IReadOnlyList<string>? classes = null)
     {
         string[] ofTables =
             [nameof(request.PathColumn), nameof(request.LabelColumn), nameof(request.SplitColumn), nameof(request.ImageFolder), nameof(request.ImageSuffix)];

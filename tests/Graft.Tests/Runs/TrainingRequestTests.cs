@@ -20,6 +20,7 @@ public class TrainingRequestTests
     private static readonly string[] ReadElsewhere =
     [
         nameof(TrainingRequest.From), // TrainingSetup
+        nameof(TrainingRequest.Source), // TransferPhotos; that there is one is in the plan
         nameof(TrainingRequest.Pool), // TrainingSetup, BackboneRequests
         nameof(TrainingRequest.Validation), nameof(TrainingRequest.PathColumn), nameof(TrainingRequest.LabelColumn), nameof(TrainingRequest.SplitColumn),
         nameof(TrainingRequest.ImageFolder), nameof(TrainingRequest.ImageSuffix), // TrainingSetup
@@ -43,6 +44,7 @@ public class TrainingRequestTests
             [
                 new() { Strategy = strategy, Classifier = classifier },
                 new() { Strategy = strategy, Classifier = classifier, Views = 2 },
+                new() { Strategy = strategy, Classifier = classifier, Source = "others" },
                 new() { Strategy = strategy, Classifier = classifier, Optimizer = OptimizerKind.Sgd },
             ];
             foreach (var request in bases.Where(request => request.Problems().Count == 0))
@@ -85,6 +87,7 @@ public class TrainingRequestTests
             { Name: nameof(TrainingRequest.Optimizer) } => "rmsprop",
             { Choices: { } choices } => choices[^1] == "none" ? choices[0] : choices[^1],
             { Name: nameof(TrainingRequest.From) } => "model",
+            { Name: nameof(TrainingRequest.Source) } => "others too",
             _ when setting.Type == typeof(string) => "features.3",
             _ when setting.Type == typeof(bool) => setting.Name is nameof(TrainingRequest.Flip) or nameof(TrainingRequest.Nesterov) ? false : true,
             _ when setting.Type == typeof(int) => 7,

@@ -144,6 +144,15 @@ public sealed record FeatureTable
         }
     }
 
+    /// <summary>Reads a <c>.safetensors</c> file that <see cref="Write"/> wrote.</summary>
+    /// <exception cref="GraftException">The file is missing, damaged or of another kind.</exception>
+    public static FeatureTable Read(string path) => !IsStored(path)
+        ? throw new GraftException($"Expected features in a .safetensors file, found {path}. Write them as .safetensors.")
+        : File.Exists(path) ? SafetensorsTable.Read(path) : throw new GraftException($"There is no file {path}.");
+
+    /// <summary>Whether a path is of a kind that <see cref="Read"/> reads.</summary>
+    public static bool IsStored(string path) => Path.GetExtension(path).Equals(".safetensors", StringComparison.OrdinalIgnoreCase);
+
     internal IEnumerable<string> LabelNames => Labels.Select(label => Classes[label]);
 
     private static string RelativePath(string folder, string path)

@@ -69,6 +69,19 @@ internal sealed partial class OnnxConversion
         return Logarithms(name, Node("Div", $"{name}/shares", [all, Scalar(op.Neighbors + op.PriorVotes * op.Classes)]));
     }
 
+    /// <summary>The weighted mean of the members' probabilities: see <see cref="SoftmaxVotes"/>.</summary>
+    private string WeighedSoftmaxes(Layer layer, SoftmaxVotes op, string x, TensorShape shape)
+    {
+        var (name, outputs) = (layer.Name, op.Members * op.Classes);
+        var kernel = Node("Transpose", $"{name}/columns", [AsDouble($"{name}/factors", Read(layer, ParameterRole.Factors), [outputs, shape.Channels])], Of("perm", [1, 0]));
+        var scores = Node("Add", $"{name}/scores",
+            [Node("MatMul", $"{name}/products", [Double(name, x), kernel]), AsDouble($"{name}/offsets", Read(layer, ParameterRole.Offsets), [1, outputs])]);
+        var members = Node("Reshape", $"{name}/members", [scores, Constant($"{name}/members_shape", [-1, op.Members, op.Classes])]);
+        var weighed = Node("Mul", $"{name}/weighed",
+            [Node("Softmax", $"{name}/softmax", [members], Of("axis", 2)), AsDouble($"{name}/weights", Read(layer, ParameterRole.Coefficients), [1, op.Members, 1])]);
+        return Logarithms(name, Node("ReduceSum", $"{name}/votes", [weighed, Constant("constant/axis_1", [1])], Of("keepdims", 0)));
+    }
+
     /// <summary>The machines of all pairs, Platt's sigmoids and their coupling: see <see cref="TorchClassifiers"/>.</summary>
     private string CoupledLogProbabilities(Layer layer, RbfMachine op, string x, TensorShape shape)
     {

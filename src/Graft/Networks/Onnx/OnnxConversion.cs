@@ -199,6 +199,15 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
 
     string IOperationVisitor<string>.Visit(RbfMachine operation) => CoupledLogProbabilities(_layer, operation, X, Shape);
 
+    string IOperationVisitor<string>.Visit(SoftmaxVotes operation) => WeighedSoftmaxes(_layer, operation, X, Shape);
+
+    string IOperationVisitor<string>.Visit(UnitLength operation)
+    {
+        var squares = Node("ReduceSum", $"{Name}/square", [Node("Mul", $"{Name}/squares", [X, X]), Constant("constant/axis_1", [1])], Of("keepdims", 1));
+        var length = Node("Max", $"{Name}/length", [Node("Sqrt", $"{Name}/root", [squares]), Constant($"{Name}/least", [UnitLength.Least], [])]);
+        return Node("Div", Name, [X, length]);
+    }
+
     private GraftException NoCounterpart() =>
         new($"Layer '{Name}' of network '{network.Name}' ({_layer.Operation.Kind}) has no counterpart in ONNX.");
 
