@@ -134,7 +134,7 @@ internal static class LabelingBenchmark
                         {
                             float[][] unlabeled = [.. open.Select(photo => rows[photo])];
                             var says = Fitted().Probabilities(unlabeled);
-                            known.AddRange(new LabelQueue { Count = 25 }.Next(unlabeled, says, [.. known.Select(photo => rows[photo])], draw, cancellation).Select(next => open[next.Photo]));
+                            known.AddRange(new ActiveSelection { Count = 25 }.Next(unlabeled, says, [.. known.Select(photo => rows[photo])], draw, cancellation).Select(next => open[next.Photo]));
                         }
                     }
                     results[method, step] = 100 * Fitted().Probabilities(tests).Zip(test, (row, photo) => Array.IndexOf(row, row.Max()) == truth[photo] ? 1.0 : 0).Average();

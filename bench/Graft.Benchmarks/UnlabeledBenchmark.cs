@@ -4,7 +4,6 @@ using System.Text.Json;
 using Graft.Backbones;
 using Graft.Classifiers;
 using Graft.Data;
-using Graft.Evaluation;
 using Graft.Features;
 using Graft.Unlabeled;
 

@@ -14,7 +14,7 @@ internal sealed record Suggestion(Photo Photo, Guess Guess, bool IsRandom);
 internal sealed record LabelingReport(string Advice, string? Estimate, int Answers);
 
 /// <summary>
-/// Asks for the photos that a person labels next, ten at a time as <see cref="LabelQueue"/> chooses them: one drawn at random, the others unsure or unlike what is labeled. Safe to use
+/// Asks for the photos that a person labels next, ten at a time as <see cref="ActiveSelection"/> chooses them: one drawn at random, the others unsure or unlike what is labeled. Safe to use
 /// from several threads.
 /// </summary>
 internal sealed class LabelSuggestions(Project project, FeatureTable features)
@@ -64,7 +64,7 @@ internal sealed class LabelSuggestions(Project project, FeatureTable features)
             MostUnlabeled).Select(number => (now.Photos[number].Id, Row: features.Find(now.Photos[number]))).Where(entry => entry.Row is not null).ToList();
         var labeled = Spread([.. Enumerable.Range(0, now.Photos.Length).Where(number => now.Labels[number] is not null)], MostLabeled)
             .Select(number => features.Find(now.Photos[number])).OfType<float[]>().ToList();
-        var chosen = new LabelQueue { Count = AtOnce }.Next(
+        var chosen = new ActiveSelection { Count = AtOnce }.Next(
             [.. open.Select(entry => entry.Row!)], [.. open.Select(entry => (IReadOnlyList<float>)learned.Guesses[entry.Id].Probabilities)], labeled, seed: Answers().Count + ++_rounds);
         foreach (var next in chosen) _queue.Enqueue((open[next.Photo].Id, next.Reason == QueueReason.Random));
     }

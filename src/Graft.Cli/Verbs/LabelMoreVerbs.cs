@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Graft.Classifiers;
-using Graft.Data;
 using Graft.Evaluation;
 using Graft.Labeling;
 using Graft.Runs;
@@ -32,7 +31,9 @@ internal static class LabelMoreVerbs
                 var result = LabelAudit.Result(table, LabelQuestions.AnswersOf(file));
                 if (parsed.GetValue(json)) Console.Out.WriteLine(RunFolder.ToJson(new
                 {
-                    result.Precision, Interval = new[] { result.Interval.Low, result.Interval.High }, result.Checked,
+                    result.Precision,
+                    Interval = new[] { result.Interval.Low, result.Interval.High },
+                    result.Checked,
                     Classes = result.Classes.Select(one => new { one.Class, one.Checked, one.Right }),
                 }).ToJsonString(RunFolder.Json));
                 else

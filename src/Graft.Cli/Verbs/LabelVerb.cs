@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Graft.Backbones;
-using Graft.Features;
 using Graft.Labeling;
 using Graft.Runs;
 
@@ -17,7 +16,8 @@ internal static class LabelVerb
         var classes = new Option<string[]>("--classes")
         {
             Description = "Classes that stand for several of the model's: by index (cat=281..285), name or group of WordNet (dog, or pet=dog,cat), or a file of such lines",
-            HelpName = "NAME=MEMBERS", AllowMultipleArgumentsPerToken = true,
+            HelpName = "NAME=MEMBERS",
+            AllowMultipleArgumentsPerToken = true,
         };
         var precision = new Option<double?>("--precision") { Description = "Give only as many labels as keep this share right in each class, such as 0.98; it is measured on labeled photos", HelpName = "SHARE" };
         var labeled = new Option<string?>("--labeled") { Description = "Labeled photos to measure the precision on (default: those of the run)", HelpName = "DIR" };

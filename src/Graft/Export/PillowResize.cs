@@ -66,7 +66,11 @@ internal sealed class PillowResize(OnnxGraphWriter graph)
         string[] bytes = [$"{name}/low", $"{name}/middle", $"{name}/high"];
         graph.Graph.Node.Add(new NodeProto
         {
-            Name = $"{name}/bytes", OpType = "Split", Input = { products }, Output = { bytes }, Attribute = { Of("axis", 1), Of("num_outputs", 3) },
+            Name = $"{name}/bytes",
+            OpType = "Split",
+            Input = { products },
+            Output = { bytes },
+            Attribute = { Of("axis", 1), Of("num_outputs", 3) },
         });
         var middle = graph.Node("Mul", $"{name}/middle_times", [bytes[1], Integer(1 << 8)]);
         var high = graph.Node("Mul", $"{name}/high_times", [bytes[2], Integer(1 << 16)]);

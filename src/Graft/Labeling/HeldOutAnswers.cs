@@ -1,7 +1,6 @@
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Features;
-using Graft.Networks;
 using Graft.Runs;
 using static Graft.Networks.Scalars;
 using static TorchSharp.torch;

@@ -1,6 +1,5 @@
 using Graft.Data;
 using Graft.Evaluation;
-using Graft.Unlabeled;
 
 namespace Graft.Labeling;
 

@@ -57,7 +57,7 @@ public static class LabelPage
         return html.Add($"</tbody></table></div>\n");
     }
 
-    private static Markup Gallery(LabelResult result, IReadOnlyList<PhotoLabel> photos, int most)
+    private static Markup Gallery(LabelResult result, List<PhotoLabel> photos, int most)
     {
         var shown = photos.Take(most).ToList();
         var html = new Html().Add($"<div class=\"photos\">\n");

@@ -29,7 +29,7 @@ public static class LabelQuestions
 {
     private const string Yes = "yes", No = "no";
 
-    /// <summary>Chooses from a folder what to label next, see <see cref="LabelQueue"/>. Photos that the model was trained on are left out, whatever they are called.</summary>
+    /// <summary>Chooses from a folder what to label next, see <see cref="ActiveSelection"/>. Photos that the model was trained on are left out, whatever they are called.</summary>
     /// <param name="modelPath">The run folder, or the model's file in it.</param>
     /// <exception cref="GraftException">There are no such photos.</exception>
     public static NextPhotos Next(
@@ -42,7 +42,7 @@ public static class LabelQuestions
         var known = RunPhotos.TrainedOn(modelPath, predictions.Read.Select(prediction => prediction.Path), cancellation);
         int[] open = [.. Enumerable.Range(0, predictions.Read.Count).Where(photo => !known.Contains(predictions.Read[photo].Path))];
         if (open.Length == 0) throw new GraftException($"The model was trained on all photos of {photos} that can be read: there is nothing to label.") { Code = "no-photos" };
-        var queue = new LabelQueue { Count = count }.Next(
+        var queue = new ActiveSelection { Count = count }.Next(
             [.. open.Select(photo => predictions.Features[photo])], [.. open.Select(photo => predictions.Read[photo].Probabilities)], Labeled(modelPath, model, cache, progress, cancellation),
             seed, cancellation);
         return new(

@@ -101,7 +101,12 @@ public sealed record AutomaticTransfer : TransferMethod
         }
         return new()
         {
-            Name = method.Name, FoldAccuracies = accuracies, HeldOutShare = shares.Average(), Loss = double.NaN, Predictions = [], Seconds = 0,
+            Name = method.Name,
+            FoldAccuracies = accuracies,
+            HeldOutShare = shares.Average(),
+            Loss = double.NaN,
+            Predictions = [],
+            Seconds = 0,
         };
     }
 

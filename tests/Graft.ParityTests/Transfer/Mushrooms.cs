@@ -31,8 +31,10 @@ internal static class Mushrooms
         return (
             new()
             {
-                Source = [.. source.Select(row => rows[row])], SourceLabels = [.. source.Select(row => (int)labels[row])],
-                Target = [.. known.Select(row => rows[row])], TargetLabels = [.. known.Select(row => (int)labels[row])],
+                Source = [.. source.Select(row => rows[row])],
+                SourceLabels = [.. source.Select(row => (int)labels[row])],
+                Target = [.. known.Select(row => rows[row])],
+                TargetLabels = [.. known.Select(row => (int)labels[row])],
                 Classes = 2,
             },
             [.. others.Select(row => rows[row])], [.. others.Select(row => (int)labels[row])]);

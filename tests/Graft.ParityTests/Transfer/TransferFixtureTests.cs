@@ -167,7 +167,11 @@ public sealed class TransferFixtureTests : IDisposable
         var test = Rows(file, "x_test");
         var data = new TransferData
         {
-            Source = Rows(file, "xs"), SourceLabels = Labels(file, "ys"), Target = Rows(file, "xt"), TargetLabels = Labels(file, "yt"), Classes = 3,
+            Source = Rows(file, "xs"),
+            SourceLabels = Labels(file, "ys"),
+            Target = Rows(file, "xt"),
+            TargetLabels = Labels(file, "yt"),
+            Classes = 3,
         };
         var fitted = new TrAdaBoost().Fit(data, learner, cancellation: TestContext.Current.CancellationToken).Classifier;
         var probabilities = fitted.Outputs(FeatureMatrix.Of(test, Labels(file, "y_test"), 3)).softmax(1).ToDoubles();

@@ -84,8 +84,11 @@ public class TransferMethodTests
         int[] known = [.. Enumerable.Range(0, target.Length).GroupBy(row => truth[row]).SelectMany(rows => rows.Take(labeled))];
         return new()
         {
-            Source = source, SourceLabels = labels, Classes = 3,
-            Target = [.. known.Select(row => target[row])], TargetLabels = [.. known.Select(row => truth[row])],
+            Source = source,
+            SourceLabels = labels,
+            Classes = 3,
+            Target = [.. known.Select(row => target[row])],
+            TargetLabels = [.. known.Select(row => truth[row])],
             Unlabeled = [.. Enumerable.Range(0, target.Length).Except(known).Select(row => target[row])],
         };
     }

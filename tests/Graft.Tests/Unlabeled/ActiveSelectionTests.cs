@@ -2,7 +2,7 @@ using Graft.Unlabeled;
 
 namespace Graft.Tests.Unlabeled;
 
-public class LabelQueueTests
+public class ActiveSelectionTests
 {
     /// <summary>Photos on a circle: those of numbers 0 to 49 in one direction, the others spread out; the model hesitates only about 10 to 19.</summary>
     private static (float[][] Rows, float[][] Probabilities) Photos()
@@ -17,7 +17,7 @@ public class LabelQueueTests
     {
         var (rows, probabilities) = Photos();
 
-        var queue = new LabelQueue { Count = 20 }.Next(rows, probabilities, labeled: [rows[0]], cancellation: TestContext.Current.CancellationToken);
+        var queue = new ActiveSelection { Count = 20 }.Next(rows, probabilities, labeled: [rows[0]], cancellation: TestContext.Current.CancellationToken);
 
         Assert.Equal(20, queue.Select(photo => photo.Photo).Distinct().Count());
         Assert.Equal(2, queue.Count(photo => photo.Reason == QueueReason.Random));
@@ -31,7 +31,7 @@ public class LabelQueueTests
     {
         var (rows, probabilities) = Photos();
         int[] Drawn(float[][] says) =>
-            [.. new LabelQueue { Count = 30 }.Next(rows, says, [], cancellation: TestContext.Current.CancellationToken).Where(photo => photo.Reason == QueueReason.Random).Select(photo => photo.Photo).Order()];
+            [.. new ActiveSelection { Count = 30 }.Next(rows, says, [], cancellation: TestContext.Current.CancellationToken).Where(photo => photo.Reason == QueueReason.Random).Select(photo => photo.Photo).Order()];
 
         Assert.Equal(Drawn(probabilities), Drawn([.. probabilities.Reverse()]));
     }
@@ -40,7 +40,7 @@ public class LabelQueueTests
     public void Fewer_photos_than_asked_for_are_all_of_them()
     {
         var (rows, probabilities) = Photos();
-        Assert.Equal(3, new LabelQueue().Next(rows[..3], probabilities[..3], [], cancellation: TestContext.Current.CancellationToken).Count);
-        Assert.Empty(new LabelQueue().Next([], [], [], cancellation: TestContext.Current.CancellationToken));
+        Assert.Equal(3, new ActiveSelection().Next(rows[..3], probabilities[..3], [], cancellation: TestContext.Current.CancellationToken).Count);
+        Assert.Empty(new ActiveSelection().Next([], [], [], cancellation: TestContext.Current.CancellationToken));
     }
 }

@@ -26,7 +26,7 @@ public readonly record struct QueuedPhoto(int Photo, QueueReason Reason, int Bat
 /// is the farthest from all that are labeled (farthest first: Gonzalez 1985; core sets: Sener and Savarese 2018, arXiv:1708.00489), for what nobody has shown yet; and one in ten is
 /// drawn at random. Farthest first among the unsure ones asks for oddities, and was worse than random choice on flowers.
 /// </summary>
-public sealed record LabelQueue
+public sealed record ActiveSelection
 {
     /// <summary>How many photos. Default 50.</summary>
     public int Count { get; init; } = 50;
