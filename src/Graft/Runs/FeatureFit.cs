@@ -260,7 +260,11 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         /// <summary>Fitted in one go, so on the images and all their views at once.</summary>
         private FittedClassifier FitClassifier(IReadOnlyList<float[]> rows, IReadOnlyList<IReadOnlyList<float[]>> views, int[] labels)
         {
-            if (_unlabeled is { Rounds: > 0 } learned) (rows, labels) = ([.. rows, .. learned.Rows], [.. labels, .. learned.Labels]);
+            if (_unlabeled is { Rounds: > 0 } learned)
+            {
+                return Plan.SelfTraining!.Fit(
+                    Plan.Classifier!, rows, labels, learned.Rows, learned.Labels, Photos.Classes.Count, Plan.Seed, Work.Context.Progress, Work.Cancellation);
+            }
             return Plan.Classifier!.Fit(
                 [.. rows, .. views.SelectMany(ofView => ofView)], [.. Enumerable.Repeat(labels, 1 + views.Count).SelectMany(ofView => ofView)],
                 Photos.Classes.Count, Plan.Seed,

@@ -137,6 +137,8 @@ internal static class RequestValidation
                 "Take {ClassWeights} balanced.");
         }
         foreach (var problem in TransferProblems(request)) yield return problem;
+        if (request is { Unlabeled: not null, Views: not null })
+            yield return new("conflict", nameof(request.Views), request.Views, "{Unlabeled} learns from the photos as they are: there are no {Views} of them.", "Leave {Views} out.");
         if (request is { Unlabeled: not null, Source: not null })
         {
             yield return new(

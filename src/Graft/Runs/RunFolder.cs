@@ -8,7 +8,6 @@ using Graft.Evaluation;
 using Graft.Evaluation.Charts;
 using Graft.Runs.Reports;
 using Graft.Training;
-using Graft.Unlabeled;
 
 namespace Graft.Runs;
 
@@ -138,14 +137,7 @@ public sealed class RunFolder : IDisposable
             }
             if (run.Photos.Skipped.Count > 0) CsvFile.Write(In("skipped.csv"), ["path", "reason"], run.Photos.Skipped.Select(file => (object?[])[file.Path, file.Reason]), replaces: true);
             RunPhotos.Save(run, FullName);
-            if (run.Unlabeled is { } unlabeled)
-            {
-                CsvFile.Write(In("pseudo_labels.csv"), ["path", "label", "probability", "round", "reason"], unlabeled.Images.Zip(unlabeled.PseudoLabels, (image, label) => (object?[])
-                [
-                    image.FullPath, unlabeled.Rounds > 0 && label.Reason == LabelReason.Labeled ? run.Photos.Classes[label.Class] : "", Math.Round(label.Probability, 6), label.Round,
-                    unlabeled.Rounds == 0 ? "the labeled photos alone do best" : label.Reason == LabelReason.Labeled ? "" : UnlabeledPhotos.Text(label.Reason),
-                ]), replaces: true);
-            }
+            if (run.Unlabeled is { } unlabeled) PseudoLabels.Save(unlabeled, run.Photos.Classes, FullName);
             run.Predictions.Save(FullName);
             WholeFile.Write(In(ResultFile), RunText.Result(run) + "\n");
         }

@@ -1,5 +1,6 @@
 using Graft.Classifiers;
 using Graft.Evaluation;
+using static TorchSharp.torch;
 
 namespace Graft.Unlabeled;
 
@@ -56,6 +57,11 @@ public sealed record SelfTraining
     /// <summary>Neighbors that are asked; more than half must be named alike. 0 asks none. Default 5.</summary>
     public int Neighbors { get; init; } = 5;
 
+    /// <summary>
+    /// What a photo with a pseudo-label counts where the classifier can weight photos, a labeled one counting 1. Above 0 up to 1, default 0.25.
+    /// </summary>
+    public double Weight { get; init; } = 0.25;
+
     /// <param name="classifier">Fitted in each round.</param>
     /// <param name="labeled">The features of each labeled photo.</param>
     /// <param name="labels">The class of each, from 0.</param>
@@ -83,8 +89,8 @@ public sealed record SelfTraining
             var changed = Enumerable.Range(0, next.Length).Count(photo => next[photo].Reason != current[photo].Reason || next[photo].Class != current[photo].Class);
             current = next;
             if (taken.Length == 0) break;
-            fitted = classifier.Fit(
-                [.. labeled, .. taken.Select(photo => unlabeled[photo])], [.. labels, .. taken.Select(photo => next[photo].Class)], classes, seed, cancellation: cancellation);
+            fitted = Fit(
+                classifier, labeled, labels, [.. taken.Select(photo => unlabeled[photo])], [.. taken.Select(photo => next[photo].Class)], classes, seed, progress: null, cancellation);
             rounds.Add(new(round, taken.Length, changed, fitted));
             if (changed == 0) break;
         }
@@ -118,6 +124,24 @@ public sealed record SelfTraining
             Limit(next, counts, labels.Count);
             return next;
         }
+    }
+
+    /// <summary>A fit on labeled photos and on those with pseudo-labels.</summary>
+    internal FittedClassifier Fit(
+        FeatureClassifier classifier, IReadOnlyList<float[]> labeled, IReadOnlyList<int> labels, IReadOnlyList<float[]> more, IReadOnlyList<int> pseudoLabels, int classes, int seed,
+        IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
+        if (classifier.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
+        using var inference = no_grad();
+        using var scope = NewDisposeScope();
+        var features = FeatureMatrix.Of([.. labeled, .. more], [.. labels, .. pseudoLabels], classes);
+        if (classifier.TakesWeights && Weight != 1)
+        {
+            // Of mean 1, so that C means the same.
+            var mean = (labels.Count + Weight * more.Count) / (labels.Count + more.Count);
+            features = features with { Weights = [.. labels.Select(_ => 1 / mean), .. pseudoLabels.Select(_ => Weight / mean)] };
+        }
+        return classifier.Fit(features, new(seed, progress, cancellation));
     }
 
     /// <summary>Takes the least sure labels of classes that have too many.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Graft.Data;
 using Graft.Evaluation.Charts;
 
 namespace Graft.Runs.Reports;
@@ -67,6 +68,7 @@ public static class RunReport
             new("data", "The photos", Photos(run)),
         };
         if (Decision.In(run.Folder) is { Count: > 0 } decisions) sections.Insert(1, new("why", "Why so", Why(decisions)));
+        if (PseudoLabels.Load(run.Folder) is { Count: > 0 } unlabeled) sections.Add(new("unlabeled", "Unlabeled photos", Unlabeled(unlabeled, result.Seed)));
         if (run.Course is { } course) sections.Add(new("curves", "Learning curves", Curves(course)));
         sections.Add(new("classes", $"Each class, on the {title} photos", new Html()
             .Add($"<p class=\"how\">Precision: of the photos that were called so, the share that is. Recall: of the photos of the class, the share that was found. F1: their harmonic mean.</p>\n")
@@ -83,6 +85,27 @@ public static class RunReport
             body.Add($"<p class=\"how\">More photos, and heat maps of the regions that support the predicted class: <code>graft report {run.Folder}</code></p>\n");
         body.Add($"<footer>Made by Graft{(run.Description is { } made ? $" {Version(made)}" : "")} from the run {run.Name}. This page asks for nothing else: it can be kept, sent and opened anywhere.</footer>\n");
         return Page.ToHtml($"{DataName(result)}: {WhatIsTrained(result)}", body);
+    }
+
+    /// <summary>How many photos of which label were learned from, why the others were not, and some of them drawn at random.</summary>
+    private static Markup Unlabeled(IReadOnlyList<PseudoLabeledPhoto> photos, int seed)
+    {
+        const int shown = 20;
+        var html = new Html().Add($"<div class=\"wide\"><table><thead><tr><th>label, or why none</th><th>photos</th></tr></thead><tbody>\n");
+        foreach (var (label, count) in photos.Where(photo => photo.Label is not null).CountBy(photo => photo.Label!).OrderByDescending(entry => entry.Value))
+            html.Add($"<tr><th>{label}</th><td>{count:N0}</td></tr>\n");
+        foreach (var (reason, count) in photos.Where(photo => photo.Label is null).CountBy(photo => photo.Reason ?? "").OrderByDescending(entry => entry.Value))
+            html.Add($"<tr><th>no label: {reason}</th><td>{count:N0}</td></tr>\n");
+        html.Add($"</tbody></table></div>\n");
+        var labeled = photos.Where(photo => photo.Label is not null).ToArray();
+        if (labeled.Length == 0) return html;
+        var order = Enumerable.Range(0, labeled.Length).ToArray();
+        new SplitMix64((ulong)(uint)seed).Shuffle(order);
+        var drawn = order.Take(shown).Select(place => labeled[place]).ToList();
+        html.Add($"<p class=\"how\">Some of those that were learned from, drawn at random: where many are wrong, do without the unlabeled photos. All are in pseudo_labels.csv.</p>\n<div class=\"photos\">\n");
+        foreach (var (photo, picture) in drawn.Zip(PhotoSections.Thumbnails([.. drawn.Select(photo => photo.Path)])))
+            html.Add($"<figure><div class=\"frame\">{picture}</div><figcaption>{photo.Label} <span class=\"keep\">{100 * photo.Probability:0} %</span>, round {photo.Round}<br><small>{Html.FileName(Path.GetFileName(photo.Path))}</small></figcaption></figure>\n");
+        return html.Add($"</div>\n");
     }
 
     private static Markup Done(SavedRun run)
