@@ -56,9 +56,9 @@ public static class RunText
         if (model.Novelty is not { } novelty) return null;
         if (novelty.Cut(model.Refuse) is null)
             return string.Create(CultureInfo.InvariantCulture, $"None of these: with {novelty.ValidationCount} validation photos it cannot be said which photos are unlike them. {Math.Ceiling(1 / model.Refuse) - 1:0} are needed for a share of {model.Refuse} refused.");
-        var how = novelty.Measure == NoveltyMeasure.Neighbors ? "the distance to its nearest training photos" : "the distance to the nearest class mean";
-        var area = novelty.RocAuc.TryGetValue(novelty.Measure, out var value) ? string.Create(CultureInfo.InvariantCulture, $"; classes left out of it are told with an area under ROC of {value:0.00}") : "";
-        return string.Create(CultureInfo.InvariantCulture, $"None of these: a photo is called unlike the training photos by {how}, at most {100 * model.Refuse:0.##} of 100 photos like them{area}.");
+        var far = novelty.Measure == NoveltyMeasure.Neighbors ? "their nearest training photos" : "all class means";
+        var area = novelty.RocAuc.TryGetValue(novelty.Measure, out var value) ? string.Create(CultureInfo.InvariantCulture, $"; tried on classes left out, area under ROC {value:0.00}") : "";
+        return string.Create(CultureInfo.InvariantCulture, $"None of these: photos far from {far} are called unlike, at most {100 * model.Refuse:0.##} of 100 like the validation photos{area}.");
     }
 
     /// <summary>How well photos of none of the classes are told, in a sentence.</summary>
