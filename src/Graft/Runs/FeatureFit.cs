@@ -49,6 +49,7 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
                 Test = test,
                 Novelty = plan.Refuse == 0 ? null : novelty,
                 Unlabeled = unlabeled,
+                More = [.. WithHashes(step.Source.Images), .. WithHashes(unlabeled is { Rounds: > 0 } ? unlabeled.Learned : [])],
                 MapRows = others.Rows,
                 DataCheck = TrainingDataCheck.Of(photos, _hashes, work.Cancellation),
                 Stages = stages,
@@ -97,6 +98,9 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
             raw.Training.Rows, [.. photos.Train.Select(image => image.Class)], [.. raw.Others.Rows.Take(validation)], [.. photos.Validation.Select(image => image.Class)], none,
             features.IsCombination ? BlockScaling.JoinedLayer : features.Blocks[0].Network.Output.Name, plan.Seed);
     }
+
+    private IEnumerable<(LabeledImage Image, byte[] Hash)> WithHashes(IReadOnlyList<LabeledImage> images) =>
+        images.Zip(_hashes.Of(images, CancellationToken.None)).Where(pair => pair.Second is not null).Select(pair => (pair.First, pair.Second!));
 
     /// <summary>The photos of the other source, without those that the model is measured on.</summary>
     private List<LabeledImage> SourceOf(LabeledImages photos, TrainingWork work)

@@ -4,7 +4,7 @@ using CsvHelper;
 namespace Graft.Runs;
 
 /// <summary>
-/// The photos of a run by their content, as <c>photos.csv</c> has them: path, label, split, whether the model was fitted on it, and SHA-256. By it
+/// The photos of a run by their content, as <c>photos.csv</c> has them: path, label, split (<c>more</c> of photos of another source or without labels), whether the model was fitted on it, and SHA-256. By it
 /// an evaluation tells photos that the model was trained on from others, wherever they lie.
 /// </summary>
 internal static class RunPhotos
@@ -24,7 +24,8 @@ internal static class RunPhotos
                 [
                     entry.image.FullPath, photos.Classes[entry.image.Class], entry.Split, entry.IsTrained ? "true" : "false",
                     hashes.GetValueOrDefault(entry.image.Path) is { } hash ? Convert.ToHexStringLower(hash) : "",
-                ]),
+                ])
+                .Concat(run.More.Select(entry => (object?[])[entry.Image.FullPath, run.Photos.Classes[entry.Image.Class], "more", "true", Convert.ToHexStringLower(entry.Hash)])),
             replaces: true);
     }
 

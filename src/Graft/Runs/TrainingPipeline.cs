@@ -25,6 +25,9 @@ internal sealed record Fitted
     /// <summary>What self-training made of unlabeled photos; null where there were none to learn from.</summary>
     public UnlabeledPhotos? Unlabeled { get; init; }
 
+    /// <summary>Photos beyond those of the run that the model was fitted on, of another source or without labels, with SHA-256.</summary>
+    public IReadOnlyList<(LabeledImage Image, byte[] Hash)> More { get; init; } = [];
+
     /// <summary>Rows of the validation images, then of the test images, for a map; empty where they are too long for one.</summary>
     public required IReadOnlyList<float[]> MapRows { get; init; }
 
@@ -109,6 +112,7 @@ internal static class TrainingPipeline
                 Map = map,
                 Weights = fitted.Weights,
                 Unlabeled = fitted.Unlabeled,
+                More = fitted.More,
                 DataCheck = fitted.DataCheck,
                 ValidationWithoutViews = fitted.ValidationWithoutViews,
                 Seconds = new(

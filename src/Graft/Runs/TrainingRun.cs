@@ -65,6 +65,9 @@ public sealed class TrainingRun : IDisposable
     /// <summary>What self-training made of unlabeled photos; null where there were none to learn from.</summary>
     public UnlabeledPhotos? Unlabeled { get; init; }
 
+    /// <summary>Photos beyond <see cref="Photos"/> that the model was fitted on, with SHA-256.</summary>
+    internal IReadOnlyList<(LabeledImage Image, byte[] Hash)> More { get; init; } = [];
+
     public required EvaluationResult Validation { get; init; }
 
     /// <summary>Null without test images.</summary>

@@ -22,6 +22,10 @@ public sealed record UnlabeledPhotos(
     /// <summary>Photos with a pseudo-label that the classifier learns from.</summary>
     public int Used => Rounds == 0 ? 0 : PseudoLabels.Count(label => label.Reason == LabelReason.Labeled);
 
+    /// <summary>Those.</summary>
+    internal IReadOnlyList<LabeledImage> Learned => Rounds == 0 ? []
+        : [.. Images.Zip(PseudoLabels).Where(pair => pair.Second.Reason == LabelReason.Labeled).Select(pair => pair.First with { Class = pair.Second.Class })];
+
     /// <summary>Their features.</summary>
     internal IReadOnlyList<float[]> Rows { get; private init; } = [];
 
