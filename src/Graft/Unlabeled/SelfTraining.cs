@@ -158,8 +158,8 @@ public sealed record SelfTraining
     }
 
     /// <summary>
-    /// How many rounds to go, by cross-validation: labeled photos are held out, all rounds are gone through without them, and the number of rounds that
-    /// names most of them correctly is taken, of equals the largest; 0 where the labeled photos alone do better than any.
+    /// How many rounds to go, by cross-validation: labeled photos are held out, all rounds are gone through without them, and the largest number of rounds is
+    /// taken that names as many of them correctly as the best within one standard error; 0 where all rounds do worse than the labeled photos alone.
     /// </summary>
     /// <inheritdoc cref="Run"/>
     public SelfTrainingTrial Try(
@@ -189,8 +189,14 @@ public sealed record SelfTraining
         }
         progress?.Report(new("Self-training", folds.Count, folds.Count, "folds"));
         var count = Math.Max(1, correct[0].Count);
-        // Fits on pseudo-labels are too sure of themselves, so that the loss says little. Of equals the most rounds: that unlabeled photos help is the usual case.
-        var best = Enumerable.Range(0, Rounds + 1).OrderByDescending(round => correct[round].Count(right => right)).ThenByDescending(round => round).First();
+        // By accuracy, since fits on pseudo-labels are too sure of themselves for the loss to tell. A handful of held-out photos decides nothing: that unlabeled photos help is the
+        // usual case, so that rounds are taken back only where more photos are lost than chance loses (one standard error of McNemar's difference).
+        var most = Enumerable.Range(0, Rounds + 1).MaxBy(round => correct[round].Count(right => right));
+        var best = Enumerable.Range(0, Rounds + 1).Last(round =>
+        {
+            var (lost, won) = (correct[most].Zip(correct[round]).Count(pair => pair is (true, false)), correct[most].Zip(correct[round]).Count(pair => pair is (false, true)));
+            return lost - won <= Math.Sqrt(lost + won);
+        });
         return new(
             best, [.. losses.Select(loss => loss / count)], [.. correct.Select(ofRound => ofRound.Count == 0 ? 0 : ofRound.Average(right => right ? 1.0 : 0))],
             McNemarTest.Of(correct[best], correct[0]));
