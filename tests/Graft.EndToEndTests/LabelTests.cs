@@ -43,6 +43,11 @@ public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixtur
         // The table is one to train on.
         Assert.Contains("to train on", Ends(0, "train", "labels/labels.csv", "--backbone", "tiny", "--classifier", "mean", "--out", "run").Messages, StringComparison.Ordinal);
 
+        // What was put within the heap is not labeled again.
+        Ends(0, "label", "heap", "--with", trained.Run, "--out", "second", "--into", "heap/sorted");
+        Assert.Equal(before.Count, Ends(0, "label", "heap", "--with", trained.Run, "--out", "third", "--into", "heap/sorted", "--json").Json.GetProperty("photos").GetInt32());
+        Ends(0, "label", "--undo", "heap/sorted");
+        Directory.Delete(Path.Combine(_folder.FullName, "heap", "sorted"));
         Assert.Contains($"{labeled} photo", Ends(0, "label", "--undo", "sorted").Messages, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.File("sorted/x")[..^2]));
         Assert.Equal(before, Contents("heap"));

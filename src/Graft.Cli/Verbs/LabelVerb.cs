@@ -67,6 +67,7 @@ internal static class LabelVerb
                 LabelRequest request = new()
                 {
                     Photos = wanted,
+                    Except = [folder.FullName, .. new[] { target }.OfType<string>()],
                     Groups = texts.Length == 0 ? null : ClassGroups.Parse(texts, model.Classes),
                     Threshold = parsed.GetValue(threshold) ?? 0,
                     Precision = parsed.GetValue(precision),

@@ -43,6 +43,12 @@ public static class AppliedLabels
                 cancellation.ThrowIfCancellationRequested();
                 progress?.Report(new("Place", done, photos.Count, "photos"));
                 var (photo, path) = (photos[done], labels.FullPath(photos[done]));
+                // A table from a stranger may name any file of this machine.
+                if (File.Exists(path) && ImageFormat.Objection(path) is { } objection)
+                {
+                    left.Add(new(path, objection));
+                    continue;
+                }
                 if (HashOf(path, out var problem) is not { } hash || photo.Hash.Length > 0 && hash != photo.Hash)
                 {
                     left.Add(new(path, problem ?? "it has changed since it was labeled"));

@@ -8,6 +8,9 @@ public sealed record LabelRequest
     /// <summary>Files; folders, with those below them; patterns. At least one.</summary>
     public required IReadOnlyList<string> Photos { get; init; }
 
+    /// <summary>Folders whose photos do not count where <see cref="Photos"/> would reach them, such as those that results are written to.</summary>
+    public IReadOnlyList<string> Except { get; init; } = [];
+
     /// <summary>Classes that stand for several of the model's; null for the model's own. What belongs to none of them is no label.</summary>
     public IReadOnlyList<ClassGroup>? Groups { get; init; }
 

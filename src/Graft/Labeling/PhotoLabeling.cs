@@ -18,7 +18,7 @@ public static class PhotoLabeling
         if (request.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         List<string> paths = [];
         List<SkippedFile> broken = [];
-        foreach (var found in request.Photos.Select(path => PhotoPaths.Find(path)))
+        foreach (var found in request.Photos.Select(path => PhotoPaths.Find(path, request.Except)))
         {
             paths.AddRange(found.Photos);
             broken.AddRange(found.Skipped);

@@ -93,6 +93,15 @@ public sealed class AppliedLabelsTests : IDisposable
     }
 
     [Fact]
+    public void Files_that_are_no_photos_are_not_copied()
+    {
+        var labels = Labels(("passwords.txt", "cat"));
+
+        Assert.Equal("not an image", Assert.Single(AppliedLabels.Apply(labels, Into, cancellation: Cancellation).Left).Reason);
+        Assert.Empty(Directory.EnumerateFiles(Into, "*.txt", SearchOption.AllDirectories));
+    }
+
+    [Fact]
     public void List_that_leads_out_takes_nothing_back()
     {
         AppliedLabels.Apply(Labels(("a.jpg", "cat")), Into, cancellation: Cancellation);
