@@ -146,6 +146,9 @@ public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixtur
         Assert.Equal(Directory.GetFiles(_folder.File("heap/x")[..^2]).Length - 1, unlabeled.GetProperty("photos").GetInt32());
         Assert.Contains("Unlabeled photos:", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
         Assert.Equal(unlabeled.GetProperty("photos").GetInt32() + 1, File.ReadAllLines(_folder.File("run/pseudo_labels.csv")).Length);
+        Assert.Contains(
+            "nothing to learn from", Ends(1, "train", trained.Photos, "--backbone", "tiny", "--classifier", "mean", "--unlabeled", trained.Photos, "--out", "same").Messages,
+            StringComparison.Ordinal);
         Assert.Contains("--unlabeled needs", Ends(2, "train", trained.Photos, "--backbone", "tiny", "--unlabeled", "heap").Messages, StringComparison.Ordinal);
     }
 

@@ -212,6 +212,8 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
             var raw = Fit.Features.Extract(
                 [.. Photos.Unlabeled.Where(image => !trained.Contains(image.FullPath)).Select(image => new LabeledImage(image, 0))], context.Cache, context.Warn, Plan.Engine, bank: null,
                 Fit._hashes, context.Progress, cancellation);
+            if (raw.Images.Count == 0)
+                throw new GraftException("There is nothing to learn from without labels: all of these photos are among the labeled ones, or cannot be read.") { Code = "no-unlabeled-photos" };
             var rows = Scaling is null ? raw.Rows : BlockScaling.Apply(Scaling, raw.Rows);
             var cut = novelty?.Cut(Plan.Refuse == 0 ? Novelty.DefaultRefuse : Plan.Refuse);
             bool[]? isUnlike = cut is { } most ? [.. novelty!.Distances(raw.Rows).Select(distance => distance > most)] : null;
