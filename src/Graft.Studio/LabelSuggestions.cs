@@ -17,7 +17,7 @@ internal sealed record LabelingReport(string Advice, string? Estimate, int Answe
 /// Asks for the photos that a person labels next, ten at a time as <see cref="ActiveSelection"/> chooses them: one drawn at random, the others unsure or unlike what is labeled. Safe to use
 /// from several threads.
 /// </summary>
-internal sealed class LabelSuggestions(Project project, FeatureTable features)
+internal sealed class LabelSuggestions(Project project, ProjectFeatures features)
 {
     /// <summary>Chosen at once; of more photos than these it would take seconds.</summary>
     private const int AtOnce = 10, MostUnlabeled = 4000, MostLabeled = 500;

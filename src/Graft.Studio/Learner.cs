@@ -51,7 +51,7 @@ internal sealed class Learner : IDisposable
         Wake();
     }
 
-    public FeatureTable Features { get; }
+    public ProjectFeatures Features { get; }
 
     public LearnerState State => Volatile.Read(ref _state);
 

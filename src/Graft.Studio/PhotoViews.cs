@@ -12,7 +12,7 @@ internal static class PhotoViews
     /// <param name="view">
     /// all, unlabeled, problems, wrong, unsure, mislabeled, copies, unlike, kept, <c>class:NAME</c>, or <c>cell:NUMBER:NUMBER</c> of the classes that were learned.
     /// </param>
-    /// <returns>Numbers of photos, in the order to show; null for a name that is none.</returns>
+    /// <returns>Numbers of photos, in the order to show; null if there is no such view.</returns>
     public static IReadOnlyList<int>? Of(string view, Labeling now, Learned? learned, PhotoProblems? check)
     {
         var all = Enumerable.Range(0, now.Photos.Length);

@@ -54,8 +54,26 @@ internal sealed partial class CsvFile : IDisposable
 
     public void Dispose() => _csv.Dispose();
 
-    /// <summary>One row as text, for a list that grows while others may read it.</summary>
-    public static string Line(params IEnumerable<string> cells) =>
+    /// <summary>Adds a row to a list that grows while others may read it: it is on the disk when this returns, or not there at all.</summary>
+    /// <exception cref="IOException">The disk is full or fails.</exception>
+    public static void Append(FileStream list, params IEnumerable<string> cells)
+    {
+        var length = list.Length;
+        try
+        {
+            list.Write(Encoding.UTF8.GetBytes(Line(cells)));
+            list.Flush(flushToDisk: true);
+        }
+        catch
+        {
+            // On a full disk: half a row would make the list unreadable.
+            list.SetLength(length);
+            throw;
+        }
+    }
+
+    /// <summary>One row as text.</summary>
+    private static string Line(params IEnumerable<string> cells) =>
         $"{string.Join(',', cells.Select(cell => $"\"{Protect(cell).Replace("\"", "\"\"", StringComparison.Ordinal)}\""))}\n";
 
     /// <summary>The text of a cell as it stands in the file, before quotes.</summary>

@@ -17,13 +17,13 @@ public static class WordNetGroups
     /// <param name="name">In any case, with blanks or underscores; <c>cat#7</c> for another sense than the first.</param>
     public static IReadOnlyList<int>? Find(string name) => Groups.Value.TryGetValue(Key(name), out var group) ? group.Members : null;
 
-    /// <summary>Names that are spelled like one that is none, the nearest first.</summary>
+    /// <summary>Names of groups that are spelled like a given one, the nearest first.</summary>
     public static IReadOnlyList<string> Near(string name, int count = 3)
     {
         var wanted = Key(name);
         return
         [
-            .. Groups.Value.Keys.Where(key => !key.Contains('#')).Select(key => (Key: key, Distance: Distance(wanted, key)))
+            .. Groups.Value.Keys.Where(key => !key.Contains('#')).Select(key => (Key: key, Distance: Spelling.Distance(wanted, key)))
                 .Where(entry => entry.Distance <= Math.Max(1, wanted.Length / 3) || entry.Key.Split(' ').Contains(wanted))
                 .OrderBy(entry => entry.Distance).ThenBy(entry => entry.Key, StringComparer.Ordinal).Take(count).Select(entry => entry.Key),
         ];
@@ -49,21 +49,4 @@ public static class WordNetGroups
     }
 
     private static int Number(string digits) => int.Parse(digits, NumberStyles.None, CultureInfo.InvariantCulture);
-
-    /// <summary>Letters to insert, delete or replace (Levenshtein 1965).</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var (diagonal, left) = (row[0], i);
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                left = Math.Min(Math.Min(left, row[j]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                (diagonal, row[j]) = (row[j], left);
-            }
-        }
-        return row[^1];
-    }
 }

@@ -188,21 +188,10 @@ public sealed record Novelty
         };
     }
 
-    /// <summary>Photos with every class in its share, ascending.</summary>
-    internal static int[] Sample(IReadOnlyList<int> labels, int most, int seed)
-    {
-        if (labels.Count <= most) return [.. Enumerable.Range(0, labels.Count)];
-        var random = new Data.SplitMix64((ulong)(uint)seed);
-        return
-        [
-            .. Enumerable.Range(0, labels.Count).GroupBy(photo => labels[photo]).OrderBy(group => group.Key).SelectMany(group =>
-            {
-                var photos = group.ToArray();
-                random.Shuffle(photos);
-                return photos.Take(Math.Max(1, (int)((long)most * photos.Length / labels.Count)));
-            }).Order(),
-        ];
-    }
+    /// <summary>Some of the photos, ascending, in which every class has its share.</summary>
+    internal static int[] Sample(IReadOnlyList<int> labels, int most, int seed) => labels.Count <= most
+        ? [.. Enumerable.Range(0, labels.Count)]
+        : Data.StratifiedSplit.Of(labels, (double)most / labels.Count, seed).HeldOut;
 
     private static Tensor Projected(NoveltyMeasure measure, Tensor x, Tensor center, Tensor factors)
     {

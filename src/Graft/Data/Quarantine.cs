@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using CsvHelper;
 
 namespace Graft.Data;
@@ -134,7 +133,7 @@ public static class Quarantine
                 }
                 var target = WholeFile.FreePaths(aside.PathOf(suspect.File)).First(path => !Path.Exists(path));
                 // First the list, on the disk, then the move: whenever this ends, the list knows every file that is gone.
-                Append(rows, new Row(suspect.File, DataCheck.RelativePath(folder, target), suspect.Reason, origin));
+                CsvFile.Append(rows, suspect.File, DataCheck.RelativePath(folder, target), suspect.Reason, origin);
                 Directory.CreateDirectory(Path.GetDirectoryName(target)!);
                 if (Problem(() => MoveEntry(suspect.Path, target)) is { } problem) left.Add(new(suspect.Path, problem));
                 else moved++;
@@ -266,22 +265,6 @@ public static class Quarantine
     /// <summary>Whole or not at all.</summary>
     private static void WriteRows(string list, IEnumerable<Row> rows) => CsvFile.Write(
         list, Columns, rows.Select(row => (string[])[row.File, row.MovedTo, row.Reason, row.MovedFrom]), replaces: true);
-
-    private static void Append(FileStream rows, Row row)
-    {
-        var length = rows.Length;
-        try
-        {
-            rows.Write(Encoding.UTF8.GetBytes(CsvFile.Line(row.File, row.MovedTo, row.Reason, row.MovedFrom)));
-            rows.Flush(flushToDisk: true);
-        }
-        catch
-        {
-            // On a full disk: half a row would make the list unreadable.
-            rows.SetLength(length);
-            throw;
-        }
-    }
 
     /// <summary>One process at a time moves photos in or out.</summary>
     private static FileLock Lock(string folder, CancellationToken cancellation)

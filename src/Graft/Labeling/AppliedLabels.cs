@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 using CsvHelper;
 using Graft.Data;
 
@@ -55,7 +54,7 @@ public static class AppliedLabels
                     continue;
                 }
                 // First the list, on the disk, then the file: whenever this ends, the list knows every file that came.
-                var sorted = folders.Add(path, photo.Label!, asLinks, target => Append(list, Path.GetRelativePath(into, target).Replace(Path.DirectorySeparatorChar, '/'), hash, Path.GetFullPath(path)));
+                var sorted = folders.Add(path, photo.Label!, asLinks, target => CsvFile.Append(list, Path.GetRelativePath(into, target).Replace(Path.DirectorySeparatorChar, '/'), hash, Path.GetFullPath(path)));
                 if (sorted.WasThere) there++;
                 else placed[photo.Label!] = placed.GetValueOrDefault(photo.Label!) + 1;
             }
@@ -127,22 +126,6 @@ public static class AppliedLabels
         List<(string, string, string)> rows = [];
         while (csv.Read()) rows.Add((CsvFile.Restore(csv.GetString(0)), csv.GetString(1), CsvFile.Restore(csv.GetString(2))));
         return rows;
-    }
-
-    private static void Append(FileStream list, string file, string hash, string from)
-    {
-        var length = list.Length;
-        try
-        {
-            list.Write(Encoding.UTF8.GetBytes(CsvFile.Line(file, hash, from)));
-            list.Flush(flushToDisk: true);
-        }
-        catch
-        {
-            // On a full disk: half a row would make the list unreadable.
-            list.SetLength(length);
-            throw;
-        }
     }
 
     private static string? HashOf(string path, out string? problem)

@@ -100,7 +100,7 @@ public static class LabelQuestions
     }
 
     /// <summary>The answers of a checked table: for each photo whether its label is right. Rows without an answer are left out.</summary>
-    /// <exception cref="GraftException">There is no such table, it is damaged, or has an answer that is none.</exception>
+    /// <exception cref="GraftException">There is no such table, it is damaged, or an answer is neither yes nor no.</exception>
     public static IReadOnlyDictionary<string, bool> AnswersOf(string table)
     {
         if (!File.Exists(table)) throw new GraftException($"There is no table of answers {table}.");

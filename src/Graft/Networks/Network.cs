@@ -156,7 +156,7 @@ public sealed class Network
     private GraftException NoLayer(string name)
     {
         var near = Layers.SelectMany(layer => Blocks(layer.Name).Append(layer.Name)).Distinct(StringComparer.Ordinal)
-            .Select(known => (Name: known, Distance: Distance(name, known)))
+            .Select(known => (Name: known, Distance: Spelling.Distance(name, known)))
             .Where(known => known.Distance <= Math.Max(2, name.Length / 3)
                             || known.Name.Contains(name, StringComparison.OrdinalIgnoreCase)
                             || name.Contains(known.Name, StringComparison.OrdinalIgnoreCase))
@@ -168,24 +168,6 @@ public sealed class Network
     /// <summary>Of <c>features.14.conv.0</c>: features, features.14 and features.14.conv.</summary>
     private static IEnumerable<string> Blocks(string layer) =>
         Enumerable.Range(1, Math.Max(0, layer.Length - 1)).Where(end => layer[end] is '.' or '/').Select(end => layer[..end]);
-
-    /// <summary>The letters to insert, remove or replace to come from one name to the other (Levenshtein), whatever their case.</summary>
-    private static int Distance(string typed, string known)
-    {
-        var row = Enumerable.Range(0, known.Length + 1).ToArray();
-        for (var i = 1; i <= typed.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= known.Length; j++)
-            {
-                var replaced = diagonal + (char.ToUpperInvariant(typed[i - 1]) == char.ToUpperInvariant(known[j - 1]) ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(replaced, 1 + Math.Min(row[j], row[j - 1]));
-            }
-        }
-        return row[^1];
-    }
 }
 
 /// <summary>What a model file carries of a network.</summary>

@@ -7,7 +7,7 @@ using Graft.Runs;
 namespace Graft.Studio;
 
 /// <summary>The features of a project's photos in memory, each computed once for as long as its file stays the same, and kept in the feature cache.</summary>
-internal sealed class FeatureTable : IDisposable
+internal sealed class ProjectFeatures : IDisposable
 {
     /// <summary>Photos computed before anybody is told, and before a change of labels is heard.</summary>
     private const int AtOnce = 128;
@@ -18,7 +18,7 @@ internal sealed class FeatureTable : IDisposable
     private readonly Lazy<IReadOnlyList<Lazy<FrozenNetwork>>> _networks;
 
     /// <param name="backbone">Whose features they are.</param>
-    public FeatureTable(BackboneRequest backbone)
+    public ProjectFeatures(BackboneRequest backbone)
     {
         Backbone = backbone;
         _blocks = new(() => ((IReadOnlyList<BackboneRequest>)[backbone]).LoadFeatures());
