@@ -73,7 +73,7 @@ internal sealed partial class CsvFile : IDisposable
     }
 
     /// <summary>One row as text.</summary>
-    private static string Line(params IEnumerable<string> cells) =>
+    public static string Line(params IEnumerable<string> cells) =>
         $"{string.Join(',', cells.Select(cell => $"\"{Protect(cell).Replace("\"", "\"\"", StringComparison.Ordinal)}\""))}\n";
 
     /// <summary>The text of a cell as it stands in the file, before quotes.</summary>

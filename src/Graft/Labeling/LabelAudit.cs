@@ -12,6 +12,11 @@ public sealed record AuditResult(double Precision, ConfidenceInterval Interval, 
     public int Checked => Classes.Sum(one => one.Checked);
 }
 
+/// <summary>A person's answer.</summary>
+/// <param name="Label">What the photo was called.</param>
+/// <param name="IsCorrect">Whether that is right.</param>
+public readonly record struct CheckedLabel(string Label, bool IsCorrect);
+
 /// <summary>Draws labels for a person to check, and says of all what the answers say.</summary>
 public static class LabelAudit
 {
@@ -40,14 +45,18 @@ public static class LabelAudit
     }
 
     /// <param name="labels">All labels.</param>
-    /// <param name="answers">Checked photos with whether the label is right; others are left out.</param>
-    public static AuditResult Result(PhotoLabels labels, IReadOnlyDictionary<string, bool> answers)
+    /// <param name="answers">Checked photos with the label that was checked and whether it is right; others are left out.</param>
+    /// <exception cref="GraftException">No answer is of a photo in the table, or one is of another label than the table has.</exception>
+    public static AuditResult Result(PhotoLabels labels, IReadOnlyDictionary<string, CheckedLabel> answers)
     {
+        if (labels.Photos.FirstOrDefault(photo => answers.TryGetValue(photo.Path, out var answer) && answer.Label != photo.Label) is { } other)
+            throw new GraftException($"The answers are about other labels: they call {other.Path} '{answers[other.Path].Label}', and the table '{other.Label}'. Draw a new sample of this table.");
+
         var byClass = labels.Photos.Where(photo => photo.Label is not null).GroupBy(photo => photo.Label!, StringComparer.Ordinal)
             .OrderBy(group => group.Key, StringComparer.Ordinal)
             .Select(group =>
             {
-                bool[] right = [.. group.Where(photo => answers.ContainsKey(photo.Path)).Select(photo => answers[photo.Path])];
+                bool[] right = [.. group.Where(photo => answers.ContainsKey(photo.Path)).Select(photo => answers[photo.Path].IsCorrect)];
                 return (Class: group.Key, Labels: group.Count(), Checked: right.Length, Right: right.Count(answer => answer));
             }).ToList();
         var known = byClass.Where(one => one.Checked > 0).ToList();

@@ -51,7 +51,7 @@ public static class LabelText
         text.AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"{result.Labeled:N0} of {result.Labels.Photos.Count:N0} photos have a label.");
         foreach (var (reason, photos) in result.LeftOut) text.AppendLine(CultureInfo.InvariantCulture, $"  {photos,7:N0} without: {reason}");
-        if (result.Request.Precision is { } precision && result.Measured is var (count, source))
+        if (result is { Labeled: > 0, Request.Precision: { } precision, Measured: var (count, source) })
         {
             text.AppendLine(CultureInfo.InvariantCulture,
                 $"At least {100 * precision:0.#} of 100 labels of each class are right, but in {100 * result.Request.Risk:0.#} of 100 cases, as far as these photos are like the {count:N0} of {source}.");

@@ -38,7 +38,7 @@ public static class LabelPage
     private static Markup Summary(LabelResult result)
     {
         var html = new Html().Add($"<p>{result.Labeled:N0} of {result.Labels.Photos.Count:N0} photos have a label.</p>\n");
-        if (result.Request.Precision is { } precision && result.Measured is var (photos, source))
+        if (result is { Labeled: > 0, Request.Precision: { } precision, Measured: var (photos, source) })
             html.Add($"<p>At least {100 * precision:0.#} of 100 labels of each class are right, but in {100 * result.Request.Risk:0.#} of 100 cases, as far as these photos are like those that this was measured on: {photos:N0} of {source}.</p>\n");
         html.Add($"<div class=\"wide\"><table><thead><tr><th>class</th><th>photos</th>");
         if (result.Thresholds is not null) html.Add($"<th>from probability</th><th>measured right</th><th>at least</th>");

@@ -101,7 +101,7 @@ public static class LabelQuestions
 
     /// <summary>The answers of a checked table: for each photo whether its label is right. Rows without an answer are left out.</summary>
     /// <exception cref="GraftException">There is no such table, it is damaged, or an answer is neither yes nor no.</exception>
-    public static IReadOnlyDictionary<string, bool> AnswersOf(string table)
+    public static IReadOnlyDictionary<string, CheckedLabel> AnswersOf(string table)
     {
         if (!File.Exists(table)) throw new GraftException($"There is no table of answers {table}.");
         try
@@ -109,21 +109,23 @@ public static class LabelQuestions
             RegularFile.Check(table);
             using var csv = CsvReader.FromFile(table, new() { Separator = ',', AllowLineBreaksInQuotes = true, MaxRecordSize = 1 << 20 });
             string[] header = csv.Headers.ToArray();
-            var (path, correct) = (Array.IndexOf(header, "path"), Array.IndexOf(header, "correct"));
-            if (path < 0 || correct < 0) throw new FormatException("it lacks the columns path and correct.");
-            var answers = new Dictionary<string, bool>(StringComparer.Ordinal);
+            var (path, label, correct) = (Array.IndexOf(header, "path"), Array.IndexOf(header, "label"), Array.IndexOf(header, "correct"));
+            if (path < 0 || label < 0 || correct < 0) throw new FormatException("it lacks a column of path, label and correct.");
+            var answers = new Dictionary<string, CheckedLabel>(StringComparer.Ordinal);
             while (csv.Read())
             {
                 if (correct >= csv.FieldCount) continue;
                 var photo = CsvFile.Restore(csv.GetString(path));
                 var answer = csv.GetString(correct).Trim().ToLowerInvariant();
                 if (answer.Length == 0) continue;
-                answers[photo] = answer switch
+                var isCorrect = answer switch
                 {
                     Yes or "y" or "true" or "1" => true,
                     No or "n" or "false" or "0" => false,
                     _ => throw new FormatException($"'{answer}' is neither yes nor no."),
                 };
+                CheckedLabel given = new(CsvFile.Restore(csv.GetString(label)), isCorrect);
+                if (!answers.TryAdd(photo, given) && answers[photo] != given) throw new FormatException($"{photo} is answered in two ways.");
             }
             return answers;
         }

@@ -52,14 +52,23 @@ public sealed record PhotoLabels(string? Root, IReadOnlyList<PhotoLabel> Photos)
             if (!header.Contains("path") || !header.Contains("label")) throw new FormatException($"it has the columns {string.Join(", ", header)}.");
             var root = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!;
             List<PhotoLabel> photos = [];
+            var labels = new Dictionary<string, string?>(StringComparer.Ordinal);
             while (csv.Read())
             {
                 string Cell(string column) => Array.IndexOf(header, column) is >= 0 and var place && place < csv.FieldCount ? CsvFile.Restore(csv.GetString(place)) : "";
                 double Number(string column) => double.TryParse(Cell(column), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? value : 0;
                 string? OrNull(string column) => Cell(column) is { Length: > 0 } text ? text : null;
                 if (OrNull("path") is not { } photo || photo.Contains('\0')) throw new FormatException("a row has no path.");
+                var full = System.IO.Path.GetFullPath(photo, root);
+                // Blanks that slipped in would make another class.
+                var label = OrNull("label")?.Trim() is { Length: > 0 } name ? name : null;
+                if (!labels.TryAdd(full, label))
+                {
+                    if (labels[full] == label) continue;
+                    throw new FormatException($"{photo} has two labels, '{labels[full]}' and '{label}'.");
+                }
                 photos.Add(new(
-                    System.IO.Path.GetFullPath(photo, root), OrNull("label"), Number("probability"), OrNull("second"), Number("margin"), OrNull("reason"), (int)Number("round"),
+                    full, label, Number("probability"), OrNull("second"), Number("margin"), OrNull("reason"), (int)Number("round"),
                     Cell("sha256"))
                 {
                     Guess = OrNull("guess"),

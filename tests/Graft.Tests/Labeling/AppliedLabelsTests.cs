@@ -138,9 +138,22 @@ public sealed class AppliedLabelsTests : IDisposable
         Assert.Equal((18, 2), (drawn.Count(photo => photo.Label == "a"), drawn.Count(photo => photo.Label == "b")));
         Assert.Equal(drawn.Select(photo => photo.Path), LabelAudit.Draw(labels, 20).Select(photo => photo.Path));
 
-        var result = LabelAudit.Result(labels, drawn.ToDictionary(photo => photo.Path, photo => photo.Label == "a"));
+        var result = LabelAudit.Result(labels, drawn.ToDictionary(photo => photo.Path, photo => new CheckedLabel(photo.Label!, photo.Label == "a")));
         Assert.Equal(0.9, result.Precision, 1e-12);
         Assert.Equal([("a", 18, 18), ("b", 2, 0)], result.Classes);
         Assert.InRange(result.Precision, result.Interval.Low, result.Interval.High);
+        Assert.Contains(
+            "other labels", Assert.Throws<GraftException>(() => LabelAudit.Result(labels, new Dictionary<string, CheckedLabel> { ["/a1"] = new("b", true) })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Photo_with_two_labels_is_refused_and_blanks_make_no_other_class()
+    {
+        var path = _folder.File("answered.csv");
+        File.WriteAllText(path, "path,label\na.jpg,cat\na.jpg, cat \nb.jpg, dog\n");
+        Assert.Equal(["cat", "dog"], PhotoLabels.Read(path).Photos.Select(photo => photo.Label));
+
+        File.WriteAllText(path, "path,label\na.jpg,cat\n./a.jpg,dog\n");
+        Assert.Contains("two labels, 'cat' and 'dog'", Assert.Throws<GraftException>(() => PhotoLabels.Read(path)).Message, StringComparison.Ordinal);
     }
 }
