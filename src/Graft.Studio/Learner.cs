@@ -251,7 +251,7 @@ internal sealed class Learner : IDisposable
     private static Novelty? NoveltyOf(float[][] rows, int[] labels)
     {
         if (StratifiedFolds.Of(labels, 1) is not [var fold, ..]) return null;
-        return Novelty.Fit(
+        return NoveltyFit.Fit(
             [.. fold.Kept.Select(row => rows[row])], [.. fold.Kept.Select(row => labels[row])], [.. fold.HeldOut.Select(row => rows[row])],
             [.. fold.HeldOut.Select(row => labels[row])], [], layer: "", seed: 1);
     }

@@ -50,13 +50,31 @@ public sealed record AutomaticClassifier : FeatureClassifier
 
     internal override FittedClassifier Fit(FeatureMatrix features, FittingWork work)
     {
-        var images = features.ImageCounts().Sum();
-        if (features.ImageCounts().All(count => count == 1))
+        if (!CanChoose(features))
         {
-            // Nothing can be held out.
             var only = Configured(new CenteredClassMean()).Fit(features, work);
             return only with { Summary = $"{only.Summary}: with one image of a class there is nothing to choose by" };
         }
+        var (chosen, tried, best) = Choose(features, work);
+        var fitted = chosen.Fit(features, work);
+        return fitted with
+        {
+            Summary = string.Create(
+                CultureInfo.InvariantCulture, $"{fitted.Summary}; chosen among {tried.Count} classifiers by cross-validation (accuracy {100 * best.Accuracy:0.0} %, the highest {100 * tried.Max(result => result.Accuracy):0.0} %)"),
+            Facts = new Dictionary<string, object?>(fitted.Facts, StringComparer.Ordinal)
+            {
+                ["classifier_candidates"] = tried.Select(result => new Candidate(result.Name, result.Accuracy, result.Loss)).ToList(),
+            },
+        };
+    }
+
+    /// <summary>With one image of each class nothing can be held out.</summary>
+    internal static bool CanChoose(FeatureMatrix features) => features.ImageCounts().Any(count => count > 1);
+
+    /// <summary>The classifier to take for these images, what cross-validation said of each that was tried, and of it.</summary>
+    internal (FeatureClassifier Chosen, IReadOnlyList<CrossValidated> Tried, CrossValidated Best) Choose(FeatureMatrix features, FittingWork work)
+    {
+        var images = features.ImageCounts().Sum();
         var validation = new CrossValidation { Repeats = Repeats(images), Seed = work.Seed };
         var candidates = Candidates(images);
         List<(FeatureClassifier Classifier, CrossValidated Result)> tried = [];
@@ -74,17 +92,7 @@ public sealed record AutomaticClassifier : FeatureClassifier
         }
         work.Progress?.Report(new("Choosing", candidates.Count, candidates.Count, "classifiers"));
         var best = Best([.. tried.Select(entry => entry.Result)]);
-        var chosen = tried.First(entry => entry.Result == best).Classifier with { Calibrate = Calibrate };
-        var fitted = chosen.Fit(features, work);
-        return fitted with
-        {
-            Summary = string.Create(
-                CultureInfo.InvariantCulture, $"{fitted.Summary}; chosen among {tried.Count} classifiers by cross-validation (accuracy {100 * best.Accuracy:0.0} %, the highest {100 * tried.Max(entry => entry.Result.Accuracy):0.0} %)"),
-            Facts = new Dictionary<string, object?>(fitted.Facts, StringComparer.Ordinal)
-            {
-                ["classifier_candidates"] = tried.Select(entry => new Candidate(entry.Result.Name, entry.Result.Accuracy, entry.Result.Loss)).ToList(),
-            },
-        };
+        return (tried.First(entry => entry.Result == best).Classifier with { Calibrate = Calibrate }, [.. tried.Select(entry => entry.Result)], best);
     }
 
     private FeatureClassifier Configured(FeatureClassifier candidate) => candidate with { Standardize = candidate.Standardize && Standardize, Calibrate = Calibrate };

@@ -57,7 +57,7 @@ public static class RunText
         if (novelty.Cut(model.Refuse) is null)
             return string.Create(CultureInfo.InvariantCulture, $"None of these: with {novelty.ValidationCount} validation photos it cannot be said which photos are unlike them. {Math.Ceiling(1 / model.Refuse) - 1:0} are needed for a share of {model.Refuse} refused.");
         var far = novelty.Measure == NoveltyMeasure.Neighbors ? "their nearest training photos" : "all class means";
-        var area = novelty.RocAuc.TryGetValue(novelty.Measure, out var value) ? string.Create(CultureInfo.InvariantCulture, $"; tried on classes left out, area under ROC {value:0.00}") : "";
+        var area = novelty.RocAuc.TryGetValue(novelty.Measure, out var value) ? string.Create(CultureInfo.InvariantCulture, $"; tried on {(novelty.Others > 0 ? $"{novelty.Others:N0} photos of none of the classes" : "classes left out")}, area under ROC {value:0.00}") : "";
         return string.Create(CultureInfo.InvariantCulture, $"None of these: photos far from {far} are called unlike, at most {100 * model.Refuse:0.##} of 100 like the validation photos{area}.");
     }
 

@@ -62,6 +62,17 @@ public sealed record SelfTraining
     /// </summary>
     public double Weight { get; init; } = 0.25;
 
+    /// <summary>The classifier of all rounds: one that is chosen by cross-validation is chosen once, on the labeled photos.</summary>
+    internal static FeatureClassifier Settled(
+        FeatureClassifier classifier, IReadOnlyList<float[]> labeled, IReadOnlyList<int> labels, int classes, int seed, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
+        if (classifier is not AutomaticClassifier automatic) return classifier;
+        using var inference = no_grad();
+        using var scope = NewDisposeScope();
+        var features = FeatureMatrix.Of(labeled, labels, classes);
+        return AutomaticClassifier.CanChoose(features) ? automatic.Choose(features, new(seed, progress, cancellation)).Chosen : classifier;
+    }
+
     /// <param name="classifier">Fitted in each round.</param>
     /// <param name="labeled">The features of each labeled photo.</param>
     /// <param name="labels">The class of each, from 0.</param>

@@ -18,7 +18,7 @@ public class NoveltyTests
     private static Novelty Fitted(float[][]? others = null, int validation = 100)
     {
         var ((rows, labels), (known, knownLabels)) = (Photos(60, 1), Photos(validation / 3 + 1, 2));
-        return Novelty.Fit(rows, labels, known[..validation], knownLabels[..validation], others ?? [], "features", seed: 1)!;
+        return NoveltyFit.Fit(rows, labels, known[..validation], knownLabels[..validation], others ?? [], "features", seed: 1)!;
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public class NoveltyTests
         var refused = Enumerable.Range(0, 20).Average(draw =>
         {
             var ((rows, labels), (known, knownLabels)) = (Photos(30, (ulong)(100 + draw)), Photos(20, (ulong)(200 + draw)));
-            var novelty = Novelty.Fit(rows, labels, known, knownLabels, [], "features", seed: 1)!;
+            var novelty = NoveltyFit.Fit(rows, labels, known, knownLabels, [], "features", seed: 1)!;
             return novelty.Distances(Photos(100, (ulong)(300 + draw)).Rows).Average(distance => distance > novelty.Cut(0.1) ? 1.0 : 0);
         });
         Assert.InRange(refused, 0.06, 0.12);
@@ -64,6 +64,28 @@ public class NoveltyTests
     public void Features_that_do_not_vary_say_nothing()
     {
         float[][] same = [.. Enumerable.Repeat(new float[Length], 10)];
-        Assert.Null(Novelty.Fit(same, [.. Enumerable.Range(0, 10).Select(photo => photo % 2)], same, new int[10], [], "features", seed: 1));
+        Assert.Null(NoveltyFit.Fit(same, [.. Enumerable.Range(0, 10).Select(photo => photo % 2)], same, new int[10], [], "features", seed: 1));
+    }
+
+    /// <summary>
+    /// With fewer photos than features, components fit the training photos better than others: without what lies beyond the components, the training photos would be the most
+    /// unlike. Others that only are larger are told by class means alone, since neighbors look at directions.
+    /// </summary>
+    [Fact]
+    public void Training_photos_are_like_themselves_by_class_means_too()
+    {
+        var random = new SplitMix64(9);
+        float[][] Rows(int count, double scale) => [.. Enumerable.Range(0, count).Select(photo => Enumerable.Range(0, 400)
+            .Select(feature => (float)(scale * ((feature % 2 == photo % 2 ? 1 : 0) + 0.5 * random.NextGaussian()))).ToArray())];
+        int[] Labels(int count) => [.. Enumerable.Range(0, count).Select(photo => photo % 2)];
+        var training = Rows(200, 1);
+
+        var novelty = NoveltyFit.Fit(training, Labels(200), Rows(100, 1), Labels(100), Rows(40, 1.6), "features", seed: 1)!;
+
+        Assert.Equal((NoveltyMeasure.Mahalanobis, 40), (novelty.Measure, novelty.Others));
+        Assert.InRange(novelty.RocAuc[NoveltyMeasure.Mahalanobis], 0.99, 1);
+        var cut = novelty.Cut(0.05)!.Value;
+        Assert.InRange(novelty.Distances(training).Average(distance => distance > cut ? 1.0 : 0), 0, 0.05);
+        Assert.InRange(novelty.Distances(Rows(200, 1)).Average(distance => distance > cut ? 1.0 : 0), 0, 0.12);
     }
 }
