@@ -140,16 +140,24 @@ public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixtur
     public void Training_says_what_unlabeled_photos_brought()
     {
         Heap();
-        var result = Ends(0, "train", trained.Photos, "--backbone", "tiny", "--classifier", "logistic", "--unlabeled", "heap", "--out", "run", "--json");
+        // The heap's photos are those of test/: they are not among these.
+        var photos = Path.Combine(trained.Photos, "train");
+        var result = Ends(0, "train", photos, "--backbone", "tiny", "--classifier", "logistic", "--unlabeled", "heap", "--out", "run", "--json");
 
         var unlabeled = result.Json.GetProperty("unlabeled");
         Assert.Equal(Directory.GetFiles(_folder.File("heap/x")[..^2]).Length - 1, unlabeled.GetProperty("photos").GetInt32());
         Assert.Contains("Unlabeled photos:", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
         Assert.Equal(unlabeled.GetProperty("photos").GetInt32() + 1, File.ReadAllLines(_folder.File("run/pseudo_labels.csv")).Length);
+        // Copies of labeled photos under other names are no unlabeled ones.
+        foreach (var (number, photo) in Directory.EnumerateFiles(photos, "*.jpg", SearchOption.AllDirectories).Take(3).Index())
+            File.Copy(photo, _folder.File($"heap/copy{number}.jpg"));
         Assert.Contains(
-            "nothing to learn from", Ends(1, "train", trained.Photos, "--backbone", "tiny", "--classifier", "mean", "--unlabeled", trained.Photos, "--out", "same").Messages,
+            "3 of the photos without labels are copies", Ends(0, "train", photos, "--backbone", "tiny", "--classifier", "mean", "--unlabeled", "heap", "--out", "copies").Messages,
             StringComparison.Ordinal);
-        Assert.Contains("--unlabeled needs", Ends(2, "train", trained.Photos, "--backbone", "tiny", "--unlabeled", "heap").Messages, StringComparison.Ordinal);
+        Assert.Contains(
+            "nothing to learn from", Ends(1, "train", photos, "--backbone", "tiny", "--classifier", "mean", "--unlabeled", photos, "--out", "same").Messages,
+            StringComparison.Ordinal);
+        Assert.Contains("--unlabeled needs", Ends(2, "train", photos, "--backbone", "tiny", "--unlabeled", "heap").Messages, StringComparison.Ordinal);
     }
 
     private SortedDictionary<string, DateTime> Contents(string folder) =>

@@ -94,7 +94,7 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
             [.. photos.Others.Select(image => new LabeledImage(image, 0))], work.Context.Cache, work.Context.Warn, plan.Engine, bank: null, _hashes, work.Context.Progress,
             work.Cancellation).Rows;
         var validation = photos.Validation.Count;
-        return Novelty.Fit(
+        return NoveltyFit.Fit(
             raw.Training.Rows, [.. photos.Train.Select(image => image.Class)], [.. raw.Others.Rows.Take(validation)], [.. photos.Validation.Select(image => image.Class)], none,
             features.IsCombination ? BlockScaling.JoinedLayer : features.Blocks[0].Network.Output.Name, plan.Seed);
     }
@@ -106,12 +106,18 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
     private List<LabeledImage> SourceOf(LabeledImages photos, TrainingWork work)
     {
         if (transfer is not { Source.Count: > 0 }) return [];
-        var measured = _hashes.Of([.. photos.Validation, .. photos.Test], work.Cancellation).Where(hash => hash is not null).Select(hash => Convert.ToHexString(hash!)).ToHashSet();
-        var hashes = _hashes.Of(transfer.Source, work.Cancellation);
-        List<LabeledImage> kept = [.. transfer.Source.Where((_, index) => hashes[index] is not { } hash || !measured.Contains(Convert.ToHexString(hash)))];
+        var kept = WithoutCopies(transfer.Source, [.. photos.Validation, .. photos.Test], work.Cancellation);
         if (kept.Count < transfer.Source.Count)
             work.Context.Warn?.Invoke($"{transfer.Source.Count - kept.Count} photos of the other source are copies of photos to measure on, and are left out.");
         return kept;
+    }
+
+    /// <summary>The images whose content none of the others has, whatever they are called.</summary>
+    private List<LabeledImage> WithoutCopies(IReadOnlyList<LabeledImage> images, IReadOnlyList<LabeledImage> others, CancellationToken cancellation)
+    {
+        var known = _hashes.Of(others, cancellation).Where(hash => hash is not null).Select(hash => Convert.ToHexString(hash!)).ToHashSet();
+        var hashes = _hashes.Of(images, cancellation);
+        return [.. images.Where((_, index) => hashes[index] is not { } hash || !known.Contains(Convert.ToHexString(hash)))];
     }
 
     /// <summary>Photos beyond those of the run; what cannot be read is said and left out.</summary>
@@ -203,23 +209,28 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         /// <summary>What self-training made of the unlabeled photos; set before the classifier is fitted, which then learns from those with a label too.</summary>
         private UnlabeledPhotos? _unlabeled;
 
+        /// <summary>The classifier that has named them.</summary>
+        private FeatureClassifier? _settled;
+
         /// <summary>Names the unlabeled photos, and decides by cross-validation in how many rounds the classifier learns from them.</summary>
         /// <param name="novelty">Tells photos unlike the training photos; null where that is not known.</param>
         public UnlabeledPhotos LearnUnlabeled(Novelty? novelty)
         {
             var (context, cancellation) = (Work.Context, Work.Cancellation);
-            var trained = Photos.All.Select(image => image.FullPath).ToHashSet(StringComparer.Ordinal);
-            var raw = Fit.Features.Extract(
-                [.. Photos.Unlabeled.Where(image => !trained.Contains(image.FullPath)).Select(image => new LabeledImage(image, 0))], context.Cache, context.Warn, Plan.Engine, bank: null,
-                Fit._hashes, context.Progress, cancellation);
+            LabeledImage[] named = [.. Photos.Unlabeled.Select(image => new LabeledImage(image, 0))];
+            // Copies of labeled photos teach nothing, and those of photos to measure on would flatter.
+            var unlabeled = Fit.WithoutCopies(named, [.. Photos.All], cancellation);
+            if (unlabeled.Count < named.Length) context.Warn?.Invoke($"{named.Length - unlabeled.Count:N0} of the photos without labels are copies of labeled ones, and are left out.");
+            var raw = Fit.Features.Extract(unlabeled, context.Cache, context.Warn, Plan.Engine, bank: null, Fit._hashes, context.Progress, cancellation);
             if (raw.Images.Count == 0)
                 throw new GraftException("There is nothing to learn from without labels: all of these photos are among the labeled ones, or cannot be read.") { Code = "no-unlabeled-photos" };
             var rows = Scaling is null ? raw.Rows : BlockScaling.Apply(Scaling, raw.Rows);
             var cut = novelty?.Cut(Plan.Refuse == 0 ? Novelty.DefaultRefuse : Plan.Refuse);
             bool[]? isUnlike = cut is { } most ? [.. novelty!.Distances(raw.Rows).Select(distance => distance > most)] : null;
             int[] labels = [.. Photos.Train.Select(image => image.Class)];
+            _settled = SelfTraining.Settled(Plan.Classifier!, Training.Rows, labels, Photos.Classes.Count, Plan.Seed, context.Progress, cancellation);
             _unlabeled = UnlabeledPhotos.Learn(
-                Plan.SelfTraining!, Plan.Classifier!, Training.Rows, labels, Photos.Classes, raw with { Rows = rows }, isUnlike, Plan.Seed, context.Progress, cancellation);
+                Plan.SelfTraining!, _settled, Training.Rows, labels, Photos.Classes, raw with { Rows = rows }, isUnlike, Plan.Seed, context.Progress, cancellation);
             foreach (var warning in _unlabeled.Warnings) context.Warn?.Invoke(warning);
             return _unlabeled;
         }
@@ -269,7 +280,7 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
             if (_unlabeled is { Rounds: > 0 } learned)
             {
                 return Plan.SelfTraining!.Fit(
-                    Plan.Classifier!, rows, labels, learned.Rows, learned.Labels, Photos.Classes.Count, Plan.Seed, Work.Context.Progress, Work.Cancellation);
+                    _settled!, rows, labels, learned.Rows, learned.Labels, Photos.Classes.Count, Plan.Seed, Work.Context.Progress, Work.Cancellation);
             }
             return Plan.Classifier!.Fit(
                 [.. rows, .. views.SelectMany(ofView => ofView)], [.. Enumerable.Repeat(labels, 1 + views.Count).SelectMany(ofView => ofView)],

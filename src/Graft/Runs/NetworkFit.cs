@@ -85,10 +85,10 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
         Novelty? NoveltyOf(LabeledImages all, List<float[]> evaluated)
         {
             int[] labels = [.. all.Train.Select(image => image.Class)];
-            LabeledImage[] some = [.. Novelty.Sample(labels, Novelty.MostExamples, plan.Seed).Select(photo => all.Train[photo])];
+            LabeledImage[] some = [.. NoveltyFit.Sample(labels, NoveltyFit.MostExamples, plan.Seed).Select(photo => all.Train[photo])];
             var (training, classes) = Rows(some);
             var others = all.Others.Count == 0 ? [] : Rows([.. all.Others.Select(image => new LabeledImage(image, 0))]).Rows;
-            return Novelty.Fit(training, classes, [.. evaluated.Take(all.Validation.Count)], [.. all.Validation.Select(image => image.Class)], others, mapped, plan.Seed);
+            return NoveltyFit.Fit(training, classes, [.. evaluated.Take(all.Validation.Count)], [.. all.Validation.Select(image => image.Class)], others, mapped, plan.Seed);
         }
 
         (IReadOnlyList<float[]> Rows, int[] Labels) Rows(IReadOnlyList<LabeledImage> images)
