@@ -65,6 +65,54 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     }
 
     [Fact]
+    public void A_small_network_learns_from_a_teacher_also_of_photos_without_labels()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+        var unlabeled = Directory.CreateDirectory(_folder.File("heap")).FullName;
+        foreach (var (index, photo) in Directory.GetFiles(Path.Combine(photos.Folder, "train"), "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Take(3).Index())
+            File.Copy(photo, Path.Combine(unlabeled, $"copy{index}{Path.GetExtension(photo)}"));
+        foreach (var (index, photo) in Directory.GetFiles(Path.Combine(photos.Folder, "train"), "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Take(4).Index())
+            File.WriteAllBytes(Path.Combine(unlabeled, $"other{index}{Path.GetExtension(photo)}"), [.. File.ReadAllBytes(photo), 0]);
+        var teacher = graft.Run("train", photos.Folder, "--backbone", "tiny", "--classifier", "logistic", "--out", _folder.File("teacher"));
+        Assert.True(teacher.ExitCode == 0, teacher.ToString());
+
+        var run = graft.Run(Arguments(
+            "run", "--strategy", "finetune", "--teacher", _folder.File("teacher"), "--distill", "logits+relations+similarity", "--unlabeled", unlabeled, "--epochs", "3", "--stage2-epochs", "2", "--views", "1",
+            "--json"));
+
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Equal(4, run.Json.GetProperty("teacher").GetProperty("unlabeled").GetInt32());
+        Assert.Contains("Learned from a teacher on graft_mobilenet_v2_050.graft", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
+        Assert.Equal(0, graft.Run("evaluate", _folder.File("run"), photos.Folder).ExitCode);
+        Assert.Equal(0, graft.Run("export", _folder.File("run"), "--out", _folder.File("run.onnx")).ExitCode);
+
+        var other = graft.Run(Arguments("other", "--strategy", "full", "--teacher", _folder.File("nothing")));
+        Assert.Equal(1, other.ExitCode);
+        Assert.Contains("There is no model", other.Messages, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Head_begins_at_its_optimum_and_little_of_the_network_is_tuned()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+        var probe = graft.Run("train", photos.Folder, "--backbone", "tiny", "--classifier", "logistic", "--C", "auto", "--no-calibrate", "--out", _folder.File("probe"), "--json");
+        Assert.True(probe.ExitCode == 0, probe.ToString());
+
+        // At a learning rate of nearly 0 the network stays what the classifier on its features is.
+        var run = graft.Run(
+            "train", photos.Folder, "--backbone", "tiny", "--strategy", "finetune", "--head-start", "optimum", "--tune", "norms", "--l2-sp", "0.1", "--stage2-epochs", "1",
+            "--stage2-learning-rate", "1e-12", "--augment", "none", "--out", _folder.File("run"), "--json");
+
+        Assert.True(run.ExitCode == 0, run.ToString());
+        foreach (var part in (string[])["linear_probe", "validation"])
+            Assert.Equal(probe.Json.GetProperty("validation").GetProperty("accuracy").GetDouble(), run.Json.GetProperty(part).GetProperty("accuracy").GetDouble());
+        Assert.Equal(
+            probe.Json.GetProperty("validation").GetProperty("loss").GetDouble(), run.Json.GetProperty("linear_probe").GetProperty("loss").GetDouble(), 1e-4);
+        Assert.Contains("norms trained", run.Messages, StringComparison.Ordinal);
+        Assert.Contains("Head, fitted on frozen features first: logistic regression", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Binary_recipe_of_the_Keras_guide_is_one_command()
     {
         var graft = new GraftCommand(_folder.FullName);

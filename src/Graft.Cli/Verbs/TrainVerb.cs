@@ -143,6 +143,7 @@ internal static class TrainVerb
         }
         var model = setup.Model!;
         Terminal.Say($"{setup.Name}, {model.Network.InputShape} input, strategy {plan.Options.Strategy.ToString().ToLowerInvariant()}");
+        if (plan.HeadStart == HeadStart.Optimum) Terminal.Say("\nHead: logistic regression on the frozen features, to its optimum");
         foreach (var stage in FineTuning.Stages(model, plan.Options))
         {
             var training = stage.Options.Training;

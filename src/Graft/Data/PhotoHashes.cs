@@ -26,6 +26,18 @@ internal sealed class PhotoHashes
         return hashes;
     }
 
+    /// <summary>The images whose content none of the others has, whatever they are called.</summary>
+    public List<LabeledImage> WithoutCopies(IReadOnlyList<LabeledImage> images, IReadOnlyList<LabeledImage> others, CancellationToken cancellation)
+    {
+        var known = Of(others, cancellation).Where(hash => hash is not null).Select(hash => Convert.ToHexString(hash!)).ToHashSet();
+        var hashes = Of(images, cancellation);
+        return [.. images.Where((_, index) => hashes[index] is not { } hash || !known.Contains(Convert.ToHexString(hash)))];
+    }
+
+    /// <summary>The images that can be read, with their hashes.</summary>
+    public IEnumerable<(LabeledImage Image, byte[] Hash)> WithHashes(IReadOnlyList<LabeledImage> images) =>
+        images.Zip(Of(images, CancellationToken.None)).Where(pair => pair.Second is not null).Select(pair => (pair.First, pair.Second!));
+
     private static byte[] Hash(LabeledImage image)
     {
         if (!image.IsFile) return SHA256.HashData(image.Read());

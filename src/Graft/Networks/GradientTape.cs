@@ -17,6 +17,9 @@ internal sealed class GradientTape
     /// <summary>Whether backward needs this tensor, so that it must be neither disposed nor overwritten before.</summary>
     public bool Holds(Tensor tensor) => _held.Contains(tensor);
 
+    /// <summary>Whether a piece of graph begins with this tensor, so that a place may not take its memory.</summary>
+    public bool Begins(Tensor tensor) => _ofOutput.ContainsKey(tensor);
+
     /// <summary>Ends a piece of graph: the same numbers, for several layers to use, whose gradients are summed before they go on.</summary>
     public Tensor Cut(Tensor value) => Add(new(value, value.detach()));
 

@@ -61,18 +61,18 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     public DeviceType Device { get; }
 
     /// <summary>
-    /// Lets only these layers learn: the weights of all others get no gradient, and nothing runs backward below the first of them.
+    /// Lets only these weights learn: all others get no gradient, and nothing runs backward below the first of them.
     /// </summary>
-    /// <param name="layers">Names of layers.</param>
+    /// <param name="weights">Keys of parameters.</param>
     /// <param name="alwaysInInference">Layers that run in inference mode even while the network trains: batch norm by its moving
     /// statistics, which then stay as they are, dropout not at all.</param>
-    public void TrainOnly(IReadOnlySet<string> layers, IReadOnlySet<string> alwaysInInference)
+    public void TrainOnly(IReadOnlySet<string> weights, IReadOnlySet<string> alwaysInInference)
     {
         _alwaysInInference = alwaysInInference;
         foreach (var parameter in Network.Parameters.Where(parameter => !parameter.IsStatistic))
         {
             var tensor = _tensors[parameter.Key];
-            tensor.requires_grad = layers.Contains(parameter.Layer);
+            tensor.requires_grad = weights.Contains(parameter.Key);
             if (!tensor.requires_grad) tensor.grad = null;
         }
     }
@@ -87,10 +87,13 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     /// The same for a step of training, whose gradients the tape is to find (<see cref="GradientTape.Backward"/>): faster, and with fewer
     /// activations kept.
     /// </summary>
-    internal Tensor Record(Tensor input, GradientTape tape)
+    /// <param name="layer">A layer or block whose output is wanted too, and which a loss may depend on; null for none.</param>
+    internal (Tensor Output, Tensor? OfLayer) Record(Tensor input, GradientTape tape, string? layer = null)
     {
-        var isFused = training && Device == DeviceType.CPU && _pass.HasFusedLayers;
-        return _pass.Run(input, [Network.Layers.Count - 1], isFused ? tape : null)[0];
+        var recorder = training && Device == DeviceType.CPU && _pass.HasFusedLayers ? tape : null;
+        var last = Network.Layers.Count - 1;
+        if (layer is null) return (_pass.Run(input, [last], recorder)[0], null);
+        return _pass.Run(input, [Network.IndexOf(Network.Find(layer).Name), last], recorder) is var outputs ? (outputs[1], outputs[0]) : default;
     }
 
     /// <summary>The output of a layer (or a block's last layer), for images [N, channels, height, width].</summary>

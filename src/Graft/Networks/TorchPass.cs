@@ -23,7 +23,7 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
     public bool HasFusedLayers => _fused.Any(fused => fused is not null);
 
     /// <summary>Runs the layers up to the last of those wanted, by number, and returns the wanted outputs.</summary>
-    /// <param name="tape">What finds the gradients, of the last layer's output only; null: libtorch, where they are to be found.</param>
+    /// <param name="tape">What finds the gradients, of the last layer's output and of the others that are wanted; null: libtorch, where they are to be found.</param>
     public Tensor[] Run(Tensor input, int[] wanted, GradientTape? tape = null)
     {
         var last = wanted.Max();
@@ -50,7 +50,7 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
 
         (Tensor Output, IReadOnlyList<int> Steps) Step(int index)
         {
-            if (tape is not null && _fused[index] is { } fused && outputs[fused.Value] is { } value && Fuse(fused, value) is { } result) return (result, fused.Steps);
+            if (tape is not null && _fused[index] is { } fused && !wanted.Contains(fused.Value) && !fused.Steps.SkipLast(1).Any(wanted.Contains) && outputs[fused.Value] is { } value && Fuse(fused, value) is { } result) return (result, fused.Steps);
             Tensor[] inputs = [.. _uses.Inputs(index).Select(used => outputs[used]!)];
             var first = _uses.Inputs(index)[0];
             // What another layer used before, that layer's gradient may need.
@@ -61,7 +61,7 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
             var layer = network.Layers[index];
             var output = layer.Operation.Accept(new TorchOperation(
                 network, layer, inputs, tensors, isTraining(layer), overwrites, folded ? network.Layers[steps[^1]] : null));
-            var isShared = tape is not null && _uses.Count(steps[^1]) > 1 && output.requires_grad;
+            var isShared = tape is not null && output.requires_grad && (_uses.Count(steps[^1]) > 1 || (steps[^1] < last && wanted.Contains(steps[^1])));
             return (isShared ? tape!.Cut(output) : output, steps);
         }
 
@@ -69,7 +69,7 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
         Tensor? Fuse(FusedLayers fused, Tensor value)
         {
             var addend = fused.Addend is { } other ? outputs[other] : null;
-            if (!Rows.TryOf(value, out var rows) || (addend is not null && !Rows.TryOf(addend, out _))) return null;
+            if (tape!.Begins(value) || !Rows.TryOf(value, out var rows) || (addend is not null && !Rows.TryOf(addend, out _))) return null;
             BatchStatistics? statistics = null;
             if (fused.Norm is { } norm)
             {
@@ -84,7 +84,7 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
             {
                 return null;
             }
-            return tape!.Apply(value, statistics, addend, fused.Addend is { } sum && _uses.IsFreeForItsOnlyUser(sum), fused.Activation);
+            return tape.Apply(value, statistics, addend, fused.Addend is { } sum && _uses.IsFreeForItsOnlyUser(sum) && !wanted.Contains(sum), fused.Activation);
         }
     }
 

@@ -49,7 +49,7 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
                 Test = test,
                 Novelty = plan.Refuse == 0 ? null : novelty,
                 Unlabeled = unlabeled,
-                More = [.. WithHashes(step.Source.Images), .. WithHashes(unlabeled is { Rounds: > 0 } ? unlabeled.Learned : [])],
+                More = [.. _hashes.WithHashes(step.Source.Images), .. _hashes.WithHashes(unlabeled is { Rounds: > 0 } ? unlabeled.Learned : [])],
                 MapRows = others.Rows,
                 DataCheck = TrainingDataCheck.Of(photos, _hashes, work.Cancellation),
                 Stages = stages,
@@ -99,25 +99,14 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
             features.IsCombination ? BlockScaling.JoinedLayer : features.Blocks[0].Network.Output.Name, plan.Seed);
     }
 
-    private IEnumerable<(LabeledImage Image, byte[] Hash)> WithHashes(IReadOnlyList<LabeledImage> images) =>
-        images.Zip(_hashes.Of(images, CancellationToken.None)).Where(pair => pair.Second is not null).Select(pair => (pair.First, pair.Second!));
-
     /// <summary>The photos of the other source, without those that the model is measured on.</summary>
     private List<LabeledImage> SourceOf(LabeledImages photos, TrainingWork work)
     {
         if (transfer is not { Source.Count: > 0 }) return [];
-        var kept = WithoutCopies(transfer.Source, [.. photos.Validation, .. photos.Test], work.Cancellation);
+        var kept = _hashes.WithoutCopies(transfer.Source, [.. photos.Validation, .. photos.Test], work.Cancellation);
         if (kept.Count < transfer.Source.Count)
             work.Context.Warn?.Invoke($"{transfer.Source.Count - kept.Count} photos of the other source are copies of photos to measure on, and are left out.");
         return kept;
-    }
-
-    /// <summary>The images whose content none of the others has, whatever they are called.</summary>
-    private List<LabeledImage> WithoutCopies(IReadOnlyList<LabeledImage> images, IReadOnlyList<LabeledImage> others, CancellationToken cancellation)
-    {
-        var known = _hashes.Of(others, cancellation).Where(hash => hash is not null).Select(hash => Convert.ToHexString(hash!)).ToHashSet();
-        var hashes = _hashes.Of(images, cancellation);
-        return [.. images.Where((_, index) => hashes[index] is not { } hash || !known.Contains(Convert.ToHexString(hash)))];
     }
 
     /// <summary>Photos beyond those of the run; what cannot be read is said and left out.</summary>
@@ -219,7 +208,7 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
             var (context, cancellation) = (Work.Context, Work.Cancellation);
             LabeledImage[] named = [.. Photos.Unlabeled.Select(image => new LabeledImage(image, 0))];
             // Copies of labeled photos teach nothing, and those of photos to measure on would flatter.
-            var unlabeled = Fit.WithoutCopies(named, [.. Photos.All], cancellation);
+            var unlabeled = Fit._hashes.WithoutCopies(named, [.. Photos.All], cancellation);
             if (unlabeled.Count < named.Length) context.Warn?.Invoke($"{named.Length - unlabeled.Count:N0} of the photos without labels are copies of labeled ones, and are left out.");
             var raw = Fit.Features.Extract(unlabeled, context.Cache, context.Warn, Plan.Engine, bank: null, Fit._hashes, context.Progress, cancellation);
             if (raw.Images.Count == 0)

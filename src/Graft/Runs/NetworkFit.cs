@@ -1,6 +1,8 @@
+using Graft.Backbones;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Evaluation;
+using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Training;
@@ -9,7 +11,8 @@ namespace Graft.Runs;
 
 /// <summary>A network trained in stages: its head, or layers of it too.</summary>
 /// <param name="model">Stays the caller's.</param>
-internal sealed class NetworkFit(GraftedNetwork model) : IFit
+/// <param name="teacher">Whose answers it learns beside the labels; null for none. Stays the caller's.</param>
+internal sealed class NetworkFit(GraftedNetwork model, ModelTeacher? teacher = null) : IFit
 {
     /// <summary>A flattened map can have tens of thousands, for each photo.</summary>
     private const int MostMappedFeatures = 16384;
@@ -21,8 +24,24 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
     public LearningRateSweep FindLearningRate(LabeledImages photos, TrainingPlan plan, TrainingWork work)
     {
         using var threads = plan.Threads is { } count ? new TorchThreads(count) : null;
-        return LearningRateFinder.Sweep(model, photos, plan.Options, ContextOf(work), work.Cancellation);
+        using var probe = Probe(photos, plan, work)?.Model;
+        return LearningRateFinder.Sweep(Started(probe, photos, plan), photos, plan.Options, ContextOf(work), work.Cancellation);
     }
+
+    /// <summary>The classifier that the head is to begin as; null where it begins otherwise.</summary>
+    private Fitted? Probe(LabeledImages photos, TrainingPlan plan, TrainingWork work)
+    {
+        if (plan.HeadStart != HeadStart.Optimum) return null;
+        using FeatureBlocks features = new(Backbone.Of(model.Backbone.Name, model.Network.CutAfter(model.HeadInput), model.Weights, model.Backbone.Preprocessing));
+        var training = plan.LastStage.Training;
+        return new FeatureFit(features).Fit(
+            photos,
+            TrainingPlan.OnFeatures(new() { Seed = plan.Seed }, classifier: new LogisticRegression { C = null, ClassWeights = training.ClassWeights, Calibrate = false }) with { Refuse = 0 },
+            work with { Checkpoints = null });
+    }
+
+    private GraftedNetwork Started(ImageClassifier? probe, LabeledImages photos, TrainingPlan plan) =>
+        probe?.ToTraining(photos.Classes, plan.Options.Head, plan.Seed) ?? model;
 
     private FineTuningContext ContextOf(TrainingWork work) => new()
     {
@@ -32,6 +51,7 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
         Warn = work.Context.Warn,
         OnStage = work.Callbacks,
         Objective = work.Context.Objective,
+        Teacher = teacher,
         Hashes = _hashes,
     };
 
@@ -39,7 +59,9 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
     {
         var (context, cancellation) = (work.Context, work.Cancellation);
         using var threads = plan.Threads is { } count ? new TorchThreads(count) : null;
-        var trained = FineTuning.Train(model, photos, plan.Options, ContextOf(work), cancellation);
+        var probe = Probe(photos, plan, work);
+        using var owned = probe?.Model;
+        var trained = FineTuning.Train(Started(probe?.Model, photos, plan), probe?.Photos ?? photos, plan.Options, ContextOf(work), cancellation);
         photos = trained.Photos;
 
         var isVector = trained.Network.ShapeOf(trained.Boundary).IsVector;
@@ -63,13 +85,16 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
                 MapRows = isVector || mappedModel is not null ? rows : [],
                 DataCheck = TrainingDataCheck.Of(photos, _hashes, cancellation),
                 Stages = trained.Histories,
+                Teacher = teacher is null ? null : new(teacher.BackboneName, teacher.Fingerprint, trained.Unlabeled.Count),
+                More = [.. _hashes.WithHashes(trained.Unlabeled)],
+                LinearProbe = probe is null ? null : new(probe.Classifier!.Summary, probe.Validation),
                 Weights = plan.Options.Strategy == Strategy.Scratch
                     ? new Dictionary<string, string>()
                     : new Dictionary<string, string> { [model.Backbone.Name] = model.Backbone.Fingerprint },
-                FeatureSeconds = trained.FeatureSeconds,
+                FeatureSeconds = trained.FeatureSeconds + (probe?.FeatureSeconds ?? 0),
                 TrainingSeconds = trained.Histories.Sum(entry => entry.History.Epochs[^1].Seconds),
-                CacheHits = trained.CacheHits,
-                CacheMisses = trained.CacheMisses,
+                CacheHits = trained.CacheHits + (probe?.CacheHits ?? 0),
+                CacheMisses = trained.CacheMisses + (probe?.CacheMisses ?? 0),
             };
         }
         catch

@@ -137,7 +137,8 @@ internal static class RequestValidation
                 "Take {ClassWeights} balanced.");
         }
         foreach (var problem in TransferProblems(request)) yield return problem;
-        if (request is { Unlabeled: not null, Views: not null })
+        foreach (var problem in TeacherProblems(request)) yield return problem;
+        if (request is { Unlabeled: not null, Views: not null, Teacher: null })
             yield return new("conflict", nameof(request.Views), request.Views, "{Unlabeled} learns from the photos as they are: there are no {Views} of them.", "Leave {Views} out.");
         if (request is { Unlabeled: not null, Source: not null })
         {
@@ -152,6 +153,18 @@ internal static class RequestValidation
             yield return new("conflict", nameof(request.From), request.From, "{From} has its network, weights and input in it.", "Leave {Backbone}, {Weights}, {Size}, {Preprocessing} and {Layer} out.");
         if (request.Cache == false && request.CachePrecision == "float16")
             yield return new("conflict", nameof(request.CachePrecision), request.CachePrecision, "{CachePrecision} says how features are kept, and {Cache} keeps none.", "Leave one of them out.");
+        string[] ofHeadStage = [nameof(request.Head), nameof(request.Hidden), nameof(request.Dropout), nameof(request.Standardize), nameof(request.Epochs), nameof(request.LearningRate)];
+        if (request.HeadStart == HeadStart.Optimum && ofHeadStage.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null) is { } ofHead)
+        {
+            yield return new(
+                "conflict", ofHead, Setting.Named(ofHead).ValueIn(request), $"{{{ofHead}}} is of a head that is trained in epochs, and {{HeadStart}} optimum fits it in one go.",
+                $"Leave {{{ofHead}}} out, or take {{HeadStart}} epochs.");
+        }
+        if (request is { HeadStart: HeadStart.Optimum, ClassWeights: Data.ClassWeighting.Sampling })
+        {
+            yield return new(
+                "conflict", nameof(request.ClassWeights), request.ClassWeights, "{HeadStart} optimum sees all photos at once: it cannot draw some more often.", "Take {ClassWeights} balanced.");
+        }
         // A warm-up as long as its stage would never reach the learning rate.
         var epochs = strategy == Strategy.FineTune ? request.Stage2Epochs : request.Epochs;
         if (request.WarmUp is { } warmUp && warmUp > 0 && epochs is { } length && warmUp >= length)
@@ -160,6 +173,36 @@ internal static class RequestValidation
                 "conflict", nameof(request.WarmUp), warmUp,
                 $"Expected {{WarmUp}} shorter than the training of {length} epochs, found {DeclaredRanges.Text(warmUp)}.");
         }
+    }
+
+    private static IEnumerable<RequestProblem> TeacherProblems(TrainingRequest request)
+    {
+        if (request.Teacher is null)
+        {
+            string[] ofTeacher = [nameof(request.Distill), nameof(request.DistillTemperature), nameof(request.TeacherShare)];
+            if (ofTeacher.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null) is { } alone)
+                yield return new("conflict", alone, Setting.Named(alone).ValueIn(request), $"{{{alone}}} says how a teacher is learned from, and there is none.", $"Name it with {{Teacher}}, or leave {{{alone}}} out.");
+            if (request.Unlabeled is not null && (request.Way & Ways.Staged) != 0)
+            {
+                yield return new(
+                    "conflict", nameof(request.Unlabeled), request.Unlabeled, "A network learns of photos without labels what a {Teacher} answers to them, and there is none.",
+                    "Name one with {Teacher}, or leave {Unlabeled} out.");
+            }
+            yield break;
+        }
+        if (request.DistillOrDefault is not { } terms)
+        {
+            yield return new("unknown_value", nameof(request.Distill), request.Distill, $"Expected {{Distill}} {Or([.. TrainingRequest.DistillNames.Keys])}, or several with + between them, found '{request.Distill}'.");
+        }
+        else if (!terms.HasFlag(DistillationTerms.Logits) && (request.DistillTemperature ?? request.TeacherShare) is not null)
+        {
+            var name = request.DistillTemperature is null ? nameof(request.TeacherShare) : nameof(request.DistillTemperature);
+            yield return new("unused", name, Setting.Named(name).ValueIn(request), $"{{{name}}} is of the teacher's probabilities, and {{Distill}} {request.Distill} does not learn them.", "Leave it out.");
+        }
+        if (request.Mix is not null and not BatchMixing.None)
+            yield return new("conflict", nameof(request.Mix), request.Mix, "The {Teacher} answers to photos, not to blends of them.", "Leave {Mix} out.");
+        if (request.ClassWeights == Data.ClassWeighting.Sampling && request.Unlabeled is not null)
+            yield return new("conflict", nameof(request.ClassWeights), request.ClassWeights, "Photos without labels are of no class to draw from.", "Take {ClassWeights} balanced.");
     }
 
     private static IEnumerable<RequestProblem> TransferProblems(TrainingRequest request)

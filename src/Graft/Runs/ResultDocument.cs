@@ -60,6 +60,12 @@ public sealed record ResultDocument
     /// <summary>What the same gives without augmented views of cached features; null where there are none.</summary>
     public Scores? ValidationWithoutViews { get; init; }
 
+    /// <summary>Whose answers were learned beside the labels; null where there was none.</summary>
+    public TeacherSummary? Teacher { get; init; }
+
+    /// <summary>Of the classifier on frozen features that the head began as; null where it was trained in epochs.</summary>
+    public Scores? LinearProbe { get; init; }
+
     /// <summary>Of the last stage; null for a classic classifier.</summary>
     public EpochCounts? Epochs { get; init; }
 
@@ -97,6 +103,8 @@ public sealed record ResultDocument
         Validation = Scores.Of(run.Validation),
         Test = run.Test is { } test ? Scores.Of(test) : null,
         ValidationWithoutViews = run.ValidationWithoutViews is { } without ? Scores.Of(without) : null,
+        LinearProbe = run.LinearProbe is { } probe ? Scores.Of(probe.Validation) : null,
+        Teacher = run.Teacher,
         Epochs = run.History is { } history ? new(history.Epochs.Count, history.BestEpoch) : null,
         Stages =
         [

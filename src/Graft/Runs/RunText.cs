@@ -32,6 +32,13 @@ public static class RunText
         }
         else
         {
+            if (run.Teacher is { } teacher)
+            {
+                var unlabeled = teacher.Unlabeled == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", and its answers to {teacher.Unlabeled:N0} photos without labels");
+                text.AppendLine($"Learned from a teacher on {teacher.Backbone}: {run.Plan.Options.Distillation.Sentence}{unlabeled}.");
+            }
+            if (run.LinearProbe is { } probe)
+                text.AppendLine(CultureInfo.InvariantCulture, $"Head, fitted on frozen features first: {probe.Summary}; {100 * probe.Validation.Accuracy:0.0} % on validation.");
             foreach (var (stage, history) in run.Stages)
             {
                 var best = history.Epochs[history.BestEpoch - 1];

@@ -39,6 +39,10 @@ internal sealed record Fitted
 
     public EvaluationResult? ValidationWithoutViews { get; init; }
 
+    public LinearProbe? LinearProbe { get; init; }
+
+    public TeacherSummary? Teacher { get; init; }
+
     public required IReadOnlyDictionary<string, string> Weights { get; init; }
 
     public required double FeatureSeconds { get; init; }
@@ -115,6 +119,8 @@ internal static class TrainingPipeline
                 More = fitted.More,
                 DataCheck = fitted.DataCheck,
                 ValidationWithoutViews = fitted.ValidationWithoutViews,
+                LinearProbe = fitted.LinearProbe,
+                Teacher = fitted.Teacher,
                 Seconds = new(
                     fitted.FeatureSeconds, fitted.TrainingSeconds ?? clock.Elapsed.TotalSeconds - fitted.FeatureSeconds, clock.Elapsed.TotalSeconds),
                 CacheHits = fitted.CacheHits,

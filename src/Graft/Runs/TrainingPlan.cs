@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
 using Graft.Classifiers;
 using Graft.Features;
 using Graft.Imaging;
@@ -14,6 +15,9 @@ public sealed record TrainingPlan
 {
     /// <summary>Strategy, head, stages. Of a classic classifier only the seed and the views count.</summary>
     public FineTuningOptions Options { get; init; } = FineTuningOptions.For(Strategy.Features);
+
+    /// <summary>How the head of <see cref="Strategy.FineTune"/> is trained first. Default in epochs.</summary>
+    public HeadStart HeadStart { get; init; }
 
     /// <summary>A classic classifier to fit on the features; null to train a head, or the network, in epochs.</summary>
     public FeatureClassifier? Classifier { get; init; }
@@ -68,6 +72,19 @@ public sealed record TrainingPlan
         ];
 }
 
+/// <summary>How a new head is trained before the network below it is.</summary>
+[JsonConverter(typeof(LowerCaseEnumConverter<HeadStart>))]
+public enum HeadStart
+{
+    /// <summary>By gradient, as <see cref="FineTuningOptions.HeadStage"/> says.</summary>
+    Epochs,
+
+    /// <summary>
+    /// Logistic regression on the features, to its one optimum, with C by cross-validation: the linear probing of LP-FT (Kumar et al. 2022, arXiv:2202.10054).
+    /// </summary>
+    Optimum,
+}
+
 /// <summary>Makes a plan of a request.</summary>
 internal static class RequestPlan
 {
@@ -96,6 +113,8 @@ internal static class RequestPlan
         var hasTwo = first is not null && second is not null;
         // Of two stages, the first trains the head as a head is trained, on photos as they are; what shapes the training is meant for the second.
         first = first is null ? null : first with { Training = Rates(Common(first.Training, request), request.Epochs, request.LearningRate) };
+        // So few weights move further.
+        if (second is not null && (request.Tune ?? TunedWeights.All) != TunedWeights.All) second = second with { Training = second.Training with { LearningRate = 10 * second.Training.LearningRate } };
         second = second is null ? null : second with
         {
             Training = Rates(Common(second.Training, request), hasTwo ? request.Stage2Epochs : request.Epochs, hasTwo ? request.Stage2LearningRate : request.LearningRate),
@@ -104,21 +123,29 @@ internal static class RequestPlan
         else second = Shaped(second, request);
         options = options with
         {
-            HeadStage = first,
+            HeadStage = request.HeadStart == HeadStart.Optimum ? null : first,
             UnfrozenStage = second,
             Head = HeadOf(request),
             UnfreezeFrom = request.UnfreezeFrom,
             Freeze = request.Freeze,
+            Tune = request.Tune ?? options.Tune,
             BatchNorm = request.BatchNorm ?? options.BatchNorm,
+            Distillation = new()
+            {
+                Terms = request.DistillOrDefault ?? DistillationTerms.Logits,
+                Temperature = request.DistillTemperature ?? options.Distillation.Temperature,
+                TeacherShare = request.TeacherShare ?? options.Distillation.TeacherShare,
+            },
             Device = request.Device ?? options.Device,
         };
         return new()
         {
             Options = options,
+            HeadStart = request.HeadStart ?? HeadStart.Epochs,
             Classifier = RequestedClassifier.Of(request),
             Transfer = request.TransferOrDefault,
             Refit = request.Refit ?? false,
-            SelfTraining = request.Unlabeled is null ? null : new(),
+            SelfTraining = request is { Unlabeled: not null, Teacher: null } ? new() : null,
             Refuse = request.Refuse ?? Novelty.DefaultRefuse,
             Engine = request.Engine ?? InferenceEngine.Onnx,
             Threads = request.Threads,
@@ -175,6 +202,7 @@ internal static class RequestPlan
                 Schedule = request.Schedule is { } name ? Schedules[name] : training.Schedule,
                 WarmUpEpochs = request.WarmUp ?? training.WarmUpEpochs,
                 LayerwiseLearningRateDecay = request.LayerwiseLearningRateDecay ?? training.LayerwiseLearningRateDecay,
+                L2Sp = request.L2Sp ?? training.L2Sp,
                 Mixing = request.Mix ?? training.Mixing,
                 MixingAlpha = request.Mix == BatchMixing.CutMix ? 1 : training.MixingAlpha,
                 GradientClip = request.Clip ?? training.GradientClip,

@@ -69,7 +69,7 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Photos, "Table: what its paths lack at the end, such as .jpg", Placeholder = "TEXT")]
     public string? ImageSuffix { get; init; }
 
-    [Setting(SettingGroup.Photos, "Photos without labels, which self-training names and learns from; those named wrongly most likely are left out", Placeholder = "DIR", For = Ways.Classifier)]
+    [Setting(SettingGroup.Photos, "Photos without labels: self-training names them and learns from them, without those named wrongly most likely; with a teacher, its answers to them are learned", Placeholder = "DIR", For = Ways.Classifier | Ways.Staged)]
     public string? Unlabeled { get; init; }
 
     [Setting(SettingGroup.Photos, "More labeled photos from another source, such as a catalog or an older camera; DIR may then have labels, some (with a folder unlabeled) or none. Or stored features of such photos, a .safetensors file", Placeholder = "DIR|FILE", For = Ways.Classifier, IsBasic = true)]
@@ -91,6 +91,18 @@ public sealed record TrainingRequest
 
     [Setting(SettingGroup.Network, "Train a trained model further, on more or other photos: with its head if it knows all their classes, else with a new one", Placeholder = "MODEL", For = Ways.Staged & ~Ways.Scratch)]
     public string? From { get; init; }
+
+    [Setting(SettingGroup.Network, "Distillation: a trained model, larger as a rule, whose answers the network learns beside the labels, also for photos without labels; it knows all classes", Placeholder = "MODEL", For = Ways.Staged)]
+    public string? Teacher { get; init; }
+
+    [Setting(SettingGroup.Network, "What is learned of the teacher: logits (its probabilities, the default), relations (distances and angles between photos), similarity, or several with + between them", Placeholder = "TERMS", For = Ways.Staged)]
+    public string? Distill { get; init; }
+
+    [Setting(SettingGroup.Network, "What the logits of teacher and student are divided by (default: 4)", Placeholder = "NUMBER", For = Ways.Staged, Of = typeof(DistillationOptions), OfProperty = nameof(DistillationOptions.Temperature))]
+    public double? DistillTemperature { get; init; }
+
+    [Setting(SettingGroup.Network, "The part of the loss that is the teacher's probabilities (default: 0.9)", Placeholder = "SHARE", For = Ways.Staged, Of = typeof(DistillationOptions))]
+    public double? TeacherShare { get; init; }
 
     [Setting(SettingGroup.Network, "How a layer's map becomes features: avg (one number per channel; the default), max or flatten", Placeholder = "HOW")]
     [AllowedValues("avg", "max", "flatten")]
@@ -192,6 +204,15 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Unfreezing, "Train the network from this layer or block on", Placeholder = "LAYER", For = Ways.Unfrozen)]
     public string? UnfreezeFrom { get; init; }
 
+    [Setting(SettingGroup.Unfreezing, "Weights of the unfrozen pretrained layers that learn: all (the default), norms (scale and shift of normalizations alone) or biases; of norms and biases, the learning rate is ten times the usual", Placeholder = "WEIGHTS", For = Ways.Pretrained)]
+    public TunedWeights? Tune { get; init; }
+
+    [Setting(SettingGroup.Unfreezing, "Keep the pretrained weights near what they were: L2-SP's penalty on their distance, in the place of weight decay, such as 0.1", Placeholder = "FACTOR", For = Ways.Pretrained, Of = typeof(TrainingOptions))]
+    public double? L2Sp { get; init; }
+
+    [Setting(SettingGroup.Unfreezing, "How finetune's head is trained before the network is unfrozen: epochs (the default) or optimum (logistic regression to its one optimum, C by cross-validation)", Placeholder = "HOW", For = Ways.FineTune)]
+    public HeadStart? HeadStart { get; init; }
+
     [Setting(SettingGroup.Unfreezing, "Layers that stay frozen: 0..172 (by number, without the last), features.1*, or a name; several with commas", Placeholder = "LAYERS", For = Ways.Unfrozen)]
     public string? Freeze { get; init; }
 
@@ -213,7 +234,7 @@ public sealed record TrainingRequest
     [AllowedValues("none", "light", "medium", "strong")]
     public string? Augment { get; init; }
 
-    [Setting(SettingGroup.Augmentation, "Augmented views of each photo that frozen layers compute once and keep; 0 for new ones in each epoch (not with features)", Placeholder = "COUNT", Of = typeof(StageOptions), IsBasic = true)]
+    [Setting(SettingGroup.Augmentation, "Augmented views of each photo, for epochs to take in turn; what frozen layers or a teacher make of each is computed once and kept; 0 for new ones in each epoch (not with features)", Placeholder = "COUNT", Of = typeof(StageOptions), IsBasic = true)]
     public int? Views { get; init; }
 
     [Setting(SettingGroup.Augmentation, "Mirror every other view (true or false)", Placeholder = "BOOL")]
@@ -285,6 +306,28 @@ public sealed record TrainingRequest
         Source is null ? null : TransferCatalog.Methods.FirstOrDefault(method => method.Name == (Method ?? TransferCatalog.Default));
 
     internal int SeedOrDefault => Seed ?? new TrainingOptions().Seed;
+
+    /// <summary>Null of a name that there is not.</summary>
+    internal DistillationTerms? DistillOrDefault
+    {
+        get
+        {
+            var terms = DistillationTerms.None;
+            foreach (var name in (Distill ?? "logits").Split('+'))
+            {
+                if (!DistillNames.TryGetValue(name, out var term)) return null;
+                terms |= term;
+            }
+            return terms;
+        }
+    }
+
+    internal static IReadOnlyDictionary<string, DistillationTerms> DistillNames { get; } = new Dictionary<string, DistillationTerms>(StringComparer.Ordinal)
+    {
+        ["logits"] = DistillationTerms.Logits,
+        ["relations"] = DistillationTerms.Relations,
+        ["similarity"] = DistillationTerms.Similarity,
+    };
 
     internal const string Softmax = "softmax";
 

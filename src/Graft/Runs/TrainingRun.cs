@@ -36,6 +36,17 @@ public sealed record TrainingContext
 /// <summary>How long the steps of a run took, in seconds; of a resumed run, training is that of all its processes.</summary>
 public sealed record RunSeconds(double Features, double Training, double Total);
 
+/// <summary>The classifier on frozen features that a network's head began as, <see cref="HeadStart.Optimum"/>.</summary>
+/// <param name="Summary">How it was fitted.</param>
+/// <param name="Validation">What it says of the validation images.</param>
+public sealed record LinearProbe(string Summary, EvaluationResult Validation);
+
+/// <summary>Whose answers a network has learned beside the labels.</summary>
+/// <param name="Backbone">The network inside the teacher.</param>
+/// <param name="Fingerprint">What tells it from any other model.</param>
+/// <param name="Unlabeled">Photos without labels that were learned from.</param>
+public sealed record TeacherSummary(string Backbone, string Fingerprint, int Unlabeled);
+
 /// <summary>
 /// A training run and its results: features or stages, fit, calibration on validation and, once, at the end, test. With a folder it can be
 /// interrupted at any time and resumed.
@@ -88,6 +99,12 @@ public sealed class TrainingRun : IDisposable
     /// <summary>What the same training on features gives without augmented views; null where there are none.</summary>
     public EvaluationResult? ValidationWithoutViews { get; init; }
 
+    /// <summary>What the head began as; null where it was trained in epochs.</summary>
+    public LinearProbe? LinearProbe { get; init; }
+
+    /// <summary>Null where there was none.</summary>
+    public TeacherSummary? Teacher { get; init; }
+
     public required RunSeconds Seconds { get; init; }
 
     public required int CacheHits { get; init; }
@@ -139,7 +156,7 @@ public sealed class TrainingRun : IDisposable
         if (setup.Request is { } request) context.Folder?.Begin(request);
         return setup.Features is { } features
             ? TrainingPipeline.Run(new FeatureFit(features, setup.Transfer), setup.Photos, setup.Plan, context, cancellation)
-            : Execute(setup.Photos, setup.Model!, setup.Plan, context, cancellation);
+            : TrainingPipeline.Run(new NetworkFit(setup.Model!, setup.Teacher), setup.Photos, setup.Plan, context, cancellation);
     }
 
     /// <summary>Trains on the features of one frozen network: on one that has no name, say.</summary>
@@ -173,7 +190,7 @@ public sealed class TrainingRun : IDisposable
     public static LearningRateSweep FindLearningRate(TrainingSetup setup, TrainingContext? context = null, CancellationToken cancellation = default)
     {
         if (setup.Plan.Classifier is { } classic) throw new GraftException($"A {classic.Title} has no learning rate.");
-        IFit fit = setup.Features is { } features ? new FeatureFit(features) : new NetworkFit(setup.Model!);
+        IFit fit = setup.Features is { } features ? new FeatureFit(features) : new NetworkFit(setup.Model!, setup.Teacher);
         return fit.FindLearningRate(setup.Photos, setup.Plan, new(context ?? new(), Checkpoints: null, _ => [], cancellation));
     }
 

@@ -36,6 +36,9 @@ public sealed class TrainingSetup : IDisposable
     /// <summary>The network with its new head of any other strategy; else null.</summary>
     public GraftedNetwork? Model { get; private init; }
 
+    /// <summary>Whose answers the network learns beside the labels; else null.</summary>
+    internal ModelTeacher? Teacher { get; private set; }
+
     /// <summary>What is worth knowing of photos and network before training, a sentence each.</summary>
     public IReadOnlyList<string> Notes { get; private init; } = [];
 
@@ -43,6 +46,21 @@ public sealed class TrainingSetup : IDisposable
     /// <exception cref="RequestException">The request cannot be meant.</exception>
     /// <exception cref="GraftException">Photos, weights or a layer are not there, or do not fit.</exception>
     public static TrainingSetup Open(TrainingRequest request, Action<BackboneDefinition>? fetch = null)
+    {
+        var setup = OpenLearner(request, fetch);
+        try
+        {
+            if (request.Teacher is { } teacher) setup.Teacher = new(ImageClassifier.Open(teacher), setup.Photos.Classes);
+            return setup;
+        }
+        catch
+        {
+            setup.Dispose();
+            throw;
+        }
+    }
+
+    private static TrainingSetup OpenLearner(TrainingRequest request, Action<BackboneDefinition>? fetch)
     {
         if (request.Problems() is { Count: > 0 } problems) throw new RequestException(problems);
         LibtorchLoader.Require();
@@ -74,7 +92,11 @@ public sealed class TrainingSetup : IDisposable
         }
     }
 
-    public void Dispose() => _owned.Dispose();
+    public void Dispose()
+    {
+        Teacher?.Dispose();
+        _owned.Dispose();
+    }
 
     /// <summary>The photos that a request names, divided as it says.</summary>
     /// <exception cref="GraftException">They are not there, or unsuitable.</exception>

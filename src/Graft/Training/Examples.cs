@@ -5,14 +5,16 @@ public interface IExamples
 {
     int Count { get; }
 
-    /// <summary>The class, from 0.</summary>
+    /// <summary>The class, from 0; -1 where it is not known.</summary>
     int LabelOf(int index);
 
     /// <summary>
     /// Targets beyond the label, such as a distribution over the classes or a teacher's outputs; as many for every example, each of one length.
     /// Default none.
     /// </summary>
-    IReadOnlyList<float[]> TargetsOf(int index) => [];
+    /// <param name="index">The example.</param>
+    /// <param name="epoch">Whose view of it they are for, as in <see cref="Read"/>.</param>
+    IReadOnlyList<float[]> TargetsOf(int index, int epoch) => [];
 
     /// <summary>How much the example counts in the loss, at least 0. Default 1.</summary>
     float WeightOf(int index) => 1;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using Graft.Backbones;
 using Graft.Data;
 using Graft.Features;
@@ -26,6 +27,9 @@ public sealed record FineTuningContext
 
     /// <summary>What is made small in every stage; null for cross-entropy, see <see cref="CrossEntropy"/>.</summary>
     public IObjective? Objective { get; init; }
+
+    /// <summary>Whose answers are learned beside the labels, also of photos without labels; null for none.</summary>
+    internal ITeacher? Teacher { get; init; }
 
     /// <summary>Features that were computed before; null where training computes what frozen layers make of the photos.</summary>
     internal ExtractedFeatures? Extracted { get; init; }
@@ -58,7 +62,11 @@ internal sealed record ExtractedFeatures(string Layer, FeatureSet Training, Feat
 /// <param name="FeatureSeconds">What opening photos and computing activations of frozen layers took.</param>
 public sealed record FineTunedNetwork(
     Network Network, IWeights Weights, string Boundary, LabeledImages Photos, IReadOnlyList<(TrainingStage Stage, TrainingHistory History)> Histories,
-    int CacheHits, int CacheMisses, double FeatureSeconds);
+    int CacheHits, int CacheMisses, double FeatureSeconds)
+{
+    /// <summary>Photos without labels that it has learned from.</summary>
+    internal IReadOnlyList<LabeledImage> Unlabeled { get; init; } = [];
+}
 
 /// <summary>Training into a pretrained network, by one of the strategies.</summary>
 public static class FineTuning
@@ -89,6 +97,7 @@ public static class FineTuning
         var network = options.Strategy == Strategy.Scratch ? WithQuickStatistics(model.Network) : model.Network;
         IWeights weights = options.Strategy == Strategy.Scratch ? new RandomWeights(stages[0].Options.Training.Seed) : model.Weights;
         var device = Resolve(options.Device);
+        var pretrained = model.Backbone.Network.Layers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
         var source = new ExampleSource(model, photos, options, context, cancellation);
         if (stages.Any(source.NeedsPhotos)) source.OpenPhotos();
 
@@ -116,14 +125,26 @@ public static class FineTuning
                         Interval = context.Extracted is null ? TimeSpan.Zero : TimeSpan.FromSeconds(2),
                     };
                 histories.Add((stage, Trainer.Fit(
-                    module, training, validation, stage.Options.Training, context.OnStage?.Invoke(stage) ?? [], checkpoint, context.Objective, cancellation)));
+                    module, training, validation, stage.Options.Training, context.OnStage?.Invoke(stage) ?? [], checkpoint,
+                    usual => ObjectiveOf(model, options, context, boundary, usual), pretrained, cancellation)));
             }
             weights = new CombinedWeights(
                 new CopiedWeights(module), plan.Layers.Where(layer => rest.Layers.Skip(1).Any(other => other.Name == layer.Name))
                     .Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal), weights);
         }
         var first = boundaries.MinBy(boundary => network.Layers.TakeWhile(layer => layer.Name != boundary).Count())!;
-        return WithBothLogits(new(network, weights, first, source.Photos, histories, source.CacheHits, source.CacheMisses, source.Clock.Elapsed.TotalSeconds));
+        return WithBothLogits(new(network, weights, first, source.Photos, histories, source.CacheHits, source.CacheMisses, source.Clock.Elapsed.TotalSeconds)
+        {
+            Unlabeled = [.. source.Learned.Skip(source.Photos.Train.Count)],
+        });
+    }
+
+    private static IObjective ObjectiveOf(GraftedNetwork model, FineTuningOptions options, FineTuningContext context, string boundary, IObjective usual)
+    {
+        if (context.Teacher is null) return context.Objective ?? usual;
+        // Frozen features cannot come nearer to the teacher's.
+        var features = model.HeadInput;
+        return new Distillation(options.Distillation, options.Distillation.NeedsFeatures && features != boundary ? features : null, context.Objective ?? usual);
     }
 
     /// <exception cref="GraftException">This machine, or the libtorch at hand, has no such device.</exception>
@@ -148,6 +169,7 @@ public static class FineTuning
         var from = options.UnfreezeFrom ?? (options is { Strategy: Strategy.Partial, Freeze: null } ? UpperThird(model.Network) : null);
         plan = from is null ? plan.Unfreeze("*") : plan.UnfreezeFrom(from);
         if (options.Freeze is { } frozen) plan = plan.Freeze(frozen);
+        plan = plan.WithTuned(options.Tune, string.Join(',', model.Backbone.Network.Layers.Select(layer => layer.Name)));
         var all = options.BatchNorm == BatchNormMode.Training || options.Strategy == Strategy.Scratch;
         return all ? plan.WithBatchNorm(BatchNormMode.Training) : plan;
     }
@@ -200,6 +222,7 @@ public static class FineTuning
     private sealed class ExampleSource(
         GraftedNetwork model, LabeledImages photos, FineTuningOptions options, FineTuningContext context, CancellationToken cancellation)
     {
+        private readonly HashSet<string> _copies = Copies(photos, context, cancellation);
         private OpenedPhotos? _opened;
         private string? _fingerprint;
 
@@ -208,6 +231,11 @@ public static class FineTuning
         public int CacheHits { get; private set; }
 
         public int CacheMisses { get; private set; }
+
+        /// <summary>What is learned from, in order; with a teacher photos without labels too.</summary>
+        public IReadOnlyList<LabeledImage> Learned => context.Teacher is null
+            ? Photos.Train
+            : [.. Photos.Train, .. Photos.Unlabeled.Where(image => !_copies.Contains(image.Path)).Select(image => new LabeledImage(image, @class: -1))];
 
         /// <summary>Runs while photos are opened and activations computed.</summary>
         public Stopwatch Clock { get; } = new();
@@ -219,12 +247,26 @@ public static class FineTuning
         {
             Clock.Start();
             _opened = OpenedPhotos.Open(
-                [.. Photos.Train, .. Photos.Validation], model.Backbone.Preprocessing, options.KeptBytes, context.Progress, cancellation);
+                [.. Learned, .. Photos.Validation], model.Backbone.Preprocessing, options.KeptBytes, context.Progress, cancellation);
             Clock.Stop();
             if (_opened.Broken.Count > 0) Photos = Photos.WithSkipped(_opened.Broken);
         }
 
         public (IExamples Training, IExamples Validation) Examples(TrainingStage stage, string boundary, IWeights weights)
+        {
+            var (training, validation) = Untaught(stage, boundary, weights);
+            if (context.Teacher is not { } teacher) return (training, validation);
+            Clock.Start();
+            var shaping = stage.Options;
+            var bank = shaping.Augmentation.IsNone ? null : new ViewBank(shaping.Augmentation, shaping.Views > 0 ? shaping.Views : shaping.Training.Epochs, shaping.Training.Seed);
+            var answers = teacher.Answers(Learned, bank, options.Distillation.NeedsFeatures, context, cancellation);
+            Clock.Stop();
+            CacheHits += answers.CacheHits;
+            CacheMisses += answers.CacheMisses;
+            return (new TaughtExamples(training, answers), validation);
+        }
+
+        private (IExamples Training, IExamples Validation) Untaught(TrainingStage stage, string boundary, IWeights weights)
         {
             if (context.Extracted is { } extracted)
             {
@@ -233,14 +275,24 @@ public static class FineTuning
             }
             if (!CanKeep(boundary, views: 1)) return (Live(boundary, weights, stage, isTraining: true), Live(boundary, weights, stage, isTraining: false));
             var validation = InMemory(Activations(boundary, weights, Photos.Validation, bank: null));
-            if (stage.Options.Augmentation.IsNone) return (InMemory(Activations(boundary, weights, Photos.Train, bank: null)), validation);
+            if (stage.Options.Augmentation.IsNone) return (InMemory(Activations(boundary, weights, Learned, bank: null)), validation);
             if (BankOf(stage) is not { } bank) return (Live(boundary, weights, stage, isTraining: true), validation);
-            return (WithViews(Activations(boundary, weights, Photos.Train, bank)), validation);
+            return (WithViews(Activations(boundary, weights, Learned, bank)), validation);
+        }
+
+        /// <summary>Photos without labels that are copies of labeled ones, which would tell of photos to measure on.</summary>
+        private static HashSet<string> Copies(LabeledImages photos, FineTuningContext context, CancellationToken cancellation)
+        {
+            if (context.Teacher is null || photos.Unlabeled.Count == 0) return [];
+            LabeledImage[] unlabeled = [.. photos.Unlabeled.Select(image => new LabeledImage(image, @class: -1))];
+            var kept = context.Hashes.WithoutCopies(unlabeled, [.. photos.All], cancellation).Select(image => image.Path).ToHashSet(StringComparer.Ordinal);
+            if (kept.Count < unlabeled.Length) context.Warn?.Invoke($"{unlabeled.Length - kept.Count:N0} of the photos without labels are copies of labeled ones, and are left out.");
+            return [.. unlabeled.Select(image => image.Path).Where(path => !kept.Contains(path))];
         }
 
         /// <summary>Which images are trained on, in order, with their content, so that another set's checkpoint is not taken for this one's.</summary>
-        public string Fingerprint() => _fingerprint ??= string.Join('\n', Photos.Train.Concat(Photos.Validation).Zip(
-            context.Hashes.Of([.. Photos.Train, .. Photos.Validation], cancellation), (image, hash) => $"{Path.GetFileName(image.Path)} {(hash is null ? "" : Convert.ToHexString(hash))}"));
+        public string Fingerprint() => _fingerprint ??= (context.Teacher is { } teacher ? $"{teacher.Fingerprint} {JsonSerializer.Serialize(options.Distillation)}\n" : "") + string.Join('\n', Learned.Concat(Photos.Validation).Zip(
+            context.Hashes.Of([.. Learned, .. Photos.Validation], cancellation), (image, hash) => $"{Path.GetFileName(image.Path)} {(hash is null ? "" : Convert.ToHexString(hash))}"));
 
         /// <summary>The views to compute once; null where each epoch has views of its own.</summary>
         private ViewBank? BankOf(TrainingStage stage) =>
@@ -251,7 +303,7 @@ public static class FineTuning
         /// <summary>Whether the activations of all photos fit into the memory allowed; photos as they are do not count as such.</summary>
         private bool CanKeep(string boundary, int views) =>
             boundary != model.Network.Layers[0].Name
-            && (long)model.Network.ShapeOf(boundary).ElementCount * sizeof(float) * views * (Photos.Train.Count + Photos.Validation.Count) <= options.KeptBytes;
+            && (long)model.Network.ShapeOf(boundary).ElementCount * sizeof(float) * views * (Learned.Count + Photos.Validation.Count) <= options.KeptBytes;
 
         private FeatureSet Activations(string boundary, IWeights weights, IReadOnlyList<LabeledImage> images, ViewBank? bank)
         {
@@ -274,10 +326,11 @@ public static class FineTuning
         private IExamples Live(string boundary, IWeights weights, TrainingStage stage, bool isTraining)
         {
             if (_opened is null) OpenPhotos();
-            // Validation images follow training images.
-            var numbers = isTraining ? Enumerable.Range(0, Photos.Train.Count) : Enumerable.Range(Photos.Train.Count, Photos.Validation.Count);
+            // Validation images follow those that are learned from.
+            var learned = Learned.Count;
+            var numbers = isTraining ? Enumerable.Range(0, learned) : Enumerable.Range(learned, Photos.Validation.Count);
             var examples = new PhotoExamples(
-                _opened!, [.. numbers], isTraining ? stage.Options.Augmentation : Augmentation.None, stage.Options.Training.Seed);
+                _opened!, [.. numbers], isTraining ? stage.Options.Augmentation : Augmentation.None, stage.Options.Training.Seed, stage.Options.Views);
             return boundary == model.Network.Layers[0].Name ? examples : new FrozenExamples(examples, model.Network.CutAfter(boundary), weights);
         }
     }

@@ -17,8 +17,8 @@ public sealed record StageOptions
     public Augmentation Augmentation { get; init; } = Augmentation.None;
 
     /// <summary>
-    /// How many views of each photo there are, whose way through the frozen layers is computed once and kept, for epochs to take in turn; 0 for a
-    /// new view in each epoch, computed each time. Without effect where no layer is frozen or photos are not varied. Default 0.
+    /// How many views of each photo there are, for epochs to take in turn; what frozen layers or a teacher make of each is computed once and kept. 0 for a
+    /// new view in each epoch. Without effect where photos are not varied. Default 0.
     /// </summary>
     [Range(0, 1000)]
     public int Views { get; init; }
@@ -50,10 +50,16 @@ public sealed record FineTuningOptions
     /// <summary>Layers that stay frozen, as <see cref="FreezePlan"/> names them: <c>0..172</c>, <c>features.1*</c>.</summary>
     public string? Freeze { get; init; }
 
+    /// <summary>Which weights of unfrozen pretrained layers learn; those of the head all do. Default all.</summary>
+    public TunedWeights Tune { get; init; }
+
     /// <summary>
     /// How batch norms of unfrozen pretrained layers run. Default inference mode; from scratch always <see cref="BatchNormMode.Training"/>.
     /// </summary>
     public BatchNormMode BatchNorm { get; init; }
+
+    /// <summary>How the network learns from a teacher, where there is one.</summary>
+    public DistillationOptions Distillation { get; init; } = new();
 
     /// <summary>Where it is computed. Default <see cref="ComputeDevice.Auto"/>.</summary>
     public ComputeDevice Device { get; init; }
@@ -85,6 +91,8 @@ public sealed record FineTuningOptions
         if (HeadStage is null && UnfrozenStage is null) problems.Add("Expected a stage to train, found none.");
         problems.AddRange(HeadStage?.Problems() ?? []);
         problems.AddRange(UnfrozenStage?.Problems() ?? []);
+        problems.AddRange(Distillation.Problems());
+        if (Tune != TunedWeights.All && Strategy == Strategy.Scratch) problems.Add("Random weights must all learn: choose none to tune.");
         if (UnfrozenStage is null && (UnfreezeFrom ?? Freeze) is not null)
             problems.Add($"The strategy '{Strategy.ToString().ToLowerInvariant()}' unfreezes nothing: leave out what to freeze and unfreeze, or take 'finetune' or 'partial'.");
         return problems;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Graft.Networks;
 
@@ -26,7 +27,22 @@ public enum BatchNormMode
 /// <param name="BatchNorm">How a batch norm runs; null for any other layer.</param>
 /// <param name="Parameters">Its weights that can be learned.</param>
 /// <param name="Statistics">Its moving means and variances.</param>
-public sealed record LayerPlan(int Index, string Name, string Kind, bool IsTrained, BatchNormMode? BatchNorm, long Parameters, long Statistics);
+/// <param name="TrainedParameters">Those of its weights that are learned.</param>
+public sealed record LayerPlan(
+    int Index, string Name, string Kind, bool IsTrained, BatchNormMode? BatchNorm, long Parameters, long Statistics, long TrainedParameters);
+
+/// <summary>Which weights of the pretrained layers that are trained learn.</summary>
+[JsonConverter(typeof(LowerCaseEnumConverter<TunedWeights>))]
+public enum TunedWeights
+{
+    All,
+
+    /// <summary>Scale and shift of normalizations alone (Frankle, Schwab and Morcos 2021, arXiv:2003.00152).</summary>
+    Norms,
+
+    /// <summary>What is added after kernels, and the shift of normalizations (BitFit, Ben Zaken et al. 2022, arXiv:2106.10199).</summary>
+    Biases,
+}
 
 /// <summary>
 /// Which layers of a network learn and which stay as they are. A frozen layer keeps its weights and its moving statistics bit for bit
@@ -40,15 +56,18 @@ public sealed class FreezePlan
 {
     private readonly bool[] _trained;
     private readonly BatchNormMode[] _modes;
+    private readonly TunedWeights[] _tuned;
 
-    private FreezePlan(Network network, bool[] trained, BatchNormMode[] modes)
+    private FreezePlan(Network network, bool[] trained, BatchNormMode[] modes, TunedWeights[] tuned)
     {
-        (Network, _trained, _modes) = (network, trained, modes);
+        (Network, _trained, _modes, _tuned) = (network, trained, modes, tuned);
         var table = LayerTable.Of(network);
+        var learned = network.Parameters.Where(parameter => !parameter.IsStatistic).ToLookup(parameter => parameter.Layer, StringComparer.Ordinal);
         Layers = [.. table.Rows.Select(row => new LayerPlan(
             row.Index, row.Name, row.Kind, trained[row.Index],
             network.Layers[row.Index].Operation is BatchNorm ? trained[row.Index] ? modes[row.Index] : BatchNormMode.Inference : null,
-            row.Parameters, row.Statistics))];
+            row.Parameters, row.Statistics,
+            trained[row.Index] ? learned[row.Name].Where(parameter => IsTuned(parameter, tuned[row.Index])).Sum(parameter => (long)parameter.ElementCount) : 0))];
     }
 
     public Network Network { get; }
@@ -57,13 +76,14 @@ public sealed class FreezePlan
     public IReadOnlyList<LayerPlan> Layers { get; }
 
     /// <summary>Numbers that training changes by gradient.</summary>
-    public long TrainableParameters => Layers.Where(layer => layer.IsTrained).Sum(layer => layer.Parameters);
+    public long TrainableParameters => Layers.Sum(layer => layer.TrainedParameters);
 
     /// <summary>All other numbers, moving statistics among them, as Keras counts them.</summary>
     public long FrozenParameters => Layers.Sum(layer => layer.Parameters + layer.Statistics) - TrainableParameters;
 
     /// <summary>Every layer frozen.</summary>
-    public static FreezePlan All(Network network) => new(network, new bool[network.Layers.Count], new BatchNormMode[network.Layers.Count]);
+    public static FreezePlan All(Network network) =>
+        new(network, new bool[network.Layers.Count], new BatchNormMode[network.Layers.Count], new TunedWeights[network.Layers.Count]);
 
     /// <summary>Every layer trained; batch norms run in inference mode unless told otherwise.</summary>
     public static FreezePlan None(Network network, BatchNormMode batchNorm = BatchNormMode.Inference) =>
@@ -93,7 +113,15 @@ public sealed class FreezePlan
     {
         var modes = (BatchNormMode[])_modes.Clone();
         foreach (var index in Select(layers)) modes[index] = mode;
-        return new(Network, _trained, modes);
+        return new(Network, _trained, modes, _tuned);
+    }
+
+    /// <summary>Which weights of these layers learn where they are trained.</summary>
+    public FreezePlan WithTuned(TunedWeights tuned, string layers = "*")
+    {
+        var weights = (TunedWeights[])_tuned.Clone();
+        foreach (var index in Select(layers)) weights[index] = tuned;
+        return new(Network, _trained, _modes, weights);
     }
 
     /// <summary>
@@ -130,12 +158,14 @@ public sealed class FreezePlan
         return new(
             part,
             [.. part.Layers.Select(layer => layer.Operation is not Input && _trained[numbers[layer.Name]])],
-            [.. part.Layers.Select(layer => _modes[numbers[layer.Name]])]);
+            [.. part.Layers.Select(layer => _modes[numbers[layer.Name]])],
+            [.. part.Layers.Select(layer => _tuned[numbers[layer.Name]])]);
     }
 
-    /// <summary>Prepares a module for training by this plan: gradients for trained layers only, and each layer's mode.</summary>
+    /// <summary>Prepares a module for training by this plan: gradients for what learns only, and each layer's mode.</summary>
     public void ApplyTo(TorchNetwork module) => module.TrainOnly(
-        Layers.Where(layer => layer.IsTrained).Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal),
+        Network.Parameters.Where(parameter => Network.IndexOf(parameter.Layer) is var layer && _trained[layer] && IsTuned(parameter, _tuned[layer]))
+            .Select(parameter => parameter.Key).ToHashSet(StringComparer.Ordinal),
         Layers.Where(layer => !layer.IsTrained || layer.BatchNorm == BatchNormMode.Inference)
             .Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal));
 
@@ -159,13 +189,13 @@ public sealed class FreezePlan
         for (var start = 0; start < shown.Count;)
         {
             var end = start + 1;
-            while (!everyLayer && end < shown.Count && shown[end].IsTrained == shown[start].IsTrained) end++;
+            while (!everyLayer && end < shown.Count && StateOf(shown[end]) == StateOf(shown[start])) end++;
             var run = shown[start..end];
             var modes = run.Select(layer => layer.BatchNorm).OfType<BatchNormMode>().ToList();
             rows.Add((
                 run.Count == 1 ? $"{run[0].Index}" : $"{run[0].Index}..{run[^1].Index}",
                 run.Count == 1 ? run[0].Name : $"{run[0].Name} … {run[^1].Name}",
-                run[0].IsTrained ? "trained" : "frozen",
+                StateOf(run[0]),
                 string.Join(", ", modes.CountBy(mode => mode).Select(mode =>
                     run.Count == 1 ? ModeName(mode.Key) : $"{mode.Value} × {ModeName(mode.Key)}")),
                 (run.Sum(layer => layer.Parameters + layer.Statistics)).ToString("N0", CultureInfo.InvariantCulture)));
@@ -176,7 +206,7 @@ public sealed class FreezePlan
         {
             text.AppendLine(
                 $"{row.Numbers.PadLeft(rows.Max(other => other.Numbers.Length))}  {row.Names.PadRight(rows.Max(other => other.Names.Length))}  "
-                + $"{row.State.PadRight(7)}  {row.Norm.PadRight(rows.Max(other => other.Norm.Length))}  "
+                + $"{row.State.PadRight(rows.Max(other => other.State.Length))}  {row.Norm.PadRight(rows.Max(other => other.Norm.Length))}  "
                 + row.Parameters.PadLeft(rows.Max(other => other.Parameters.Length)));
         }
         return text.Append(Summary()).ToString();
@@ -184,17 +214,31 @@ public sealed class FreezePlan
 
     public override string ToString() => ToText();
 
+    private string StateOf(LayerPlan layer) => !layer.IsTrained ? "frozen" : _tuned[layer.Index] switch
+    {
+        TunedWeights.All => "trained",
+        TunedWeights.Norms => "norms trained",
+        _ => "biases trained",
+    };
+
+    private static bool IsTuned(Parameter parameter, TunedWeights tuned) => tuned switch
+    {
+        TunedWeights.All => true,
+        TunedWeights.Norms => parameter.Role is ParameterRole.Gamma or ParameterRole.Beta,
+        _ => parameter.Role is ParameterRole.Bias or ParameterRole.Beta,
+    };
+
     private static string ModeName(BatchNormMode mode) => mode == BatchNormMode.Inference ? "inference" : "training";
 
     /// <summary>Whether a layer's output for the same input differs from one step of training to another.</summary>
     private bool Changes(int index) => Layers[index] is var layer && layer.IsTrained
-        && (layer.Parameters > 0 || Network.Layers[index].Operation is Dropout || layer.BatchNorm == BatchNormMode.Training);
+        && (layer.TrainedParameters > 0 || Network.Layers[index].Operation is Dropout || layer.BatchNorm == BatchNormMode.Training);
 
     private FreezePlan With(IEnumerable<int> layers, bool isTrained)
     {
         var trained = (bool[])_trained.Clone();
         foreach (var index in layers) trained[index] = isTrained;
-        return new(Network, trained, _modes);
+        return new(Network, trained, _modes, _tuned);
     }
 
     private List<int> Select(string patterns) =>

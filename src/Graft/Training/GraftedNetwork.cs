@@ -38,6 +38,9 @@ public sealed class GraftedNetwork
     /// <summary>Pretrained weights, and for the head random ones, or those it has been trained to.</summary>
     public IWeights Weights { get; }
 
+    /// <summary>The layer whose output the head begins with.</summary>
+    internal string HeadInput => Network.CutBefore(NewLayers.First(layer => layer.StartsWith("head.", StringComparison.Ordinal))).Output.Name;
+
     /// <summary>
     /// The plan to begin with: the pretrained layers frozen, the head trained, its batch norms by the statistics of the batch.
     /// </summary>

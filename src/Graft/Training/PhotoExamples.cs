@@ -78,7 +78,8 @@ public sealed class OpenedPhotos
 /// <param name="numbers">Which of them, in order.</param>
 /// <param name="augmentation">How views differ; of epoch 0, not at all.</param>
 /// <param name="seed">Decides the views.</param>
-public sealed class PhotoExamples(OpenedPhotos photos, IReadOnlyList<int> numbers, Augmentation augmentation, int seed) : IExamples
+/// <param name="views">How many views of each photo the epochs see in turn; 0 for a new one in each.</param>
+public sealed class PhotoExamples(OpenedPhotos photos, IReadOnlyList<int> numbers, Augmentation augmentation, int seed, int views = 0) : IExamples
 {
     public int Count => numbers.Count;
 
@@ -86,7 +87,8 @@ public sealed class PhotoExamples(OpenedPhotos photos, IReadOnlyList<int> number
 
     public int LabelOf(int index) => photos.Images[numbers[index]].Class;
 
-    public void Read(int index, int epoch, Span<float> input) => photos.Read(numbers[index], augmentation, seed, epoch, input);
+    public void Read(int index, int epoch, Span<float> input) =>
+        photos.Read(numbers[index], augmentation, seed, epoch == 0 || views == 0 ? epoch : (epoch - 1) % views + 1, input);
 
     public unsafe void ReadBatch(IReadOnlyList<int> indices, int epoch, Span<float> inputs)
     {

@@ -18,13 +18,16 @@ internal sealed class TrainableOptimizer : IDisposable
     private double _share = 1;
 
     /// <summary>A weight, its weight decay, the share of the learning rate that its layer has, and the optimizer's memory of it by name.</summary>
+    /// <param name="Start">What it is pulled back to; null for nothing.</param>
     private sealed record Trained(
-        TorchSharp.Modules.Parameter Weight, double Decay, double Share, Tensor? Momentum = null, Tensor? Average = null, Tensor? Square = null)
+        TorchSharp.Modules.Parameter Weight, double Decay, double Share, Tensor? Start, Tensor? Momentum = null, Tensor? Average = null, Tensor? Square = null)
     {
         public IEnumerable<(string Name, Tensor? Value)> Memory => [("momentum", Momentum), ("average", Average), ("square", Square)];
     }
 
-    public TrainableOptimizer(TorchNetwork network, TrainingOptions options)
+    /// <param name="network">With the weights that training starts from.</param>
+    /// <param name="pretrained">Layers that <see cref="TrainingOptions.L2Sp"/> keeps near; null for all.</param>
+    public TrainableOptimizer(TorchNetwork network, TrainingOptions options, IReadOnlySet<string>? pretrained = null)
     {
         _options = options;
         var described = network.Network.Parameters.ToDictionary(parameter => parameter.Key, StringComparer.Ordinal);
@@ -38,8 +41,14 @@ internal sealed class TrainableOptimizer : IDisposable
         // Decaying kernels first, each layer's with its own rate together: the order of a checkpoint.
         foreach (var group in trained.GroupBy(pair => (Decays: described[pair.name].IsKernel, Share: ShareOf(described[pair.name].Layer)))
             .OrderByDescending(group => group.Key.Decays))
-            foreach (var (_, weight) in group)
-                _weights.Add(Remembered(new(weight, group.Key.Decays ? options.WeightDecay : 0, group.Key.Share)));
+        {
+            foreach (var (name, weight) in group)
+            {
+                var isPulled = options.L2Sp > 0 && pretrained?.Contains(described[name].Layer) != false;
+                _weights.Add(Remembered(new(
+                    weight, group.Key.Decays && !isPulled ? options.WeightDecay : 0, group.Key.Share, isPulled ? weight.detach().clone().DetachFromDisposeScope() : null)));
+            }
+        }
     }
 
     /// <summary>The optimizer's memory, by weight and name, such as Adam's two averages.</summary>
@@ -66,6 +75,11 @@ internal sealed class TrainableOptimizer : IDisposable
             var rate = _share * trained.Share * _options.LearningRate;
             if (_options.Optimizer == OptimizerKind.AdamW) trained.Weight.mul_(Number(1 - rate * trained.Decay));
             else if (trained.Decay != 0) gradient = gradient.add(trained.Weight, Number(trained.Decay));
+            if (trained.Start is { } start)
+            {
+                if (_options.Optimizer == OptimizerKind.Sgd) gradient = gradient.add(trained.Weight - start, Number(_options.L2Sp));
+                else trained.Weight.add_(trained.Weight - start, Number(-rate * _options.L2Sp));
+            }
             switch (_options.Optimizer)
             {
                 case OptimizerKind.Sgd: StepSgd(trained, gradient, rate); break;
@@ -91,6 +105,7 @@ internal sealed class TrainableOptimizer : IDisposable
     public void Dispose()
     {
         foreach (var (_, tensor) in Tensors) tensor.Dispose();
+        foreach (var trained in _weights) trained.Start?.Dispose();
     }
 
     private Trained Remembered(Trained trained)

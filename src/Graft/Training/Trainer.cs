@@ -31,14 +31,21 @@ public static class Trainer
     public static TrainingHistory Fit(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options,
         IReadOnlyList<ITrainingCallback> callbacks, TrainingCheckpoint? checkpoint = null, IObjective? objective = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default) =>
+        Fit(network, training, validation, options, callbacks, checkpoint, usual => objective ?? usual, pretrained: null, cancellation);
+
+    /// <param name="objective">What is made small, given the cross-entropy that the options describe.</param>
+    /// <param name="pretrained">Layers that <see cref="TrainingOptions.L2Sp"/> keeps near what they are; null for all that are trained.</param>
+    internal static TrainingHistory Fit(
+        TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options, IReadOnlyList<ITrainingCallback> callbacks,
+        TrainingCheckpoint? checkpoint, Func<IObjective, IObjective> objective, IReadOnlySet<string>? pretrained, CancellationToken cancellation)
     {
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         if (training.Count < 2) throw new GraftException($"Expected at least 2 training images, found {training.Count}. Add images.");
         if (validation.Count == 0) throw new GraftException("Expected at least 1 validation image, found none. Add images, or split some off.");
         if (options.Mixing == BatchMixing.CutMix && !network.Network.InputShape.IsMap)
             throw new GraftException($"CutMix needs images or feature maps, and this training starts at a {network.Network.InputShape}. Take mixup.");
-        using var loop = new TrainingLoop(network, training, validation, options, callbacks, checkpoint, objective);
+        using var loop = new TrainingLoop(network, training, validation, options, callbacks, checkpoint, objective, pretrained);
         return loop.Run(cancellation);
     }
 

@@ -29,17 +29,17 @@ internal sealed class TrainingLoop : IDisposable
 
     public TrainingLoop(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options, IReadOnlyList<ITrainingCallback> callbacks,
-        TrainingCheckpoint? checkpoint, IObjective? objective)
+        TrainingCheckpoint? checkpoint, Func<IObjective, IObjective> objective, IReadOnlySet<string>? pretrained)
     {
         (_network, _training, _validation, _options, _callbacks, _checkpoint) = (network, training, validation, options, callbacks, checkpoint);
         random.manual_seed(options.Seed); // dropout
         _order = new(training, options);
-        _optimizer = new(network, options);
+        _optimizer = new(network, options, pretrained);
         _best = new(network);
         _average = options.EmaDecay > 0 ? new(network, options.EmaDecay) : null;
         _classes = Math.Max(2, network.Network.OutputShape.ElementCount);
         _classWeights = options.ClassWeights == ClassWeighting.Balanced ? ClassWeights() : null;
-        _objective = objective ?? new CrossEntropy(_classWeights, options.LabelSmoothing);
+        _objective = objective(new CrossEntropy(_classWeights, options.LabelSmoothing));
         _progress = new(network, options, training.Count, _order.StepsPerEpoch);
     }
 
@@ -113,7 +113,7 @@ internal sealed class TrainingLoop : IDisposable
     private (double Loss, double Accuracy, double LearningRate) TrainEpoch(int epoch, IReadOnlyList<int[]> batches, CancellationToken cancellation)
     {
         _network.train();
-        var (loss, correct, seen, rate) = (0.0, 0L, 0, _options.LearningRate);
+        var (loss, correct, seen, labeled, rate) = (0.0, 0L, 0, 0.0, _options.LearningRate);
         using var reader = new BatchReader(_network, _training, epoch, batches);
         for (var step = 0; step < batches.Count; step++)
         {
@@ -121,11 +121,13 @@ internal sealed class TrainingLoop : IDisposable
             using var scope = NewDisposeScope();
             rate = SetLearningRate((epoch - 1) * batches.Count + step, batches.Count);
             _optimizer.ForgetGradients();
-            var batch = Batch.Of(_training, batches[step], _network.Device);
+            var batch = Batch.Of(_training, batches[step], epoch, _network.Device);
             var inputs = reader.Next();
             var mixed = Mix(ref inputs, epoch, step);
             var tape = new GradientTape();
-            var logits = Logits(_network.Record(inputs, tape));
+            var (outputs, features) = _network.Record(inputs, tape, _objective.FeatureLayer);
+            var logits = Logits(outputs);
+            batch = batch with { Features = features };
             var batchLoss = mixed == 0
                 ? _objective.Loss(logits, batch)
                 : (_objective.Loss(logits, batch) * Number(1 - mixed)).Plus(_objective.Loss(logits, batch.Reversed()) * Number(mixed));
@@ -139,10 +141,12 @@ internal sealed class TrainingLoop : IDisposable
             loss += value * batches[step].Length;
             correct += hits;
             seen += batches[step].Length;
-            var result = new StepResult(epoch, step + 1, value, (double)hits / batches[step].Length, batches[step].Length, rate);
+            var known = batches[step].Length * batch.LabeledShare;
+            labeled += known;
+            var result = new StepResult(epoch, step + 1, value, hits / Math.Max(1, known), batches[step].Length, rate);
             Tell(callback => callback.OnStep(_progress, result));
         }
-        return (loss / seen, (double)correct / seen, rate);
+        return (loss / seen, correct / Math.Max(1, labeled), rate);
     }
 
     private (double Loss, double Accuracy) Evaluate(CancellationToken cancellation)
@@ -156,7 +160,7 @@ internal sealed class TrainingLoop : IDisposable
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var labels = Batch.Of(_validation, batch, _network.Device).Labels;
+            var labels = Batch.Of(_validation, batch, epoch: 0, _network.Device).Labels;
             var logits = Logits(_network.call(reader.Next()));
             loss += nn.functional.cross_entropy(logits, labels).Value() * batch.Length;
             correct += Correct(logits, labels);
@@ -222,9 +226,10 @@ internal sealed class TrainingLoop : IDisposable
 
     private Tensor ClassWeights()
     {
-        var counts = Enumerable.Range(0, _training.Count).CountBy(_training.LabelOf).ToDictionary();
+        var counts = Enumerable.Range(0, _training.Count).Select(_training.LabelOf).Where(label => label >= 0).CountBy(label => label).ToDictionary();
+        var labeled = counts.Values.Sum();
         float[] weights = [.. Enumerable.Range(0, _classes).Select(label =>
-            counts.GetValueOrDefault(label) is var count && count > 0 ? (float)((double)_training.Count / (_classes * count)) : 0)];
+            counts.GetValueOrDefault(label) is var count && count > 0 ? (float)((double)labeled / (_classes * count)) : 0)];
         return tensor(weights).to(_network.Device).DetachFromDisposeScope();
     }
 

@@ -68,6 +68,14 @@ public sealed record TrainingOptions
     [Range(0, double.PositiveInfinity, MaximumIsExclusive = true)]
     public double WeightDecay { get; init; } = 0.1;
 
+    /// <summary>
+    /// L2-SP, at least 0 (Li, Grandvalet and Davoine 2018, arXiv:1802.01483): half of this times the squared distance of the pretrained weights, norms and
+    /// biases too, from what they were before is added to the loss, in the place of their weight decay. (All optimizers but SGD take the learning rate
+    /// times this of the way back in each step.) Default 0.
+    /// </summary>
+    [Range(0, double.PositiveInfinity, MaximumIsExclusive = true)]
+    public double L2Sp { get; init; }
+
     /// <summary>The share of the target that is spread evenly over all classes, from 0 up to 1. Default 0.</summary>
     [Range(0.0, 1.0, MaximumIsExclusive = true)]
     public double LabelSmoothing { get; init; }

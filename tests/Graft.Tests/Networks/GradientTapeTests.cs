@@ -111,7 +111,27 @@ public class GradientTapeTests
     {
         var builder = new NetworkBuilder("net");
         var network = builder.Build(Build(kind, builder.Input("image", 3, 9)).Dense("classes", 3));
-        CompareSteps(network, FreezePlan.All(network).Unfreeze(trained).WithBatchNorm(mode), new Lively(), x => x.flip(0));
+        CompareSteps(network, FreezePlan.All(network).Unfreeze(trained).WithBatchNorm(mode), new Lively(), layer: null, x => x.flip(0));
+    }
+
+    /// <summary>A layer in the middle of what is fused, at its end, on one side of a sum, and one that several layers use.</summary>
+    [Theory]
+    [InlineData("residual, relu", "pool")]
+    [InlineData("residual, relu", "one")]
+    [InlineData("residual, relu", "one.norm")]
+    [InlineData("residual, relu", "two.norm")]
+    [InlineData("residual, relu", "projected.act")]
+    [InlineData("residual, relu6", "identity")]
+    [InlineData("residual, relu", "shortcut.norm")]
+    [InlineData("linear bottleneck", "narrow.norm")]
+    [InlineData("dense block", "2.cat")]
+    [InlineData("convolution without batch norm", "one")]
+    public void A_loss_may_depend_on_a_layer_in_between(string kind, string layer)
+    {
+        var builder = new NetworkBuilder("net");
+        var network = builder.Build(Build(kind, builder.Input("image", 3, 9)).Dense("classes", 3));
+        CompareSteps(network, FreezePlan.None(network, BatchNormMode.Training), new Lively(), layer, x => x.flip(0));
+        CompareSteps(network, FreezePlan.None(network), new Lively(), layer, x => x.flip(0));
     }
 
     [Theory]
@@ -126,12 +146,13 @@ public class GradientTapeTests
         var network = backbone.Network.WithInputSize(96, 96);
         // In a deep network an activation at the edge of a ReLU falls on its other side in some orders, and not in others.
         CompareSteps(
-            network, FreezePlan.None(network, mode), backbone.Weights,
+            network, FreezePlan.None(network, mode), backbone.Weights, layer: null,
             mode == BatchNormMode.Training ? [x => x.flip(0), x => x.roll(2, 0), x => x.roll(3, 0), x => x.roll(4, 0).flip(0)] : [x => x.flip(0)]);
     }
 
+    /// <param name="layer">What the loss depends on beside the output; null for nothing.</param>
     /// <param name="orders">Of the images, by which libtorch differs from itself.</param>
-    private static void CompareSteps(Network network, FreezePlan plan, IWeights weights, params Func<Tensor, Tensor>[] orders)
+    private static void CompareSteps(Network network, FreezePlan plan, IWeights weights, string? layer, params Func<Tensor, Tensor>[] orders)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(1);
@@ -163,7 +184,11 @@ public class GradientTapeTests
             for (var step = 0; step < 2; step++)
             {
                 var tape = new GradientTape();
-                var loss = ((taped ? module.Record(images, tape) : module.call(images)) * factors).sum();
+                var (output, features) = taped ? module.Record(images, tape, layer)
+                    : layer is null ? (module.call(images), null)
+                    : module.Activations(images, [layer, network.Output.Name]) is var both ? (both[1], both[0]) : default;
+                var loss = (output * factors).sum();
+                if (features is not null) loss += (features * features).mean();
                 if (taped) tape.Backward(loss);
                 else loss.backward();
             }

@@ -57,7 +57,7 @@ public class SelectionAndTransformTests
     {
         var weights = AffineWeights.Full([1, 1], [2, 3, 4, 5], 2);
         using var module = new TorchNetwork(Network(weights), weights);
-        module.TrainOnly(new HashSet<string> { "transform" }, new HashSet<string>());
+        module.TrainOnly(module.Network.Parameters.Select(parameter => parameter.Key).ToHashSet(), new HashSet<string>());
 
         Assert.All(module.Network.Parameters, parameter => Assert.False(module.Learns(parameter)));
         Assert.Equal(module.Network.ToJson(), Graft.Networks.Network.FromJson(module.Network.ToJson()).ToJson());

@@ -21,6 +21,7 @@ public class TrainingRequestTests
     [
         nameof(TrainingRequest.From), // TrainingSetup
         nameof(TrainingRequest.Source), // TransferPhotos; that there is one is in the plan
+        nameof(TrainingRequest.Teacher), nameof(TrainingRequest.Unlabeled), // TrainingSetup
         nameof(TrainingRequest.Pool), // TrainingSetup, BackboneRequests
         nameof(TrainingRequest.Validation), nameof(TrainingRequest.PathColumn), nameof(TrainingRequest.LabelColumn), nameof(TrainingRequest.SplitColumn),
         nameof(TrainingRequest.ImageFolder), nameof(TrainingRequest.ImageSuffix), // TrainingSetup
@@ -46,6 +47,7 @@ public class TrainingRequestTests
                 new() { Strategy = strategy, Classifier = classifier, Views = 2 },
                 new() { Strategy = strategy, Classifier = classifier, Source = "others" },
                 new() { Strategy = strategy, Classifier = classifier, Optimizer = OptimizerKind.Sgd },
+                new() { Strategy = strategy, Classifier = classifier, Teacher = "model" },
             ];
             foreach (var request in bases.Where(request => request.Problems().Count == 0))
             {
@@ -88,6 +90,7 @@ public class TrainingRequestTests
             { Choices: { } choices } => choices[^1] == "none" ? choices[0] : choices[^1],
             { Name: nameof(TrainingRequest.From) } => "model",
             { Name: nameof(TrainingRequest.Source) } => "others too",
+            { Name: nameof(TrainingRequest.Distill) } => "logits+relations",
             _ when setting.Type == typeof(string) => "features.3",
             _ when setting.Type == typeof(bool) => setting.Name is nameof(TrainingRequest.Flip) or nameof(TrainingRequest.Nesterov) ? false : true,
             _ when setting.Type == typeof(int) => 7,

@@ -111,6 +111,31 @@ public class FreezePlanTests
         Assert.Contains("block.1.norm", plan.ToText(everyLayer: true), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(TunedWeights.Norms, "weight,bias", "bias")]
+    [InlineData(TunedWeights.Biases, "bias", "bias")]
+    public void Norms_or_biases_alone_can_be_tuned(TunedWeights tuned, string ofNorms, string ofOthers)
+    {
+        var network = Residual();
+        var plan = FreezePlan.None(network).WithTuned(tuned, "stem*,block*");
+
+        var (before, after) = (Initial(network), Train(plan));
+
+        foreach (var parameter in network.Parameters)
+        {
+            var layer = network[parameter.Layer];
+            var isTuned = parameter.Layer.StartsWith("head", StringComparison.Ordinal)
+                || layer.Operation is BatchNorm && ofNorms.Split(',').Any(end => parameter.Key.EndsWith(end, StringComparison.Ordinal))
+                || layer.Operation is not BatchNorm && tuned == TunedWeights.Biases && parameter.Key.EndsWith(ofOthers, StringComparison.Ordinal);
+            if (isTuned && !parameter.IsStatistic) Assert.NotEqual(before[parameter.Key], after[parameter.Key]);
+            else Assert.Equal(before[parameter.Key], after[parameter.Key]);
+        }
+        Assert.Equal(
+            network.Parameters.Where(parameter => !parameter.IsStatistic && !before[parameter.Key].SequenceEqual(after[parameter.Key])).Sum(parameter => parameter.ElementCount),
+            plan.TrainableParameters);
+        Assert.Contains($"{tuned.ToString().ToLowerInvariant()} trained", plan.ToText(), StringComparison.Ordinal);
+    }
+
     private static Dictionary<string, float[]> Train(FreezePlan plan, int epochs = 2)
     {
         using var module = new TorchNetwork(plan.Network, new RandomWeights(1));
@@ -124,7 +149,8 @@ public class FreezePlanTests
             module, examples, examples, new() { Epochs = epochs, BatchSize = 4, LearningRate = 1e-3, WeightDecay = 0.01 },
             cancellation: TestContext.Current.CancellationToken);
         Assert.All(
-            plan.Network.Parameters.Where(parameter => !parameter.IsStatistic),
+            plan.Network.Parameters.Where(parameter => !parameter.IsStatistic && plan.Layers.First(layer => layer.Name == parameter.Layer) is var layer
+                && layer.TrainedParameters == (layer.IsTrained ? layer.Parameters : 0)),
             parameter => Assert.Equal(
                 plan.Layers.First(layer => layer.Name == parameter.Layer).IsTrained,
                 module.get_parameter(parameter.Key)!.requires_grad));

@@ -138,6 +138,32 @@ public class TrainingOptionsEffectTests
         foreach (var (was, now) in before["hidden.weight"].Zip(ValuesOf(module)["hidden.weight"])) Assert.Equal(was * 0.95, now, 1e-6);
     }
 
+    [Theory]
+    [InlineData(OptimizerKind.Sgd)]
+    [InlineData(OptimizerKind.AdamW)]
+    public void L2_SP_pulls_weights_back_to_where_training_started(OptimizerKind optimizer)
+    {
+        Dictionary<string, float[]> After(int epochs, double pull)
+        {
+            using var module = new TorchNetwork(Head(), new RandomWeights(1));
+            Dictionary<string, float[]> last = [];
+            Trainer.Fit(
+                module, Clouds(), Clouds(),
+                new() { Optimizer = optimizer, Momentum = 0, LearningRate = 0.01, L2Sp = pull, WeightDecay = 0, Epochs = epochs, BatchSize = 40, Patience = 0 },
+                _ => last = ValuesOf(module), TestContext.Current.CancellationToken);
+            return last;
+        }
+        using var start = new TorchNetwork(Head(), new RandomWeights(1));
+        var (before, once, free, pulled) = (ValuesOf(start), After(1, 0.5), After(2, 0), After(2, 0.5));
+
+        // The first step begins where the weights are; the second goes the rate times the pull of the way back, norms and biases too.
+        foreach (var key in (string[])["head.norm.weight", "head.dense1.weight", "head.classes.bias"])
+        {
+            for (var i = 0; i < once[key].Length; i++) Assert.Equal(free[key][i] - 0.01 * 0.5 * (once[key][i] - before[key][i]), pulled[key][i], 1e-6);
+            Assert.Contains(Enumerable.Range(0, once[key].Length), i => Math.Abs(0.01 * 0.5 * (once[key][i] - before[key][i])) > 5e-6);
+        }
+    }
+
     [Fact]
     public void Gradients_are_clipped_to_the_norm()
     {
@@ -274,7 +300,7 @@ public class TrainingOptionsEffectTests
 
         public int LabelOf(int index) => examples.LabelOf(index);
 
-        public IReadOnlyList<float[]> TargetsOf(int index) => target is null ? [] : [target(LabelOf(index))];
+        public IReadOnlyList<float[]> TargetsOf(int index, int epoch) => target is null ? [] : [target(LabelOf(index))];
 
         public float WeightOf(int index) => weight(LabelOf(index));
 
