@@ -25,7 +25,7 @@ internal static class RunPhotos
                     entry.image.FullPath, photos.Classes[entry.image.Class], entry.Split, entry.IsTrained ? "true" : "false",
                     hashes.GetValueOrDefault(entry.image.Path) is { } hash ? Convert.ToHexStringLower(hash) : "",
                 ])
-                .Concat(run.More.Select(entry => (object?[])[entry.Image.FullPath, run.Photos.Classes[entry.Image.Class], "more", "true", Convert.ToHexStringLower(entry.Hash)])),
+                .Concat(run.More.Select(entry => (object?[])[entry.Image.FullPath, entry.Image.Class < 0 ? "" : run.Photos.Classes[entry.Image.Class], "more", "true", Convert.ToHexStringLower(entry.Hash)])),
             replaces: true);
     }
 

@@ -109,7 +109,7 @@ internal sealed class Distillation(DistillationOptions options, string? layer, I
             var count = (int)features.shape[0];
             var squares = features.Squared().sum(1, keepdim: true);
             var products = features.mm(features.t());
-            var others = 1 - eye(count, dtype: features.dtype);
+            var others = ones(count, count, dtype: features.dtype) - eye(count, dtype: features.dtype);
             // The root's slope at 0 is infinite: a photo's distance from itself is left out before and after.
             var distances = squares.Plus(squares.t()).Plus(products * Number(-2.0)).clamp_min(Number(1e-12)).sqrt() * others;
             var isApart = distances.detach().gt(Number(1e-6)).to_type(features.dtype);
