@@ -17,16 +17,23 @@ namespace Graft.Runs;
 /// <param name="transfer">Photos of another source, for a plan with a transfer method; null without.</param>
 internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfer = null) : IFit
 {
+    /// <summary>Photos below which statistics of batch norms are too uncertain.</summary>
+    private const int FewForStatistics = 200;
+
     private readonly PhotoHashes _hashes = new();
 
     public Preprocessing? Preprocessing => null;
 
     private FeatureBlocks Features => features;
 
+    /// <summary>What photos of the other source go through; null where it is what all do.</summary>
+    private FeatureBlocks? OfSource { get; init; }
+
     private bool MeasuresSource => transfer is { TargetIsLabeled: false };
 
     public Fitted Fit(LabeledImages photos, TrainingPlan plan, TrainingWork work)
     {
+        if (plan.Transfer is { AdaptsNetwork: true } && OfSource is null) return FitAdapted(photos, plan, work);
         var clock = Stopwatch.StartNew();
         using var step = Prepare(photos, plan, work);
         var (training, others, scaling) = (step.Training, step.Others, step.Scaling);
@@ -63,6 +70,29 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         }
     }
 
+    /// <summary>The same with batch norms by the statistics of each source; the model has the target's.</summary>
+    private Fitted FitAdapted(LabeledImages photos, TrainingPlan plan, TrainingWork work)
+    {
+        if (transfer!.StoredRows is not null)
+            throw new GraftException($"{plan.Transfer!.Name} needs the source's photos, and only features of them are stored.") { Remedy = "Take another method, such as coral." };
+        var clock = Stopwatch.StartNew();
+        LabeledImage[] unlabeled = [.. transfer.Unlabeled.Select(image => new LabeledImage(image, 0))];
+        LabeledImage[] target = MeasuresSource ? unlabeled : [.. photos.Train, .. unlabeled];
+        if (target.Length < FewForStatistics)
+            work.Context.Warn?.Invoke($"The statistics of batch norms are those of {target.Length} photos; some {FewForStatistics} are needed for them to be better than the network's own.");
+        using var ofTarget = Adapted(target);
+        using var ofSource = Adapted(MeasuresSource ? photos.Train : transfer.Source);
+        var seconds = clock.Elapsed.TotalSeconds;
+        var fitted = new FeatureFit(ofTarget, transfer) { OfSource = ofSource }.Fit(photos, plan, work);
+        return fitted with { FeatureSeconds = fitted.FeatureSeconds + seconds };
+
+        FeatureBlocks Adapted(IReadOnlyList<LabeledImage> images) => new([.. features.Blocks.Select(block =>
+        {
+            var opened = OpenedPhotos.Open(images, block.Preprocessing, plan.Options.KeptBytes, work.Context.Progress, work.Cancellation);
+            return block.WithStatisticsOf(new PhotoExamples(opened, [.. Enumerable.Range(0, opened.Images.Count)], Augmentation.None, plan.Seed), cancellation: work.Cancellation);
+        })]);
+    }
+
     public LearningRateSweep FindLearningRate(LabeledImages photos, TrainingPlan plan, TrainingWork work)
     {
         using var step = Prepare(photos, plan, work);
@@ -76,7 +106,7 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         TrainingRun.LoadAhead();
         var (training, others) = Extract(photos, plan, work);
         if (training.Broken.Count + others.Broken.Count > 0) photos = photos.WithSkipped([.. training.Broken, .. others.Broken]);
-        var (source, unlabeled) = (transfer?.StoredOf(features) ?? ExtractMore(SourceOf(photos, work), plan, work), ExtractMore([.. transfer?.Unlabeled.Select(image => new LabeledImage(image, 0)) ?? []], plan, work));
+        var (source, unlabeled) = (transfer?.StoredOf(features) ?? ExtractMore(OfSource ?? features, SourceOf(photos, work), plan, work), ExtractMore(features, [.. transfer?.Unlabeled.Select(image => new LabeledImage(image, 0)) ?? []], plan, work));
         var scaling = features.IsCombination ? BlockScaling.Fit(features, training.Rows) : null;
         // Scaled blocks are standardized already.
         return scaling is null
@@ -110,10 +140,10 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
     }
 
     /// <summary>Photos beyond those of the run; what cannot be read is said and left out.</summary>
-    private FeatureSet ExtractMore(List<LabeledImage> images, TrainingPlan plan, TrainingWork work)
+    private FeatureSet ExtractMore(FeatureBlocks blocks, List<LabeledImage> images, TrainingPlan plan, TrainingWork work)
     {
         if (images.Count == 0) return new([], [], [], 0, 0);
-        var set = features.Extract(images, work.Context.Cache, work.Context.Warn, plan.Engine, bank: null, _hashes, work.Context.Progress, work.Cancellation);
+        var set = blocks.Extract(images, work.Context.Cache, work.Context.Warn, plan.Engine, bank: null, _hashes, work.Context.Progress, work.Cancellation);
         foreach (var file in set.Broken) work.Context.Warn?.Invoke($"{file.Path} is left out: {file.Reason}");
         return set;
     }
@@ -121,12 +151,14 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
     private (FeatureSet Training, FeatureSet Others) Extract(LabeledImages photos, TrainingPlan plan, TrainingWork work)
     {
         var (context, cancellation) = (work.Context, work.Cancellation);
-        var networks = features.Networks(plan.Engine);
+        // Where the target has no labels, these photos are the source's.
+        var blocks = MeasuresSource ? OfSource ?? features : features;
+        var networks = blocks.Networks(plan.Engine);
         try
         {
             return (
-                features.Extract(photos.Train, networks, context.Cache, context.Warn, plan.Engine, plan.Views, context.Progress, cancellation, _hashes),
-                features.Extract(
+                blocks.Extract(photos.Train, networks, context.Cache, context.Warn, plan.Engine, plan.Views, context.Progress, cancellation, _hashes),
+                blocks.Extract(
                     [.. photos.Validation, .. photos.Test], networks, context.Cache, context.Warn, plan.Engine, bank: null, context.Progress, cancellation,
                     _hashes));
         }

@@ -75,7 +75,7 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Photos, "More labeled photos from another source, such as a catalog or an older camera; DIR may then have labels, some (with a folder unlabeled) or none. Or stored features of such photos, a .safetensors file", Placeholder = "DIR|FILE", For = Ways.Classifier, IsBasic = true)]
     public string? Source { get; init; }
 
-    [Setting(SettingGroup.Method, "How the other source helps: auto (by cross-validation on labeled photos, the default), target (not at all), pool, balanced, tradaboost, density, ulsif, rulsif, kliep, mean, standardize, coral, monge, subspace, tca or jda", Placeholder = "METHOD", For = Ways.Classifier, IsBasic = true)]
+    [Setting(SettingGroup.Method, "How the other source helps: auto (by cross-validation on labeled photos, the default), target (not at all), pool, balanced, tradaboost, density, ulsif, rulsif, kliep, mean, standardize, coral, monge, subspace, adabn, tca or jda", Placeholder = "METHOD", For = Ways.Classifier, IsBasic = true)]
     public string? Method { get; init; }
 
     /// <summary>One network, or several whose features are joined; of those no name comes twice. Default: <see cref="BackboneCatalog.Default"/>.</summary>

@@ -11,7 +11,7 @@ public static class TransferCatalog
         new AutomaticTransfer(), new TargetAlone(),
         new Pooling(), new BalancedWeighting(), new TrAdaBoost(),
         new LogisticDensityRatio(), new LeastSquaresDensityRatio { Alpha = 0 }, new LeastSquaresDensityRatio(), new Kliep(),
-        new MeanAlignment(), new DomainStandardization(), new Coral(), new LinearMonge(), new SubspaceAlignment(),
+        new MeanAlignment(), new DomainStandardization(), new Coral(), new LinearMonge(), new SubspaceAlignment(), new AdaptiveBatchNorm(),
         new TransferComponentAnalysis(), new JointDistributionAdaptation(),
     ];
 

@@ -22,6 +22,10 @@ public abstract record TransferMethod
     [JsonIgnore]
     public virtual bool NeedsWeights => false;
 
+    /// <summary>Whether features of either source come from the network with batch norms by that source's statistics.</summary>
+    [JsonIgnore]
+    public virtual bool AdaptsNetwork => false;
+
     /// <summary>What is fitted where no classifier is named.</summary>
     [JsonIgnore]
     public virtual FeatureClassifier DefaultClassifier => new LogisticRegression();
