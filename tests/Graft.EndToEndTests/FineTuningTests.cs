@@ -82,6 +82,7 @@ public sealed class FineTuningTests(DrawnPhotos photos) : IClassFixture<DrawnPho
 
         Assert.True(run.ExitCode == 0, run.ToString());
         Assert.Equal(4, run.Json.GetProperty("teacher").GetProperty("unlabeled").GetInt32());
+        Assert.Contains("3 of the photos without labels are copies", run.Messages, StringComparison.Ordinal);
         Assert.Contains("Learned from a teacher on graft_mobilenet_v2_050.graft", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
         Assert.Equal(0, graft.Run("evaluate", _folder.File("run"), photos.Folder).ExitCode);
         Assert.Equal(0, graft.Run("export", _folder.File("run"), "--out", _folder.File("run.onnx")).ExitCode);

@@ -40,6 +40,21 @@ public sealed class TransferTests(DrawnPhotos photos) : IClassFixture<DrawnPhoto
     }
 
     [Fact]
+    public void A_network_is_trained_on_two_sources()
+    {
+        var graft = new GraftCommand(_folder.FullName);
+
+        var run = graft.Run(
+            "train", photos.Folder, "--source", Source(), "--strategy", "full", "--coral-weight", "10", "--backbone", "tiny", "--size", "64", "--epochs", "2", "--batch-size", "8", "--out", _folder.File("run"),
+            "--json");
+
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Contains("both sources made to look alike by Deep CORAL, weight 10", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
+        Assert.Contains(",more,true,", File.ReadAllText(_folder.File("run/photos.csv")), StringComparison.Ordinal);
+        Assert.Equal(0, graft.Run("evaluate", _folder.File("run"), photos.Folder).ExitCode);
+    }
+
+    [Fact]
     public void Photos_without_any_label_are_aligned_with()
     {
         var graft = new GraftCommand(_folder.FullName);

@@ -106,7 +106,7 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         TrainingRun.LoadAhead();
         var (training, others) = Extract(photos, plan, work);
         if (training.Broken.Count + others.Broken.Count > 0) photos = photos.WithSkipped([.. training.Broken, .. others.Broken]);
-        var (source, unlabeled) = (transfer?.StoredOf(features) ?? ExtractMore(OfSource ?? features, SourceOf(photos, work), plan, work), ExtractMore(features, [.. transfer?.Unlabeled.Select(image => new LabeledImage(image, 0)) ?? []], plan, work));
+        var (source, unlabeled) = (transfer?.StoredOf(features) ?? ExtractMore(OfSource ?? features, transfer?.SourceWithoutCopies(photos, _hashes, work) ?? [], plan, work), ExtractMore(features, [.. transfer?.Unlabeled.Select(image => new LabeledImage(image, 0)) ?? []], plan, work));
         var scaling = features.IsCombination ? BlockScaling.Fit(features, training.Rows) : null;
         // Scaled blocks are standardized already.
         return scaling is null
@@ -129,18 +129,8 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
             features.IsCombination ? BlockScaling.JoinedLayer : features.Blocks[0].Network.Output.Name, plan.Seed);
     }
 
-    /// <summary>The photos of the other source, without those that the model is measured on.</summary>
-    private List<LabeledImage> SourceOf(LabeledImages photos, TrainingWork work)
-    {
-        if (transfer is not { Source.Count: > 0 }) return [];
-        var kept = _hashes.WithoutCopies(transfer.Source, [.. photos.Validation, .. photos.Test], work.Cancellation);
-        if (kept.Count < transfer.Source.Count)
-            work.Context.Warn?.Invoke($"{transfer.Source.Count - kept.Count} photos of the other source are copies of photos to measure on, and are left out.");
-        return kept;
-    }
-
     /// <summary>Photos beyond those of the run; what cannot be read is said and left out.</summary>
-    private FeatureSet ExtractMore(FeatureBlocks blocks, List<LabeledImage> images, TrainingPlan plan, TrainingWork work)
+    private FeatureSet ExtractMore(FeatureBlocks blocks, IReadOnlyList<LabeledImage> images, TrainingPlan plan, TrainingWork work)
     {
         if (images.Count == 0) return new([], [], [], 0, 0);
         var set = blocks.Extract(images, work.Context.Cache, work.Context.Warn, plan.Engine, bank: null, _hashes, work.Context.Progress, work.Cancellation);

@@ -12,7 +12,8 @@ namespace Graft.Runs;
 /// <summary>A network trained in stages: its head, or layers of it too.</summary>
 /// <param name="model">Stays the caller's.</param>
 /// <param name="teacher">Whose answers it learns beside the labels; null for none. Stays the caller's.</param>
-internal sealed class NetworkFit(GraftedNetwork model, ModelTeacher? teacher = null) : IFit
+/// <param name="transfer">Photos of another source; null for none.</param>
+internal sealed class NetworkFit(GraftedNetwork model, ModelTeacher? teacher = null, TransferPhotos? transfer = null) : IFit
 {
     /// <summary>A flattened map can have tens of thousands, for each photo.</summary>
     private const int MostMappedFeatures = 16384;
@@ -25,7 +26,24 @@ internal sealed class NetworkFit(GraftedNetwork model, ModelTeacher? teacher = n
     {
         using var threads = plan.Threads is { } count ? new TorchThreads(count) : null;
         using var probe = Probe(photos, plan, work)?.Model;
-        return LearningRateFinder.Sweep(Started(probe, photos, plan), photos, plan.Options, ContextOf(work), work.Cancellation);
+        return LearningRateFinder.Sweep(Started(probe, photos, plan), photos, plan.Options, ContextOf(photos, plan, work), work.Cancellation);
+    }
+
+    /// <summary>Photos of another source, and those without labels where a teacher or another source makes something of them.</summary>
+    private IReadOnlyList<LabeledImage> MoreThan(LabeledImages photos, TrainingWork work)
+    {
+        IReadOnlyList<ImageSource> unlabeled = transfer?.Unlabeled ?? (teacher is null ? [] : photos.Unlabeled);
+        LabeledImage[] named = [.. unlabeled.Select(image => new LabeledImage(image, @class: -1))];
+        // Copies of labeled photos would tell of those to measure on.
+        var kept = named.Length == 0 ? [] : _hashes.WithoutCopies(named, [.. photos.All], work.Cancellation);
+        if (kept.Count < named.Length) work.Context.Warn?.Invoke($"{named.Length - kept.Count:N0} of the photos without labels are copies of labeled ones, and are left out.");
+        return [.. transfer?.SourceWithoutCopies(photos, _hashes, work) ?? [], .. kept];
+    }
+
+    private Func<LabeledImage, bool> IsTarget()
+    {
+        var ofSource = (transfer!.TargetIsLabeled ? transfer.Source : transfer.Photos.Train).Select(image => image.Path).ToHashSet(StringComparer.Ordinal);
+        return image => !ofSource.Contains(image.Path);
     }
 
     /// <summary>The classifier that the head is to begin as; null where it begins otherwise.</summary>
@@ -43,8 +61,10 @@ internal sealed class NetworkFit(GraftedNetwork model, ModelTeacher? teacher = n
     private GraftedNetwork Started(ImageClassifier? probe, LabeledImages photos, TrainingPlan plan) =>
         probe?.ToTraining(photos.Classes, plan.Options.Head, plan.Seed) ?? model;
 
-    private FineTuningContext ContextOf(TrainingWork work) => new()
+    private FineTuningContext ContextOf(LabeledImages photos, TrainingPlan plan, TrainingWork work) => new()
     {
+        More = MoreThan(photos, work),
+        Domains = transfer is null || plan.CoralWeight == 0 ? null : new(plan.CoralWeight, IsTarget()),
         Cache = work.Context.Cache,
         Checkpoints = work.Checkpoints,
         Progress = work.Context.Progress,
@@ -61,7 +81,7 @@ internal sealed class NetworkFit(GraftedNetwork model, ModelTeacher? teacher = n
         using var threads = plan.Threads is { } count ? new TorchThreads(count) : null;
         var probe = Probe(photos, plan, work);
         using var owned = probe?.Model;
-        var trained = FineTuning.Train(Started(probe?.Model, photos, plan), probe?.Photos ?? photos, plan.Options, ContextOf(work), cancellation);
+        var trained = FineTuning.Train(Started(probe?.Model, photos, plan), probe?.Photos ?? photos, plan.Options, ContextOf(photos, plan, work), cancellation);
         photos = trained.Photos;
 
         var isVector = trained.Network.ShapeOf(trained.Boundary).IsVector;
@@ -85,8 +105,8 @@ internal sealed class NetworkFit(GraftedNetwork model, ModelTeacher? teacher = n
                 MapRows = isVector || mappedModel is not null ? rows : [],
                 DataCheck = TrainingDataCheck.Of(photos, _hashes, cancellation),
                 Stages = trained.Histories,
-                Teacher = teacher is null ? null : new(teacher.BackboneName, teacher.Fingerprint, trained.Unlabeled.Count),
-                More = [.. _hashes.WithHashes(trained.Unlabeled)],
+                Teacher = teacher is null ? null : new(teacher.BackboneName, teacher.Fingerprint, trained.More.Count),
+                More = [.. _hashes.WithHashes(trained.More)],
                 LinearProbe = probe is null ? null : new(probe.Classifier!.Summary, probe.Validation),
                 Weights = plan.Options.Strategy == Strategy.Scratch
                     ? new Dictionary<string, string>()

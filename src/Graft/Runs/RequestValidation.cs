@@ -209,8 +209,21 @@ internal static class RequestValidation
     {
         if (request.Source is null)
         {
+            if (request.CoralWeight is not null)
+                yield return new("conflict", nameof(request.CoralWeight), request.CoralWeight, "{CoralWeight} is of another source of photos, and there is none.", "Name it with {Source}, or leave {CoralWeight} out.");
             if (request.Method is not null)
                 yield return new("conflict", nameof(request.Method), request.Method, "{Method} says how another source of photos helps, and there is none.", "Name it with {Source}, or leave {Method} out.");
+            yield break;
+        }
+        if ((request.Way & Ways.Staged) != 0)
+        {
+            string[] others = [nameof(request.Teacher), nameof(request.From), nameof(request.Mix)];
+            foreach (var other in others.Where(name => Setting.Named(name).ValueIn(request) is not null and not BatchMixing.None))
+                yield return new("conflict", other, Setting.Named(other).ValueIn(request), $"{{{other}}} is not combined with photos of another {{Source}}.", "Leave one of them out.");
+            if (request.HeadStart == HeadStart.Optimum)
+                yield return new("conflict", nameof(request.HeadStart), request.HeadStart, "{HeadStart} optimum is fitted on the photos of one source.", "Leave it out.");
+            if (request.ClassWeights == Data.ClassWeighting.Sampling)
+                yield return new("conflict", nameof(request.ClassWeights), request.ClassWeights, "Photos without labels are of no class to draw from.", "Take {ClassWeights} balanced.");
             yield break;
         }
         if (request.Views is not null)

@@ -37,6 +37,11 @@ public static class RunText
                 var unlabeled = teacher.Unlabeled == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", and its answers to {teacher.Unlabeled:N0} photos without labels");
                 text.AppendLine($"Learned from a teacher on {teacher.Backbone}: {run.Plan.Options.Distillation.Sentence}{unlabeled}.");
             }
+            else if (run.More.Count > 0)
+            {
+                var look = run.Plan.CoralWeight == 0 ? "pooled" : string.Create(CultureInfo.InvariantCulture, $"made to look alike by Deep CORAL, weight {run.Plan.CoralWeight}");
+                text.AppendLine(CultureInfo.InvariantCulture, $"Learned from {run.More.Count:N0} more photos: both sources {look}.");
+            }
             if (run.LinearProbe is { } probe)
                 text.AppendLine(CultureInfo.InvariantCulture, $"Head, fitted on frozen features first: {probe.Summary}; {100 * probe.Validation.Accuracy:0.0} % on validation.");
             foreach (var (stage, history) in run.Stages)

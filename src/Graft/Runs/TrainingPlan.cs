@@ -25,6 +25,13 @@ public sealed record TrainingPlan
     /// <summary>How photos of another source help the classic classifier; null without them.</summary>
     public TransferMethod? Transfer { get; init; }
 
+    /// <summary>
+    /// How much it counts that photos of both sources look alike to a network that is trained on them, at least 0: the weight of Deep CORAL's term in the loss. Default 1; 0 pools
+    /// both sources.
+    /// </summary>
+    [Range(0, double.PositiveInfinity, MaximumIsExclusive = true)]
+    public double CoralWeight { get; init; } = 1;
+
     /// <summary>Whether a classic classifier, once measured, is fitted again on the training and validation images together.</summary>
     public bool Refit { get; init; }
 
@@ -144,6 +151,7 @@ internal static class RequestPlan
             HeadStart = request.HeadStart ?? HeadStart.Epochs,
             Classifier = RequestedClassifier.Of(request),
             Transfer = request.TransferOrDefault,
+            CoralWeight = request.CoralWeight ?? new TrainingPlan().CoralWeight,
             Refit = request.Refit ?? false,
             SelfTraining = request is { Unlabeled: not null, Teacher: null } ? new() : null,
             Refuse = request.Refuse ?? Novelty.DefaultRefuse,

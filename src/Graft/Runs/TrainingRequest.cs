@@ -72,11 +72,14 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Photos, "Photos without labels: self-training names them and learns from them, without those named wrongly most likely; with a teacher, its answers to them are learned", Placeholder = "DIR", For = Ways.Classifier | Ways.Staged)]
     public string? Unlabeled { get; init; }
 
-    [Setting(SettingGroup.Photos, "More labeled photos from another source, such as a catalog or an older camera; DIR may then have labels, some (with a folder unlabeled) or none. Or stored features of such photos, a .safetensors file", Placeholder = "DIR|FILE", For = Ways.Classifier, IsBasic = true)]
+    [Setting(SettingGroup.Photos, "More labeled photos from another source, such as a catalog or an older camera; DIR may then have labels, some (with a folder unlabeled) or none. Or, for a classic classifier, stored features of such photos, a .safetensors file", Placeholder = "DIR|FILE", For = Ways.Classifier | Ways.Staged, IsBasic = true)]
     public string? Source { get; init; }
 
     [Setting(SettingGroup.Method, "How the other source helps: auto (by cross-validation on labeled photos, the default), target (not at all), pool, balanced, tradaboost, density, ulsif, rulsif, kliep, mean, standardize, coral, monge, subspace, adabn, tca or jda", Placeholder = "METHOD", For = Ways.Classifier, IsBasic = true)]
     public string? Method { get; init; }
+
+    [Setting(SettingGroup.Method, "How much it counts that photos of both sources look alike to the network that is trained: the weight of Deep CORAL in the loss (default: 1); 0 pools both sources", Placeholder = "NUMBER", For = Ways.Staged, Of = typeof(TrainingPlan))]
+    public double? CoralWeight { get; init; }
 
     /// <summary>One network, or several whose features are joined; of those no name comes twice. Default: <see cref="BackboneCatalog.Default"/>.</summary>
     public IReadOnlyList<BackboneRequest>? Backbones { get; init; }
@@ -303,7 +306,7 @@ public sealed record TrainingRequest
 
     /// <summary>Null without another source, or with a method that there is not.</summary>
     internal TransferMethod? TransferOrDefault =>
-        Source is null ? null : TransferCatalog.Methods.FirstOrDefault(method => method.Name == (Method ?? TransferCatalog.Default));
+        Source is null || StrategyOrDefault != Training.Strategy.Features ? null : TransferCatalog.Methods.FirstOrDefault(method => method.Name == (Method ?? TransferCatalog.Default));
 
     internal int SeedOrDefault => Seed ?? new TrainingOptions().Seed;
 

@@ -83,7 +83,7 @@ public sealed class TrainingSetup : IDisposable
             var cut = whole.Head is null ? whole : whole.CutBefore(whole.Head);
             var model = cut.Graft(plan.Options.Head, photos.Classes, plan.Seed);
             _ = FineTuning.Stages(model, plan.Options);
-            return new(whole) { Request = request, Photos = photos, Plan = plan, Name = whole.Name, Model = model, Notes = whole.Note is { } note ? [.. photos.Notes, note] : photos.Notes };
+            return new(whole) { Request = request, Photos = photos, Plan = plan, Name = whole.Name, Model = model, Transfer = transfer, Notes = [.. photos.Notes, .. transfer?.Notes ?? [], .. whole.Note is { } note ? (string[])[note] : []] };
         }
         catch
         {

@@ -43,7 +43,7 @@ internal sealed record TransferPhotos
         });
         if (IsUnlabeled(target, source.Classes))
         {
-            if (plan.Transfer!.NeedsLabels)
+            if (plan.Transfer is { NeedsLabels: true })
             {
                 throw new RequestException(
                 [
@@ -92,6 +92,16 @@ internal sealed record TransferPhotos
             Unlabeled = photos.Unlabeled,
             Notes = notes,
         };
+    }
+
+    /// <summary>The photos of the source, without those that the model is measured on.</summary>
+    public IReadOnlyList<LabeledImage> SourceWithoutCopies(LabeledImages photos, PhotoHashes hashes, TrainingWork work)
+    {
+        if (Source.Count == 0) return [];
+        var kept = hashes.WithoutCopies(Source, [.. photos.Validation, .. photos.Test], work.Cancellation);
+        if (kept.Count < Source.Count)
+            work.Context.Warn?.Invoke($"{Source.Count - kept.Count} photos of the other source are copies of photos to measure on, and are left out.");
+        return kept;
     }
 
     /// <summary>The stored features of the source, of the space of these networks; null where the source is photos.</summary>

@@ -28,8 +28,14 @@ public sealed record FineTuningContext
     /// <summary>What is made small in every stage; null for cross-entropy, see <see cref="CrossEntropy"/>.</summary>
     public IObjective? Objective { get; init; }
 
-    /// <summary>Whose answers are learned beside the labels, also of photos without labels; null for none.</summary>
+    /// <summary>What is learned from beside the training photos: of another source, or without labels, which a class of -1 says.</summary>
+    internal IReadOnlyList<LabeledImage> More { get; init; } = [];
+
+    /// <summary>Whose answers are learned beside the labels; null for none.</summary>
     internal ITeacher? Teacher { get; init; }
+
+    /// <summary>What tells photos of two sources whose features are to be alike; null for one source.</summary>
+    internal DomainAlignment? Domains { get; init; }
 
     /// <summary>Features that were computed before; null where training computes what frozen layers make of the photos.</summary>
     internal ExtractedFeatures? Extracted { get; init; }
@@ -64,8 +70,8 @@ public sealed record FineTunedNetwork(
     Network Network, IWeights Weights, string Boundary, LabeledImages Photos, IReadOnlyList<(TrainingStage Stage, TrainingHistory History)> Histories,
     int CacheHits, int CacheMisses, double FeatureSeconds)
 {
-    /// <summary>Photos without labels that it has learned from.</summary>
-    internal IReadOnlyList<LabeledImage> Unlabeled { get; init; } = [];
+    /// <summary>What it has learned from beside the training photos.</summary>
+    internal IReadOnlyList<LabeledImage> More { get; init; } = [];
 }
 
 /// <summary>Training into a pretrained network, by one of the strategies.</summary>
@@ -135,16 +141,17 @@ public static class FineTuning
         var first = boundaries.MinBy(boundary => network.Layers.TakeWhile(layer => layer.Name != boundary).Count())!;
         return WithBothLogits(new(network, weights, first, source.Photos, histories, source.CacheHits, source.CacheMisses, source.Clock.Elapsed.TotalSeconds)
         {
-            Unlabeled = [.. source.Learned.Skip(source.Photos.Train.Count)],
+            More = [.. source.Learned.Skip(source.Photos.Train.Count)],
         });
     }
 
     private static IObjective ObjectiveOf(GraftedNetwork model, FineTuningOptions options, FineTuningContext context, string boundary, IObjective usual)
     {
-        if (context.Teacher is null) return context.Objective ?? usual;
-        // Frozen features cannot come nearer to the teacher's.
-        var features = model.HeadInput;
-        return new Distillation(options.Distillation, options.Distillation.NeedsFeatures && features != boundary ? features : null, context.Objective ?? usual);
+        var labels = context.Objective ?? usual;
+        // Frozen features cannot come nearer to each other, or to the teacher's.
+        var features = model.HeadInput is var layer && layer != boundary ? layer : null;
+        if (context.Domains is { } domains) return new DeepCoral(domains.Weight, features, labels);
+        return context.Teacher is null ? labels : new Distillation(options.Distillation, options.Distillation.NeedsFeatures ? features : null, labels);
     }
 
     /// <exception cref="GraftException">This machine, or the libtorch at hand, has no such device.</exception>
@@ -222,7 +229,6 @@ public static class FineTuning
     private sealed class ExampleSource(
         GraftedNetwork model, LabeledImages photos, FineTuningOptions options, FineTuningContext context, CancellationToken cancellation)
     {
-        private readonly HashSet<string> _copies = Copies(photos, context, cancellation);
         private OpenedPhotos? _opened;
         private string? _fingerprint;
 
@@ -232,10 +238,10 @@ public static class FineTuning
 
         public int CacheMisses { get; private set; }
 
-        /// <summary>What is learned from, in order; with a teacher photos without labels too.</summary>
-        public IReadOnlyList<LabeledImage> Learned => context.Teacher is null
+        /// <summary>What is learned from, in order; without what could not be read.</summary>
+        public IReadOnlyList<LabeledImage> Learned => context.More.Count == 0
             ? Photos.Train
-            : [.. Photos.Train, .. Photos.Unlabeled.Where(image => !_copies.Contains(image.Path)).Select(image => new LabeledImage(image, @class: -1))];
+            : [.. Photos.Train, .. context.More.ExceptBy(Photos.Skipped.Select(file => file.Path), image => image.Path)];
 
         /// <summary>Runs while photos are opened and activations computed.</summary>
         public Stopwatch Clock { get; } = new();
@@ -255,6 +261,11 @@ public static class FineTuning
         public (IExamples Training, IExamples Validation) Examples(TrainingStage stage, string boundary, IWeights weights)
         {
             var (training, validation) = Untaught(stage, boundary, weights);
+            if (context.Domains is { } domains)
+            {
+                IReadOnlyList<float[]>[] targets = [.. Learned.Select(image => (float[][])[[domains.IsTarget(image) ? 1 : 0]])];
+                return (new AnnotatedExamples(training, (example, _) => targets[example]), validation);
+            }
             if (context.Teacher is not { } teacher) return (training, validation);
             Clock.Start();
             var shaping = stage.Options;
@@ -263,7 +274,7 @@ public static class FineTuning
             Clock.Stop();
             CacheHits += answers.CacheHits;
             CacheMisses += answers.CacheMisses;
-            return (new TaughtExamples(training, answers), validation);
+            return (new AnnotatedExamples(training, answers.To), validation);
         }
 
         private (IExamples Training, IExamples Validation) Untaught(TrainingStage stage, string boundary, IWeights weights)
@@ -280,18 +291,8 @@ public static class FineTuning
             return (WithViews(Activations(boundary, weights, Learned, bank)), validation);
         }
 
-        /// <summary>Photos without labels that are copies of labeled ones, which would tell of photos to measure on.</summary>
-        private static HashSet<string> Copies(LabeledImages photos, FineTuningContext context, CancellationToken cancellation)
-        {
-            if (context.Teacher is null || photos.Unlabeled.Count == 0) return [];
-            LabeledImage[] unlabeled = [.. photos.Unlabeled.Select(image => new LabeledImage(image, @class: -1))];
-            var kept = context.Hashes.WithoutCopies(unlabeled, [.. photos.All], cancellation).Select(image => image.Path).ToHashSet(StringComparer.Ordinal);
-            if (kept.Count < unlabeled.Length) context.Warn?.Invoke($"{unlabeled.Length - kept.Count:N0} of the photos without labels are copies of labeled ones, and are left out.");
-            return [.. unlabeled.Select(image => image.Path).Where(path => !kept.Contains(path))];
-        }
-
         /// <summary>Which images are trained on, in order, with their content, so that another set's checkpoint is not taken for this one's.</summary>
-        public string Fingerprint() => _fingerprint ??= (context.Teacher is { } teacher ? $"{teacher.Fingerprint} {JsonSerializer.Serialize(options.Distillation)}\n" : "") + string.Join('\n', Learned.Concat(Photos.Validation).Zip(
+        public string Fingerprint() => _fingerprint ??= (context.Domains is { } domains ? $"{domains.Weight}\n" : "") + (context.Teacher is { } teacher ? $"{teacher.Fingerprint} {JsonSerializer.Serialize(options.Distillation)}\n" : "") + string.Join('\n', Learned.Concat(Photos.Validation).Zip(
             context.Hashes.Of([.. Learned, .. Photos.Validation], cancellation), (image, hash) => $"{Path.GetFileName(image.Path)} {(hash is null ? "" : Convert.ToHexString(hash))}"));
 
         /// <summary>The views to compute once; null where each epoch has views of its own.</summary>

@@ -20,10 +20,16 @@ internal interface ITeacher
 /// <summary>What a teacher says of photos.</summary>
 /// <param name="Plain">Of each photo the logits and, where asked for, the features.</param>
 /// <param name="Views">The same of each view.</param>
-internal sealed record TeacherAnswers(IReadOnlyList<float[][]> Plain, IReadOnlyList<IReadOnlyList<float[][]>> Views, int CacheHits, int CacheMisses);
+internal sealed record TeacherAnswers(IReadOnlyList<float[][]> Plain, IReadOnlyList<IReadOnlyList<float[][]>> Views, int CacheHits, int CacheMisses)
+{
+    /// <summary>The answer to the view of an example that an epoch sees.</summary>
+    public IReadOnlyList<float[]> To(int example, int epoch) => (epoch == 0 || Views.Count == 0 ? Plain : Views[(epoch - 1) % Views.Count])[example];
+}
 
-/// <summary>Examples with a teacher's answer to the very view that is read.</summary>
-internal sealed class TaughtExamples(IExamples examples, TeacherAnswers answers) : IExamples, IDisposable
+/// <summary>Examples with targets of their own.</summary>
+/// <param name="examples">Disposed of with these.</param>
+/// <param name="targets">See <see cref="IExamples.TargetsOf"/>.</param>
+internal sealed class AnnotatedExamples(IExamples examples, Func<int, int, IReadOnlyList<float[]>> targets) : IExamples, IDisposable
 {
     public int Count => examples.Count;
 
@@ -33,8 +39,7 @@ internal sealed class TaughtExamples(IExamples examples, TeacherAnswers answers)
 
     public float WeightOf(int index) => examples.WeightOf(index);
 
-    public IReadOnlyList<float[]> TargetsOf(int index, int epoch) =>
-        (epoch == 0 || answers.Views.Count == 0 ? answers.Plain : answers.Views[(epoch - 1) % answers.Views.Count])[index];
+    public IReadOnlyList<float[]> TargetsOf(int index, int epoch) => targets(index, epoch);
 
     public void Read(int index, int epoch, Span<float> input) => examples.Read(index, epoch, input);
 

@@ -13,7 +13,7 @@ namespace Graft.Tests.Training;
 [Collection(nameof(AloneWithTorch))]
 public class DistillationTests
 {
-    /// <summary>Bright and dark pictures, six of each to train on, two to validate; as many without labels, one of them a copy.</summary>
+    /// <summary>Bright and dark pictures, six of each to train on, two to validate; three of each without labels.</summary>
     private static LabeledImages Photos(TemporaryFolder folder)
     {
         foreach (var (part, count) in new[] { ("train", 6), ("val", 2), ("heap", 3) })
@@ -29,7 +29,6 @@ public class DistillationTests
                 }
             }
         }
-        File.Copy(folder.File("photos/val/dark/0.png"), folder.File("heap/copy.png"));
         return LabeledImages.Load(folder.File("photos/x")[..^2]).WithUnlabeled(folder.File("heap/x")[..^2]);
     }
 
@@ -66,16 +65,14 @@ public class DistillationTests
         var photos = Photos(folder);
         using var teacher = Teacher(photos);
         using var student = Small(4);
-        var warnings = new List<string>();
+        LabeledImage[] more = [.. photos.Unlabeled.Select(image => new LabeledImage(image, @class: -1))];
         var checkpoints = Directory.CreateDirectory(folder.File("checkpoints")).FullName;
         FineTunedNetwork Train(FineTuningOptions options) => FineTuning.Train(
-            student.Graft(Head.Softmax, photos.Classes), photos, options, new() { Teacher = teacher, Warn = warnings.Add, Checkpoints = checkpoints }, TestContext.Current.CancellationToken);
+            student.Graft(Head.Softmax, photos.Classes), photos, options, new() { Teacher = teacher, More = more, Checkpoints = checkpoints }, TestContext.Current.CancellationToken);
 
         var trained = Train(Options(terms));
 
-        Assert.Equal(6, trained.Unlabeled.Count);
-        Assert.DoesNotContain(trained.Unlabeled, image => image.Path.EndsWith("copy.png", StringComparison.Ordinal));
-        Assert.Contains("1 of the photos without labels are copies", Assert.Single(warnings), StringComparison.Ordinal);
+        Assert.Equal(more, trained.More);
         Assert.Equal(3, trained.Histories[0].History.Epochs.Count);
         // Finished, it is taken from its checkpoint; what is learned of the teacher is part of what the checkpoint is of.
         Assert.Equal(trained.Histories[0].History.Epochs, Train(Options(terms)).Histories[0].History.Epochs);
@@ -112,7 +109,7 @@ public class DistillationTests
         var (opened, preprocessing) = (OpenedPhotos.Open(images, Preprocessing.UnitRange(8), 1 << 20, cancellation: TestContext.Current.CancellationToken), Preprocessing.UnitRange(8));
         var examples = new PhotoExamples(opened, [.. Enumerable.Range(0, images.Count)], bank.Augmentation, bank.Seed, bank.Views);
         float[][] Named(string view) => [[view[0], view[1]]];
-        var taught = new TaughtExamples(examples, new([Named("p0"), Named("p1")], [[Named("a0"), Named("a1")], [Named("b0"), Named("b1")]], 0, 0));
+        var taught = new AnnotatedExamples(examples, new TeacherAnswers([Named("p0"), Named("p1")], [[Named("a0"), Named("a1")], [Named("b0"), Named("b1")]], 0, 0).To);
 
         for (var epoch = 0; epoch < 6; epoch++)
         {
@@ -137,6 +134,39 @@ public class DistillationTests
 
         Assert.Equal(Logits(teacher).Reverse(), Logits(backwards));
         Assert.Contains("'blue'", Assert.Throws<GraftException>(() => Teacher(photos, ["blue", "dark"])).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>The look of the target is learned from the features of both sources; with a weight of 0 they are pooled.</summary>
+    [Fact]
+    public void Features_of_two_sources_come_nearer_to_each_other()
+    {
+        using var folder = new TemporaryFolder();
+        var photos = Photos(folder);
+        using var small = Small(4);
+        LabeledImage[] target = [.. photos.Unlabeled.Select(image => new LabeledImage(image, @class: -1))];
+
+        var (aligned, pooled) = (Difference(1000), Difference(0));
+
+        Assert.InRange(aligned, 0, 0.5 * pooled);
+
+        double Difference(double weight)
+        {
+            var options = Options(DistillationTerms.Logits, 3e-3);
+            options = options with { UnfrozenStage = options.UnfrozenStage! with { Training = options.UnfrozenStage!.Training with { Epochs = 20, BatchSize = 18 }, Augmentation = Augmentation.None } };
+            var trained = FineTuning.Train(
+                small.Graft(Head.Softmax, photos.Classes), photos, options,
+                new() { More = target, Domains = weight == 0 ? null : new(weight, target.Contains) }, TestContext.Current.CancellationToken);
+            Assert.Equal(target, trained.More);
+            using var scope = NewDisposeScope();
+            using var module = new TorchNetwork(trained.Network, trained.Weights);
+            Tensor Features(IReadOnlyList<LabeledImage> images) => module.Activation(stack([.. images.Select(image =>
+            {
+                var input = new float[3 * 64];
+                Preprocessing.UnitRange(8).Apply(ImageDecoder.Decode(image.Read(), Preprocessing.UnitRange(8).Resize), input);
+                return tensor(input).view(3, 8, 8);
+            })]), "features");
+            return DeepCoral.Difference(Features(photos.Train), Features(target)).item<float>();
+        }
     }
 
     [Fact]
