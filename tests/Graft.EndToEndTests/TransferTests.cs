@@ -50,7 +50,7 @@ public sealed class TransferTests(DrawnPhotos photos) : IClassFixture<DrawnPhoto
 
         Assert.True(run.ExitCode == 0, run.ToString());
         Assert.Contains("both sources made to look alike by Deep CORAL, weight 10", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
-        Assert.Contains(",more,true,", File.ReadAllText(_folder.File("run/photos.csv")), StringComparison.Ordinal);
+        Assert.Contains("\"more\",\"true\"", File.ReadAllText(_folder.File("run/photos.csv")), StringComparison.Ordinal);
         Assert.Equal(0, graft.Run("evaluate", _folder.File("run"), photos.Folder).ExitCode);
     }
 

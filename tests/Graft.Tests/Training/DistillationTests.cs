@@ -136,7 +136,7 @@ public class DistillationTests
         Assert.Contains("'blue'", Assert.Throws<GraftException>(() => Teacher(photos, ["blue", "dark"])).Message, StringComparison.Ordinal);
     }
 
-    /// <summary>The look of the target is learned from the features of both sources; with a weight of 0 they are pooled.</summary>
+    /// <summary>Nearly all of the loss is how far apart the sources are, as the small network's features are of some thousandths; and it goes.</summary>
     [Fact]
     public void Features_of_two_sources_come_nearer_to_each_other()
     {
@@ -144,29 +144,15 @@ public class DistillationTests
         var photos = Photos(folder);
         using var small = Small(4);
         LabeledImage[] target = [.. photos.Unlabeled.Select(image => new LabeledImage(image, @class: -1))];
+        var options = Options(DistillationTerms.Logits, 3e-3);
+        options = options with { UnfrozenStage = options.UnfrozenStage! with { Training = options.UnfrozenStage!.Training with { Epochs = 10, BatchSize = 18 }, Augmentation = Augmentation.None } };
 
-        var (aligned, pooled) = (Difference(1000), Difference(0));
+        var trained = FineTuning.Train(
+            small.Graft(Head.Softmax, photos.Classes), photos, options, new() { More = target, Domains = new(1e8, target.Contains) }, TestContext.Current.CancellationToken);
 
-        Assert.InRange(aligned, 0, 0.5 * pooled);
-
-        double Difference(double weight)
-        {
-            var options = Options(DistillationTerms.Logits, 3e-3);
-            options = options with { UnfrozenStage = options.UnfrozenStage! with { Training = options.UnfrozenStage!.Training with { Epochs = 20, BatchSize = 18 }, Augmentation = Augmentation.None } };
-            var trained = FineTuning.Train(
-                small.Graft(Head.Softmax, photos.Classes), photos, options,
-                new() { More = target, Domains = weight == 0 ? null : new(weight, target.Contains) }, TestContext.Current.CancellationToken);
-            Assert.Equal(target, trained.More);
-            using var scope = NewDisposeScope();
-            using var module = new TorchNetwork(trained.Network, trained.Weights);
-            Tensor Features(IReadOnlyList<LabeledImage> images) => module.Activation(stack([.. images.Select(image =>
-            {
-                var input = new float[3 * 64];
-                Preprocessing.UnitRange(8).Apply(ImageDecoder.Decode(image.Read(), Preprocessing.UnitRange(8).Resize), input);
-                return tensor(input).view(3, 8, 8);
-            })]), "features");
-            return DeepCoral.Difference(Features(photos.Train), Features(target)).item<float>();
-        }
+        Assert.Equal(target, trained.More);
+        var losses = trained.Histories[0].History.Epochs.Select(epoch => epoch.Loss).ToList();
+        Assert.InRange(losses[^1], 0, 0.1 * losses[0]);
     }
 
     [Fact]
