@@ -283,10 +283,11 @@ public sealed class CheckpointWeights : IWeights
         found.All(tensor => tensor.Shape.Count > 0)
         && found.Sum(tensor => tensor.ElementCount) == (long)parameter.ElementCount * part.Parts
         && (part.IsTransposed ? found is [{ Shape: [_, var outputs] }] && outputs == parameter.Shape[0]
-            : found.Sum(tensor => Outputs(tensor.Shape)) == Outputs([.. parameter.Shape.Select(size => (long)size)]) * part.Parts);
+            : parameter.Role == ParameterRole.Embedding ? found is [{ Shape: var own }] && WithoutOnes(own).SequenceEqual(WithoutOnes([.. parameter.Shape.Select(size => (long)size)]))
+            : found.Sum(tensor => tensor.Shape[0]) == (long)parameter.Shape[0] * part.Parts);
 
-    /// <summary>The first size: of a class token [1, 1, channels] that of [channels].</summary>
-    private static long Outputs(IReadOnlyList<long> shape) => shape.FirstOrDefault(size => size != 1, 1);
+    /// <summary>Of a class token [1, 1, channels]: [channels].</summary>
+    private static IEnumerable<long> WithoutOnes(IReadOnlyList<long> shape) => shape.SkipWhile(size => size == 1);
 
     private static IEnumerable<string> Unexpected(IEnumerable<TensorEntry> tensors) =>
         tensors.Select(tensor => $"unexpected: '{tensor.Name}' [{string.Join(", ", tensor.Shape)}]");

@@ -247,6 +247,7 @@ public sealed class SavedStateTests : IDisposable
         };
         Action<PickleWriter> Layer(long offset) => Module("Linear",
             ("training", pickle => pickle.Raw(0x89)),
+            ("sizes", pickle => pickle.Global("torch.jit._pickle", "build_intlist").Op(']').Raw(0x85).Op('R')),
             ("weight", Tensor("0", "FloatStorage", 24, offset, [3, 3], [3, 1])),
             ("bias", Tensor("0", "FloatStorage", 24, offset + 9, [3], [1])));
         using var file = _folder.Open(TorchFile.Zip(
