@@ -34,7 +34,7 @@ internal static class TorchGlobals
         new("torch.device", _ => null),
         // What TorchScript's programs mark lists and dictionaries with, for their types.
         .. ((string[])["build_intlist", "build_tensorlist", "build_doublelist", "build_boollist", "restore_type_tag"])
-            .Select(name => new PickleGlobal($"torch.jit._pickle.{name}", arguments => arguments.FirstOrDefault())),
+            .Select(name => new PickleGlobal($"torch.jit._pickle.{name}", arguments => arguments is [var value, ..] ? value : throw Unexpected(name))),
     ]).Concat(StorageTypes.Keys.Select(name => new PickleGlobal(name, null))).ToDictionary(known => known.Name);
 
     /// <summary>Modules that run programs, open files and connections, or import others, and what evaluates text.</summary>
