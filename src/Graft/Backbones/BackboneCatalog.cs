@@ -9,17 +9,18 @@ public static class BackboneCatalog
     public static IReadOnlyList<BackboneDefinition> All { get; } = Register(
     [
         ("Graft", [EmbeddedBackbone.Definition]),
-        ("MobileNet", [.. MobileNetV1.Variants, .. MobileNetV2.Variants, .. MobileNetV3.Variants]),
+        ("MobileNet", [.. MobileNetV1.Variants, .. MobileNetV2.Variants, .. MobileNetV3.Variants, .. MobileNetV4.Variants]),
         ("SqueezeNet", SqueezeNet.Variants),
         ("ShuffleNet", ShuffleNetV2.Variants),
         ("MNASNet", MnasNet.Variants),
-        ("EfficientNet", EfficientNet.Variants),
+        ("EfficientNet", [.. EfficientNet.Variants, .. KerasEfficientNet.Variants]),
         ("ResNet", [.. ResNet.Variants, .. CntkResNet.Variants]),
         ("DenseNet", DenseNet.Variants),
         ("RegNet", RegNet.Variants),
         ("ConvNeXt", ConvNeXt.Variants),
-        ("Inception", [.. InceptionV3.Variants, .. Xception.Variants, .. GoogLeNet.Variants]),
-        ("Vision Transformer", [.. DinoV2.Variants, .. VisionTransformer.Variants, .. DeiT.Variants, .. SwinTransformer.Variants]),
+        ("Inception", [.. InceptionV3.Variants, .. Xception.Variants, .. GoogLeNet.Variants, .. InceptionResNetV2.Variants]),
+        ("NASNet", NasNet.Variants),
+        ("Vision Transformer", [.. DinoV2.Variants, .. VisionTransformer.Variants, .. DeiT.Variants, .. SwinTransformer.Variants, .. Clip.Variants, .. SigLip.Variants]),
         ("VGG", [.. Vgg.Variants, .. AlexNet.Variants]),
     ]);
 

@@ -11,6 +11,7 @@ public static class BackboneSource
     public const string Torchvision = "torchvision";
     public const string Timm = "timm";
     public const string Cntk = "cntk";
+    public const string OpenAI = "openai";
     public const string Graft = "graft";
 }
 
@@ -49,10 +50,16 @@ public sealed record BackboneDefinition
     /// </summary>
     public IReadOnlyList<IReadOnlyDictionary<string, string>> OtherNames { get; init; } = [];
 
-    /// <summary>How weights files of other origins name and pack the tensors: <see cref="OtherNames"/>, and the <see cref="PretrainedWeights.Keys"/> of the records.</summary>
+    /// <summary>The same where files of other origins pack or split tensors too, and no record has them.</summary>
+    internal IReadOnlyList<KeyMap> OtherLayouts { get; init; } = [];
+
+    /// <summary>
+    /// How weights files of other origins name and pack the tensors: <see cref="OtherNames"/>, <see cref="OtherLayouts"/>, and the
+    /// <see cref="PretrainedWeights.Keys"/> of the records.
+    /// </summary>
     internal IReadOnlyList<KeyMap> OtherKeys =>
     [
-        .. OtherNames.Select(KeyMap.OfNames),
+        .. OtherNames.Select(KeyMap.OfNames), .. OtherLayouts,
         .. Weights.Select(weights => weights.Keys).OfType<KeyMap>().Distinct(),
     ];
 

@@ -12,38 +12,38 @@ namespace Graft.Backbones;
 /// </summary>
 public static class EfficientNet
 {
-    private const string Paper = "Tan & Le 2019, arXiv:1905.11946", PaperV2 = "Tan & Le 2021, arXiv:2104.00298";
+    internal const string Paper = "Tan & Le 2019, arXiv:1905.11946", PaperV2 = "Tan & Le 2021, arXiv:2104.00298";
 
     private static readonly BatchNorm Norm = new(1e-5), TensorFlowNorm = new(1e-3, Momentum: 0.01), V2Norm = new(1e-3);
 
     /// <summary>Blocks of one width.</summary>
     /// <param name="Fused">Whether one convolution expands and filters, with no squeeze-and-excitation.</param>
-    private readonly record struct Stage(int Expansion, int Kernel, int Stride, int Channels, int Repeats, bool Fused = false);
+    internal readonly record struct Stage(int Expansion, int Kernel, int Stride, int Channels, int Repeats, bool Fused = false);
 
     private static readonly Stage[] V1 =
     [
         new(1, 3, 1, 16, 1), new(6, 3, 2, 24, 2), new(6, 5, 2, 40, 2), new(6, 3, 2, 80, 3), new(6, 5, 1, 112, 3), new(6, 5, 2, 192, 4), new(6, 3, 1, 320, 1),
     ];
 
-    private static readonly Stage[] V2S =
+    internal static readonly Stage[] V2S =
     [
         new(1, 3, 1, 24, 2, Fused: true), new(4, 3, 2, 48, 4, Fused: true), new(4, 3, 2, 64, 4, Fused: true),
         new(4, 3, 2, 128, 6), new(6, 3, 1, 160, 9), new(6, 3, 2, 256, 15),
     ];
 
-    private static readonly Stage[] V2M =
+    internal static readonly Stage[] V2M =
     [
         new(1, 3, 1, 24, 3, Fused: true), new(4, 3, 2, 48, 5, Fused: true), new(4, 3, 2, 80, 5, Fused: true),
         new(4, 3, 2, 160, 7), new(6, 3, 1, 176, 14), new(6, 3, 2, 304, 18), new(6, 3, 1, 512, 5),
     ];
 
-    private static readonly Stage[] V2L =
+    internal static readonly Stage[] V2L =
     [
         new(1, 3, 1, 32, 4, Fused: true), new(4, 3, 2, 64, 7, Fused: true), new(4, 3, 2, 96, 7, Fused: true),
         new(4, 3, 2, 192, 10), new(6, 3, 1, 224, 19), new(6, 3, 2, 384, 25), new(6, 3, 1, 640, 7),
     ];
 
-    private static (Stage[] Stages, int Stem, int Last) Scaled(double width, double depth)
+    internal static (Stage[] Stages, int Stem, int Last) Scaled(double width, double depth)
     {
         Stage[] stages = [.. V1.Select(stage => stage with
         {

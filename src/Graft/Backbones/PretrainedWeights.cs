@@ -51,10 +51,10 @@ public sealed record PretrainedWeights
     /// <summary>A whole network of keras.io/api/applications, with the MD5 that Keras checks.</summary>
     internal static PretrainedWeights Keras(
         string path, FileHash? hash, Preprocessing preprocessing, long? bytes = null, double? top1 = null, double? top5 = null,
-        string tag = "imagenet") => new()
+        string tag = "imagenet", string files = KerasFiles) => new()
         {
             Tag = tag,
-            File = new() { FileName = path[(path.LastIndexOf('/') + 1)..], Url = new(KerasFiles + path), Bytes = bytes, Hash = hash },
+            File = new() { FileName = path[(path.LastIndexOf('/') + 1)..], Url = new(files + path), Bytes = bytes, Hash = hash },
             Preprocessing = preprocessing,
             License = "Apache-2.0",
             Classes = ClassNames.ImageNet,
@@ -63,8 +63,9 @@ public sealed record PretrainedWeights
         };
 
     /// <summary>The same without the classification head.</summary>
-    internal static PretrainedWeights KerasNoTop(string path, FileHash? hash, Preprocessing preprocessing, long? bytes = null, string tag = "imagenet_notop") =>
-        Keras(path, hash, preprocessing, bytes, tag: tag) with { Classes = null };
+    internal static PretrainedWeights KerasNoTop(
+        string path, FileHash? hash, Preprocessing preprocessing, long? bytes = null, string tag = "imagenet_notop", string files = KerasFiles) =>
+        Keras(path, hash, preprocessing, bytes, tag: tag, files: files) with { Classes = null };
 
     /// <summary>Weights of torchvision; the end of the file's name is the beginning of its SHA-256.</summary>
     internal static PretrainedWeights Torchvision(
@@ -96,8 +97,8 @@ public sealed record PretrainedWeights
         License = "Apache-2.0",
     };
 
-    /// <summary>Weights of timm on Hugging Face, whose tag is what follows the point; the hash was seen on a copy elsewhere.</summary>
-    internal static PretrainedWeights Timm(string id, FileHash hash, Preprocessing preprocessing, double? top1 = null) => new()
+    /// <summary>Weights of timm on Hugging Face, whose tag is what follows the point; the hash was seen on a copy elsewhere, or is null and not verified.</summary>
+    internal static PretrainedWeights Timm(string id, FileHash? hash, Preprocessing preprocessing, double? top1 = null) => new()
     {
         Tag = id[(id.IndexOf('.', StringComparison.Ordinal) + 1)..],
         File = new()
@@ -105,7 +106,7 @@ public sealed record PretrainedWeights
             FileName = $"{id}.safetensors",
             Url = new($"https://huggingface.co/timm/{id}/resolve/main/model.safetensors"),
             Hash = hash,
-            HashIsSecondHand = true,
+            HashIsSecondHand = hash is not null,
         },
         Preprocessing = preprocessing,
         License = "Apache-2.0",

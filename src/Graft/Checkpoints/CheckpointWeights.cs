@@ -54,7 +54,7 @@ public sealed class CheckpointWeights : IWeights
 
     /// <summary>The number of outputs that the file has for a layer of the whole network; null where it lacks the layer's weights.</summary>
     internal int? OutputsOf(Parameter kernel) => _partOf.TryGetValue(kernel.Key, out var part)
-        ? (int)part.Tensors.Sum(tensor => _checkpoint.Find(tensor)!.Shape is var shape && _checkpoint is KerasCheckpoint ? shape[^1] : shape[0]) / part.Parts
+        ? (int)part.Tensors.Sum(tensor => _checkpoint.Find(tensor)!.Shape is var shape && _checkpoint is KerasCheckpoint || part.IsTransposed ? shape[^1] : shape[0]) / part.Parts
         : null;
 
     public IDisposable Share() => _checkpoint.Share();
@@ -64,11 +64,11 @@ public sealed class CheckpointWeights : IWeights
         var part = _partOf[parameter.Key];
         if (_checkpoint is KerasCheckpoint keras) ReadKeras(keras, part.Tensors[0], parameter, destination);
         else if (IsGray(parameter, _checkpoint.Find(part.Tensors[0])!.Shape, isKeras: false)) ReadGray(parameter, destination, gray => _checkpoint.Read(part.Tensors[0], gray));
-        else ReadParts(part, destination);
+        else ReadParts(part, parameter, destination);
         if (parameter.Role != ParameterRole.OnnxModel) _checkpoint.CheckFinite($"{part}", destination);
     }
 
-    private void ReadParts(TensorPart part, Span<float> destination)
+    private void ReadParts(TensorPart part, Parameter parameter, Span<float> destination)
     {
         if (part.IsWholeTensor)
         {
@@ -83,7 +83,8 @@ public sealed class CheckpointWeights : IWeights
             _checkpoint.Read(tensor, values.AsSpan(position, count));
             position += count;
         }
-        values.AsSpan(part.Part * destination.Length, destination.Length).CopyTo(destination);
+        if (part.IsTransposed) KerasLayout.ToParameter(parameter, values, destination);
+        else values.AsSpan(part.Part * destination.Length, destination.Length).CopyTo(destination);
     }
 
     private static void ReadKeras(KerasCheckpoint keras, string tensor, Parameter parameter, Span<float> destination)
@@ -205,6 +206,7 @@ public sealed class CheckpointWeights : IWeights
                     && tensor.Name.AsSpan(prefix.Length) is var own
                     && !names.Contains(own.ToString()) && !IsUnused(tensor.Name) && own.IndexOf('/') < 0
                     && !replaced.Any(block => tensor.Name.AsSpan(prefix.Length).StartsWith(block, StringComparison.Ordinal))
+                    && !map.PassedOver.Any(other => tensor.Name.AsSpan(prefix.Length).StartsWith(other, StringComparison.Ordinal))
                     && !prefixes.Any(other => other.Length > prefix.Length && tensor.Name.StartsWith(other, StringComparison.Ordinal)));
                 candidates.Add(new(prefix, found, [.. compared.Problems, .. Unexpected(unexpected)], compared.Differing));
             }
@@ -280,17 +282,22 @@ public sealed class CheckpointWeights : IWeights
     private static bool HasSameNumbers(IReadOnlyList<TensorEntry> found, TensorPart part, Parameter parameter) =>
         found.All(tensor => tensor.Shape.Count > 0)
         && found.Sum(tensor => tensor.ElementCount) == (long)parameter.ElementCount * part.Parts
-        && found.Sum(tensor => tensor.Shape[0]) == (long)parameter.Shape[0] * part.Parts;
+        && (part.IsTransposed ? found is [{ Shape: [_, var outputs] }] && outputs == parameter.Shape[0]
+            : parameter.Role == ParameterRole.Embedding ? found is [{ Shape: var own }] && WithoutOnes(own).SequenceEqual(WithoutOnes([.. parameter.Shape.Select(size => (long)size)]))
+            : found.Sum(tensor => tensor.Shape[0]) == (long)parameter.Shape[0] * part.Parts);
+
+    /// <summary>Of a class token [1, 1, channels]: [channels].</summary>
+    private static IEnumerable<long> WithoutOnes(IReadOnlyList<long> shape) => shape.SkipWhile(size => size == 1);
 
     private static IEnumerable<string> Unexpected(IEnumerable<TensorEntry> tensors) =>
         tensors.Select(tensor => $"unexpected: '{tensor.Name}' [{string.Join(", ", tensor.Shape)}]");
 
     /// <summary>
     /// What nothing in inference or training here uses: PyTorch's batch norm counts its batches, Swin keeps the numbers of its offsets, which follow from
-    /// the window, and DINOv2 the token that hid patches while it was trained.
+    /// the window, Hugging Face those of positions, and DINOv2 the token that hid patches while it was trained.
     /// </summary>
     private static bool IsUnused(string tensor) =>
-        tensor.AsSpan(tensor.LastIndexOf('.') + 1) is "num_batches_tracked" or "relative_position_index" or "mask_token";
+        tensor.AsSpan(tensor.LastIndexOf('.') + 1) is "num_batches_tracked" or "relative_position_index" or "relative_coords_table" or "position_ids" or "mask_token";
 }
 
 /// <summary>A file that does not fit a network; <see cref="Problems"/> has every tensor that differs.</summary>

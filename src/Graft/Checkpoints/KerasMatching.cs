@@ -20,7 +20,7 @@ internal static class KerasMatching
         var byName = layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
         foreach (var model in file.Models)
         {
-            var weighted = model.Where(layer => layer.TensorNames.Count > 0).ToList();
+            var weighted = model.Where(layer => layer.TensorNames.Count > 0 && !Normalizes(layer)).ToList();
             if (weighted.Count == 0 && file.Models.Count > 1) continue;
             if (weighted.Any(layer => layer.Kind is not null)) yield return ByKind(weighted, layers, network);
             var last = weighted.FindLastIndex(layer => byName.ContainsKey(layer.Name));
@@ -37,6 +37,10 @@ internal static class KerasMatching
                 [.. weighted.Skip(layers.Count).SelectMany(layer => layer.TensorNames)]);
         }
     }
+
+    /// <summary>Keras's Normalization, which holds what is done to photos before they come to a network: its record has that.</summary>
+    private static bool Normalizes(KerasLayer layer) => layer.Kind == "normalization"
+        || (layer.TensorNames is [var mean, var variance, ..] && mean.EndsWith("/mean", StringComparison.Ordinal) && variance.EndsWith("/variance", StringComparison.Ordinal));
 
     private sealed record NetworkLayer(string Name, IReadOnlyList<Parameter> Parameters)
     {

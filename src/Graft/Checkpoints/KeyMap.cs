@@ -18,12 +18,15 @@ public sealed record KeyRule(string Parameter, params IReadOnlyList<string> Tens
     /// <summary>Default 1: the parameter is all of the tensors.</summary>
     public int Parts { get; init; } = 1;
 
+    /// <summary>Whether the file has a matrix as [input, output], which the parameter has as [output, input].</summary>
+    public bool IsTransposed { get; init; }
+
     private readonly Regex _pattern = new(
         $"^{string.Join("(.+?)", Parameter.Split('*').Select(Regex.Escape))}$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
 
     /// <summary>Null where the rule is for other parameters.</summary>
     internal TensorPart? Apply(string key) => _pattern.Match(key) is { Success: true } match
-        ? new([.. Tensors.Select(tensor => Fill(tensor, match))], Part, Parts)
+        ? new([.. Tensors.Select(tensor => Fill(tensor, match))], Part, Parts, IsTransposed)
         : null;
 
     private static string Fill(string tensor, Match match)
@@ -39,6 +42,12 @@ public sealed class KeyMap
     private readonly Func<Parameter, TensorPart> _partOf;
 
     private KeyMap(Func<Parameter, TensorPart> partOf) => _partOf = partOf;
+
+    /// <summary>How the names of tensors begin that such files hold beside the network's, and that are passed over.</summary>
+    internal IReadOnlyList<string> PassedOver { get; private init; } = [];
+
+    /// <summary>The same for files with tensors of something else, whose names begin so.</summary>
+    internal KeyMap PassingOver(params IReadOnlyList<string> beginnings) => new(_partOf) { PassedOver = beginnings };
 
     /// <summary>Names as <see cref="Parameter.Key"/> gives them, each tensor in its own shape.</summary>
     internal static KeyMap Own { get; } = new(parameter => new([parameter.Key]));
@@ -62,9 +71,9 @@ public sealed class KeyMap
 }
 
 /// <summary>Tensors, one after the other along their first axis, or one of equal parts of them.</summary>
-internal sealed record TensorPart(IReadOnlyList<string> Tensors, int Part = 0, int Parts = 1)
+internal sealed record TensorPart(IReadOnlyList<string> Tensors, int Part = 0, int Parts = 1, bool IsTransposed = false)
 {
-    public bool IsWholeTensor => Tensors.Count == 1 && Parts == 1;
+    public bool IsWholeTensor => Tensors.Count == 1 && Parts == 1 && !IsTransposed;
 
     public override string ToString() =>
         string.Join(" + ", Tensors.Select(tensor => $"'{tensor}'")) + (Parts == 1 ? "" : $", part {Part + 1} of {Parts}");

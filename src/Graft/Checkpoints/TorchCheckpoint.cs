@@ -13,6 +13,7 @@ namespace Graft.Checkpoints;
 public sealed class TorchCheckpoint : Checkpoint
 {
     private const string SaveWeightsAlone = "In Python: torch.save(model.state_dict(), 'weights.pth').";
+    private const string ScriptNames = "__torch__.";
     private const int NestingLimit = 64;
     private const int ModuleTensorLimit = 100_000;
     private const int LegacyProtocol = 1001;
@@ -70,8 +71,6 @@ public sealed class TorchCheckpoint : Checkpoint
         var pickles = entries.Keys.Where(name => name.EndsWith("/data.pkl", StringComparison.Ordinal)).ToList();
         if (pickles is not [var pickle]) throw NoStateDictionary(file.Path, entries);
         var root = pickle[..^"data.pkl".Length];
-        if (entries.ContainsKey(root + "constants.pkl"))
-            throw new CheckpointException($"{file.Path} is a TorchScript program: code. {SaveWeightsAlone}");
         if (entries.ContainsKey(root + "byteorder") &&
             Encoding.UTF8.GetString(Content(root + "byteorder", limit: 16)).Trim() is not "little" and var order)
         {
@@ -226,6 +225,11 @@ public sealed class TorchCheckpoint : Checkpoint
                 CollectModule(module, "", NestingLimit, own);
                 if (own.Count > 0) found.Add((path, own));
                 break;
+            case PickleObject script when script.Name.StartsWith(ScriptNames, StringComparison.Ordinal):
+                var ofScript = new List<(string, TorchTensor)>();
+                CollectScript(script, "", NestingLimit, ofScript);
+                if (ofScript.Count > 0) found.Add((path, ofScript));
+                break;
             case PickleDictionary dictionary:
                 List<(string, TorchTensor)> tensors =
                     [.. from item in dictionary.Items where item.Value is TorchTensor select (item.Key, (TorchTensor)item.Value!)];
@@ -252,6 +256,19 @@ public sealed class TorchCheckpoint : Checkpoint
 
         IEnumerable<KeyValuePair<string, object?>> Items(string attribute) =>
             module.Items.TryGetValue(attribute, out var value) && value is PickleDictionary dictionary ? dictionary.Items : [];
+    }
+
+    /// <summary>
+    /// The same of a TorchScript program (<c>torch.jit.save</c>), whose modules have tensors and modules as attributes; its code is not read.
+    /// </summary>
+    private static void CollectScript(PickleObject module, string prefix, int nesting, List<(string Name, TorchTensor Tensor)> found)
+    {
+        if (nesting == 0 || found.Count > ModuleTensorLimit) return;
+        foreach (var (name, value) in module.Items)
+        {
+            if (value is TorchTensor tensor) found.Add((prefix + name, tensor));
+            else if (value is PickleObject inner && inner.Name.StartsWith(ScriptNames, StringComparison.Ordinal)) CollectScript(inner, $"{prefix}{name}.", nesting - 1, found);
+        }
     }
 
     /// <summary>The names of the classes, in order, where the file lists them under one of the usual words.</summary>

@@ -22,8 +22,8 @@ internal static class TorchGlobals
         ["torch.DoubleStorage"] = TensorType.Float64,
     };
 
-    private static readonly Dictionary<string, PickleGlobal> Known = new PickleGlobal[]
-    {
+    private static readonly Dictionary<string, PickleGlobal> Known = ((PickleGlobal[])
+    [
         new("collections.OrderedDict", OrderedDictionary),
         new("torch._utils._rebuild_tensor", Tensor),
         new("torch._utils._rebuild_tensor_v2", Tensor),
@@ -32,7 +32,10 @@ internal static class TorchGlobals
         new("torch._tensor._rebuild_from_type_v2", OfType),
         new("torch.Size", arguments => arguments is [PickleTuple sizes] ? sizes : throw Unexpected("torch.Size")),
         new("torch.device", _ => null),
-    }.Concat(StorageTypes.Keys.Select(name => new PickleGlobal(name, null))).ToDictionary(known => known.Name);
+        // What TorchScript's programs mark lists and dictionaries with, for their types.
+        .. ((string[])["build_intlist", "build_tensorlist", "build_doublelist", "build_boollist", "restore_type_tag"])
+            .Select(name => new PickleGlobal($"torch.jit._pickle.{name}", arguments => arguments is [var value, ..] ? value : throw Unexpected(name))),
+    ]).Concat(StorageTypes.Keys.Select(name => new PickleGlobal(name, null))).ToDictionary(known => known.Name);
 
     /// <summary>Modules that run programs, open files and connections, or import others, and what evaluates text.</summary>
     private static readonly HashSet<string> AttackModules = new(StringComparer.Ordinal)

@@ -14,6 +14,7 @@ internal interface IOperationVisitor<out T>
     T Visit(BatchNorm operation);
     T Visit(LayerNorm operation);
     T Visit(LayerScale operation);
+    T Visit(Scaling operation);
     T Visit(Activation operation);
     T Visit(Pool operation);
     T Visit(GlobalPool operation);
@@ -33,11 +34,14 @@ internal interface IOperationVisitor<out T>
     T Visit(TokensMap operation);
     T Visit(PositionEmbedding operation);
     T Visit(SelfAttention operation);
+    T Visit(ProbeAttention operation);
     T Visit(FirstToken operation);
     T Visit(TokenMean operation);
     T Visit(PatchMerging operation);
     T Visit(WindowPadding operation);
     T Visit(WindowAttention operation);
+    T Visit(QueryValueBias operation);
+    T Visit(CosineHeads operation);
     T Visit(ChannelSlice operation);
     T Visit(ChannelShuffle operation);
     T Visit(AffineTransform operation);

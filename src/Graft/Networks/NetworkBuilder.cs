@@ -84,8 +84,8 @@ public readonly record struct Node(NetworkBuilder Builder, string Layer)
         string layer, int channels, Extent kernel, Extent? stride = null, Padding padding = default, bool bias = true) =>
         Then(layer, new Convolution(channels, kernel, stride ?? 1, padding, Groups: channels, Bias: bias));
 
-    public Node SeparableConvolution(string layer, int filters, Extent kernel) =>
-        Then(layer, new SeparableConvolution(filters, kernel));
+    public Node SeparableConvolution(string layer, int filters, Extent kernel, Extent? stride = null, Padding? padding = null) =>
+        Then(layer, new SeparableConvolution(filters, kernel, stride, padding));
 
     public Node BatchNorm(string layer, double epsilon, double momentum = 0.1, bool scale = true) =>
         Then(layer, new BatchNorm(epsilon, momentum, scale));
@@ -93,6 +93,8 @@ public readonly record struct Node(NetworkBuilder Builder, string Layer)
     public Node LayerNorm(string layer, double epsilon) => Then(layer, new LayerNorm(epsilon));
 
     public Node LayerScale(string layer) => Then(layer, new LayerScale());
+
+    public Node Scaling(string layer, double factor) => Then(layer, new Scaling(factor));
 
     public Node Activation(string layer, ActivationFunction function) => Then(layer, new Activation(function));
 
@@ -144,8 +146,13 @@ public readonly record struct Node(NetworkBuilder Builder, string Layer)
     public Node WindowPadding(string layer, int side) => Then(layer, new WindowPadding(side));
 
     /// <param name="map">What the queries, keys and values were made from, before it was padded.</param>
-    public Node WindowAttention(string layer, Node map, int heads, int side, bool isShifted) =>
-        Builder.Add(layer, new WindowAttention(heads, side, isShifted), this, map);
+    /// <param name="offsetUnits">Of the network that computes the numbers for offsets; null where they are learned.</param>
+    public Node WindowAttention(string layer, Node map, int heads, int side, bool isShifted, int? offsetUnits = null) =>
+        Builder.Add(layer, new WindowAttention(heads, side, isShifted, offsetUnits), this, map);
+
+    public Node QueryValueBias(string layer) => Then(layer, new QueryValueBias());
+
+    public Node CosineHeads(string layer, int heads) => Then(layer, new CosineHeads(heads));
 
     /// <param name="map">What the tokens were made from.</param>
     /// <param name="grid">The map's size when the embedding was learned.</param>
@@ -153,6 +160,8 @@ public readonly record struct Node(NetworkBuilder Builder, string Layer)
         Builder.Add(layer, new PositionEmbedding(grid), this, map);
 
     public Node SelfAttention(string layer, int heads) => Then(layer, new SelfAttention(heads));
+
+    public Node ProbeAttention(string layer, int heads) => Then(layer, new ProbeAttention(heads));
 
     public Node FirstToken(string layer) => Then(layer, new FirstToken());
 

@@ -27,17 +27,21 @@ namespace Graft.Networks;
 [JsonDerivedType(typeof(Multiply), "multiply")]
 [JsonDerivedType(typeof(LayerNorm), "layer_norm")]
 [JsonDerivedType(typeof(LayerScale), "layer_scale")]
+[JsonDerivedType(typeof(Scaling), "scaling")]
 [JsonDerivedType(typeof(PointwiseDense), "pointwise_dense")]
 [JsonDerivedType(typeof(ClassToken), "class_token")]
 [JsonDerivedType(typeof(MapTokens), "map_tokens")]
 [JsonDerivedType(typeof(TokensMap), "tokens_map")]
 [JsonDerivedType(typeof(PositionEmbedding), "position_embedding")]
 [JsonDerivedType(typeof(SelfAttention), "self_attention")]
+[JsonDerivedType(typeof(ProbeAttention), "probe_attention")]
 [JsonDerivedType(typeof(FirstToken), "first_token")]
 [JsonDerivedType(typeof(TokenMean), "token_mean")]
 [JsonDerivedType(typeof(PatchMerging), "patch_merging")]
 [JsonDerivedType(typeof(WindowPadding), "window_padding")]
 [JsonDerivedType(typeof(WindowAttention), "window_attention")]
+[JsonDerivedType(typeof(QueryValueBias), "query_value_bias")]
+[JsonDerivedType(typeof(CosineHeads), "cosine_heads")]
 [JsonDerivedType(typeof(ChannelSlice), "channel_slice")]
 [JsonDerivedType(typeof(ChannelShuffle), "channel_shuffle")]
 [JsonDerivedType(typeof(AffineTransform), "affine_transform")]
@@ -158,9 +162,14 @@ public sealed record Convolution(
 
 /// <summary>
 /// A depthwise convolution, then a 1×1 one to <paramref name="Filters"/> channels, with nothing between them and no biases: one
-/// layer in Keras. Stride 1, 'same' padding.
+/// layer in Keras.
 /// </summary>
-public sealed record SeparableConvolution(int Filters, Extent Kernel) : Operation
+/// <param name="Stride">Of the depthwise convolution; null for 1.</param>
+/// <param name="Padding">Of the depthwise convolution; null for 'same'.</param>
+public sealed record SeparableConvolution(
+    int Filters, Extent Kernel,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Extent? Stride = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Padding? Padding = null) : Operation
 {
     internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
 
@@ -171,11 +180,12 @@ public sealed record SeparableConvolution(int Filters, Extent Kernel) : Operatio
     [JsonIgnore]
     public override string Kind => "SeparableConv";
 
-    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
-    {
-        var map = SingleMap(inputs);
-        return TensorShape.Map(Filters, map.Height, map.Width);
-    }
+    /// <summary>The first of the two convolutions.</summary>
+    internal Convolution Depthwise(int channels) =>
+        new(channels, Kernel, Stride ?? 1, Padding ?? Networks.Padding.Same, Groups: channels, Bias: false);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        Depthwise(SingleMap(inputs).Channels).OutputShape(inputs).WithChannels(Filters);
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
     [
@@ -184,7 +194,7 @@ public sealed record SeparableConvolution(int Filters, Extent Kernel) : Operatio
     ];
 
     public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
-        (long)inputs[0].ElementCount * (Kernel.Height * Kernel.Width + Filters);
+        (long)output.Height * output.Width * inputs[0].Channels * (Kernel.Height * Kernel.Width + Filters);
 }
 
 /// <summary>
@@ -235,6 +245,16 @@ public sealed record LayerScale : Operation
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
         [new(layer, ParameterRole.LayerScale, inputs[0].IsMap ? [inputs[0].Channels, 1, 1] : [inputs[0].Channels])];
+}
+
+/// <summary>All values times a number that is not learned, such as the share of a residual branch.</summary>
+public sealed record Scaling(double Factor) : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    internal override bool RunsBackwardWithoutOutput => true;
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) => Single(inputs);
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<ActivationFunction>))]

@@ -74,6 +74,21 @@ public enum ParameterRole
 
     /// <summary>Added after an affine transform, [outputs].</summary>
     Shift,
+
+    /// <summary>What a network computes the <see cref="RelativePositions"/> with, from the offsets: its first layer's weights, [units, 2].</summary>
+    OffsetKernel,
+
+    /// <summary>Added after the <see cref="OffsetKernel"/>, [units].</summary>
+    OffsetBias,
+
+    /// <summary>The second layer's weights, [heads, units].</summary>
+    OffsetHeads,
+
+    /// <summary>The logarithm of what each head's cosines are multiplied by, [heads, 1, 1], and all that its layer has.</summary>
+    LogitScale,
+
+    /// <summary>Added to queries and values, which lie side by side with keys between them, [3 · channels], and all that its layer has.</summary>
+    QueryValueBias,
 }
 
 /// <summary>One tensor of weights of a layer, in PyTorch's axis order.</summary>
@@ -88,7 +103,11 @@ public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<i
     /// </summary>
     public string Key => Role switch
     {
-        ParameterRole.LayerScale or ParameterRole.Embedding or ParameterRole.RelativePositions or ParameterRole.OnnxModel => Layer,
+        ParameterRole.LayerScale or ParameterRole.Embedding or ParameterRole.RelativePositions or ParameterRole.OnnxModel
+            or ParameterRole.LogitScale or ParameterRole.QueryValueBias => Layer,
+        ParameterRole.OffsetKernel => $"{Layer}.0.weight",
+        ParameterRole.OffsetBias => $"{Layer}.0.bias",
+        ParameterRole.OffsetHeads => $"{Layer}.2.weight",
         ParameterRole.Bias or ParameterRole.Beta => $"{Layer}.bias",
         ParameterRole.MovingMean => $"{Layer}.running_mean",
         ParameterRole.MovingVariance => $"{Layer}.running_var",
@@ -120,7 +139,8 @@ public sealed record Parameter(string Layer, ParameterRole Role, IReadOnlyList<i
 
     /// <summary>Weights that multiply inputs, of a convolution or a dense layer: what weight decay is for.</summary>
     public bool IsKernel => Role is
-        ParameterRole.Kernel or ParameterRole.DepthwiseKernel or ParameterRole.PointwiseKernel or ParameterRole.DenseKernel;
+        ParameterRole.Kernel or ParameterRole.DepthwiseKernel or ParameterRole.PointwiseKernel or ParameterRole.DenseKernel
+        or ParameterRole.OffsetKernel or ParameterRole.OffsetHeads;
 
     /// <summary>The number of inputs that one output sums over, for the scale of random initial values.</summary>
     public int FanIn => Shape.Skip(1).Aggregate(1, (product, size) => product * size);

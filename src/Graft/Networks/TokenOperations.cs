@@ -1,8 +1,8 @@
 namespace Graft.Networks;
 
 /// <summary>
-/// A map's positions as tokens, row by row, after a learned token that comes to stand for the whole image:
-/// [channels, height, width] → [1 + height · width, channels].
+/// A map's positions as tokens, row by row, or tokens as they are, after a learned token that comes to stand for the whole image:
+/// [channels, height, width] → [1 + height · width, channels], or [tokens, channels] → [1 + tokens, channels].
 /// </summary>
 public sealed record ClassToken : Operation
 {
@@ -10,6 +10,7 @@ public sealed record ClassToken : Operation
 
     public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs)
     {
+        if (Single(inputs) is { IsTokens: true } tokens) return TensorShape.Tokens(1 + tokens.Sizes[0], tokens.Channels);
         var map = SingleMap(inputs);
         return TensorShape.Tokens(1 + map.Height * map.Width, map.Channels);
     }
@@ -82,6 +83,21 @@ public sealed record SelfAttention(int Heads) : Operation
 
     public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
         2L * output.ElementCount * output.Sizes[0];
+}
+
+/// <summary>
+/// What a learned token, the first, finds among the others: scaled dot-product attention of it to all tokens after it, in <paramref name="Heads"/> equal
+/// parts of the channels (Zhai et al. 2021, arXiv:2106.04560, appendix D): queries, keys and values side by side, [1 + tokens, 3 · channels] → [channels].
+/// </summary>
+public sealed record ProbeAttention(int Heads) : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        TensorShape.Vector(new SelfAttention(Heads).OutputShape(inputs).Channels);
+
+    public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
+        2L * output.ElementCount * (inputs[0].Sizes[0] - 1);
 }
 
 /// <summary>The class token alone: [tokens, channels] → [channels].</summary>

@@ -55,6 +55,8 @@ internal sealed class TorchOperation(
 
     public Tensor Visit(LayerScale operation) => Input * tensors[layer.Name];
 
+    public Tensor Visit(Scaling operation) => Input * Scalars.Number(operation.Factor);
+
     public Tensor Visit(Pool operation) => Slide(Input, operation);
 
     public Tensor Visit(GlobalPool operation)
@@ -121,6 +123,8 @@ internal sealed class TorchOperation(
 
     public Tensor Visit(SelfAttention operation) => Attend(Input, operation.Heads);
 
+    public Tensor Visit(ProbeAttention operation) => AttendToTheRest(Input, operation.Heads);
+
     public Tensor Visit(FirstToken operation) => Input.select(1, 0);
 
     public Tensor Visit(TokenMean operation) => Input.mean([1]);
@@ -139,7 +143,30 @@ internal sealed class TorchOperation(
         return padding == Padding.None ? Input.alias() : Surround(Input, padding);
     }
 
-    public Tensor Visit(WindowAttention operation) => AttendInWindows(operation, Input, inputs[1], tensors[layer.Name]);
+    public Tensor Visit(WindowAttention operation)
+    {
+        if (operation.OffsetUnits is null) return AttendInWindows(operation, Input, inputs[1], tensors[layer.Name]);
+        using var offsets = OffsetNumbers(operation, Weight("0.weight"), Weight("0.bias"), Weight("2.weight"));
+        return AttendInWindows(operation, Input, inputs[1], offsets);
+    }
+
+    public Tensor Visit(QueryValueBias operation)
+    {
+        using var scope = NewDisposeScope();
+        var parts = tensors[layer.Name].chunk(3, 0);
+        return Input.Plus(cat([parts[0], zeros_like(parts[1]), parts[2]], 0).reshape(1, -1, 1, 1)).MoveToOuterDisposeScope();
+    }
+
+    public Tensor Visit(CosineHeads operation)
+    {
+        using var scope = NewDisposeScope();
+        var channels = Input.shape[1] / 3;
+        // [N, 3, heads, width, positions]
+        var parts = Input.reshape(Input.shape[0], 3, operation.Heads, channels / operation.Heads, -1);
+        var factors = tensors[layer.Name].clamp_max(Scalars.Number(CosineHeads.Largest)).exp() * Scalars.Number(Math.Sqrt(channels / operation.Heads));
+        var (queries, keys) = (F.normalize(parts.select(1, 0), dim: 2) * factors, F.normalize(parts.select(1, 1), dim: 2));
+        return stack([queries, keys, parts.select(1, 2)], 1).reshape(Input.shape).MoveToOuterDisposeScope();
+    }
 
     public Tensor Visit(ChannelSlice operation) => Input.narrow(1, operation.First, operation.Count);
 
@@ -240,9 +267,7 @@ internal sealed class TorchOperation(
 
     private static Tensor ConvolveSeparably(Tensor input, SeparableConvolution op, Tensor depthwise, Tensor pointwise, Tensor? bias)
     {
-        var (padded, symmetric) = Pad(input, Padding.Same, op.Kernel, 1, 0);
-        using var filtered = F.conv2d(padded, depthwise, null, [1, 1], symmetric, groups: input.shape[1]);
-        if (!ReferenceEquals(padded, input)) padded.Dispose();
+        using var filtered = Convolve(input, op.Depthwise((int)input.shape[1]), depthwise, null);
         return F.conv2d(filtered, pointwise, bias);
     }
 
@@ -255,12 +280,12 @@ internal sealed class TorchOperation(
         return output.permute(0, 3, 1, 2);
     }
 
-    /// <summary>[N, channels, height, width] → [N, 1 + height · width, channels].</summary>
-    private static Tensor PrependToken(Tensor map, Tensor token)
+    /// <summary>[N, channels, height, width] → [N, 1 + height · width, channels]; [N, tokens, channels] → [N, 1 + tokens, channels].</summary>
+    private static Tensor PrependToken(Tensor input, Tensor token)
     {
-        using var positions = map.flatten(2);
+        using var positions = input.dim() == 4 ? input.flatten(2) : input.transpose(1, 2);
         using var tokens = positions.transpose(1, 2);
-        using var first = token.expand(map.shape[0], -1, -1);
+        using var first = token.expand(input.shape[0], -1, -1);
         return cat([first, tokens], 1);
     }
 
@@ -302,6 +327,17 @@ internal sealed class TorchOperation(
         return sideBySide.flatten(2);
     }
 
+    /// <summary>[N, 1 + tokens, 3 · channels] → [N, channels].</summary>
+    private static Tensor AttendToTheRest(Tensor input, int heads)
+    {
+        using var scope = NewDisposeScope();
+        var (count, rest) = (input.shape[0], input.shape[1] - 1);
+        // [3, N, heads, 1 + tokens, width]
+        var split = input.reshape(count, input.shape[1], 3, heads, -1).permute(2, 0, 3, 1, 4);
+        return F.scaled_dot_product_attention(split[0].narrow(2, 0, 1), split[1].narrow(2, 1, rest), split[2].narrow(2, 1, rest))
+            .flatten(1).MoveToOuterDisposeScope();
+    }
+
     /// <summary>[N, 3 · channels, height, width] → [N, channels, rows, columns].</summary>
     private static Tensor AttendInWindows(WindowAttention operation, Tensor input, Tensor map, Tensor offsets)
     {
@@ -318,6 +354,14 @@ internal sealed class TorchOperation(
         return attended.index_select(2, Indices(windows.Places((int)rows, (int)columns))).reshape(count, channels, rows, columns).MoveToOuterDisposeScope();
 
         Tensor Indices(int[] values) => tensor(values, device: input.device).to_type(ScalarType.Int64);
+    }
+
+    /// <summary>[offsets, heads]: 16 · sigmoid of what the network says of each offset.</summary>
+    internal static Tensor OffsetNumbers(WindowAttention operation, Tensor kernel, Tensor bias, Tensor heads)
+    {
+        using var scope = NewDisposeScope();
+        var logarithms = tensor(operation.OffsetLogarithms(), device: kernel.device).reshape(-1, 2);
+        return (F.linear(F.relu(F.linear(logarithms, kernel, bias)), heads).sigmoid() * Scalars.Number(16)).MoveToOuterDisposeScope();
     }
 
     private static Tensor Surround(Tensor input, Padding padding) =>

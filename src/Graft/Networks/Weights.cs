@@ -47,6 +47,9 @@ public sealed class RandomWeights(int seed) : IWeights
 {
     private const double EmbeddingDeviation = 0.02;
 
+    /// <summary>torchvision's: cosines count tenfold.</summary>
+    private static readonly float FirstLogitScale = MathF.Log(10);
+
     public void Read(Parameter parameter, Span<float> destination)
     {
         var random = new SplitMix64(StableHash(parameter.Key) ^ (ulong)(uint)seed * 0x9E3779B97F4A7C15);
@@ -56,12 +59,15 @@ public sealed class RandomWeights(int seed) : IWeights
                 var deviation = Math.Sqrt(2.0 / parameter.FanIn);
                 foreach (ref var value in destination) value = (float)(random.NextGaussian() * deviation);
                 break;
-            case ParameterRole.DenseKernel:
+            case ParameterRole.DenseKernel or ParameterRole.OffsetKernel or ParameterRole.OffsetHeads:
                 var limit = Math.Sqrt(6.0 / (parameter.Shape[0] + parameter.Shape[1]));
                 foreach (ref var value in destination) value = (float)((2 * random.NextDouble() - 1) * limit);
                 break;
             case ParameterRole.Embedding:
                 foreach (ref var value in destination) value = (float)(random.NextGaussian() * EmbeddingDeviation);
+                break;
+            case ParameterRole.LogitScale:
+                destination.Fill(FirstLogitScale);
                 break;
             default:
                 destination.Fill(

@@ -24,7 +24,13 @@ public sealed record WindowPadding(int Side) : Operation
 /// </summary>
 /// <param name="Side">Of a window, in positions.</param>
 /// <param name="IsShifted">Whether windows begin half a window further, cyclically, where there are several.</param>
-public sealed record WindowAttention(int Heads, int Side, bool IsShifted = false) : Operation
+/// <param name="OffsetUnits">
+/// Null where each offset has a learned number; else those come of a network of two layers with so many units between them, from the offsets' logarithms
+/// (Liu et al. 2021, arXiv:2111.09883, section 3.3).
+/// </param>
+public sealed record WindowAttention(
+    int Heads, int Side, bool IsShifted = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? OffsetUnits = null) : Operation
 {
     internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
 
@@ -36,12 +42,60 @@ public sealed record WindowAttention(int Heads, int Side, bool IsShifted = false
                 $"expected queries, keys and values of {Heads} heads tiled by windows of {Side}, and their map, found {string.Join(" and ", inputs)}");
 
     public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
-        [new(layer, ParameterRole.RelativePositions, [(2 * Side - 1) * (2 * Side - 1), Heads])];
+        OffsetUnits is not { } units ? [new(layer, ParameterRole.RelativePositions, [(2 * Side - 1) * (2 * Side - 1), Heads])] :
+        [
+            new(layer, ParameterRole.OffsetKernel, [units, 2]),
+            new(layer, ParameterRole.OffsetBias, [units]),
+            new(layer, ParameterRole.OffsetHeads, [Heads, units]),
+        ];
+
+    /// <summary>For each offset, rows then columns: its logarithms, [offsets, 2], as torchvision scales them.</summary>
+    internal float[] OffsetLogarithms()
+    {
+        var (side, last) = (2 * Side - 1, Math.Max(1, Side - 1));
+        var logarithms = new float[2 * side * side];
+        for (var index = 0; index < side * side; index++)
+            (logarithms[2 * index], logarithms[2 * index + 1]) = (Logarithm(index / side - Side + 1), Logarithm(index % side - Side + 1));
+        return logarithms;
+
+        float Logarithm(int offset) => Math.Sign(offset) * MathF.Log2(8f * Math.Abs(offset) / last + 1) / 3;
+    }
 
     public override long MultiplyAdds(IReadOnlyList<TensorShape> inputs, TensorShape output) =>
         2L * (inputs[0].ElementCount / 3) * Side * Side;
 
     internal Windows WindowsOf(int height, int width) => new(height, width, Side, IsShifted);
+}
+
+/// <summary>A learned number for each channel of queries and values, and none for the keys between them (Liu et al. 2021, arXiv:2111.09883): [3 · channels, …] → the same.</summary>
+public sealed record QueryValueBias : Operation
+{
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        SingleMap(inputs) is { Channels: var channels } map && channels % 3 == 0
+            ? map : throw new GraftException($"{inputs[0].Channels} channels do not split into queries, keys and values");
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) =>
+        [new(layer, ParameterRole.QueryValueBias, [inputs[0].Channels])];
+}
+
+/// <summary>
+/// Queries and keys of length 1 in each head, so that attention compares their directions, and the queries times a learned factor of at most 100 and √width,
+/// which attention divides by (Liu et al. 2021, arXiv:2111.09883, section 3.3): queries, keys and values side by side, [3 · channels, height, width] → the same.
+/// </summary>
+public sealed record CosineHeads(int Heads) : Operation
+{
+    /// <summary>The logarithm of the largest factor.</summary>
+    internal static readonly double Largest = Math.Log(100);
+
+    internal override T Accept<T>(IOperationVisitor<T> visitor) => visitor.Visit(this);
+
+    public override TensorShape OutputShape(IReadOnlyList<TensorShape> inputs) =>
+        SingleMap(inputs) is { Channels: var channels } map && channels % (3 * Heads) == 0
+            ? map : throw new GraftException($"{inputs[0].Channels} channels do not split into queries, keys and values of {Heads} heads");
+
+    public override IEnumerable<Parameter> Parameters(string layer, IReadOnlyList<TensorShape> inputs) => [new(layer, ParameterRole.LogitScale, [Heads, 1, 1])];
 }
 
 /// <summary>How windows tile a map.</summary>

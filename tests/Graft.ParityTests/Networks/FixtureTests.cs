@@ -87,7 +87,7 @@ public class FixtureTests
     private static IEnumerable<IReadOnlyDictionary<string, string>> Namings(BackboneDefinition definition) =>
     [
         new Dictionary<string, string>(),
-        .. definition.OtherKeys.Select(map => Parameters(definition).ToDictionary(parameter => parameter.Key, parameter => map.PartOf(parameter).Tensors.Single())),
+        .. definition.OtherKeys.Select(map => Parameters(definition).ToDictionary(parameter => parameter.Key, parameter => string.Join('+', map.PartOf(parameter).Tensors))),
     ];
 
     private static string HashOfKeys(IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string> names)

@@ -40,7 +40,7 @@ internal sealed class FormulaWeights(bool keras, double gain, IReadOnlyDictionar
     {
         var (scale, center) = parameter.Role switch
         {
-            ParameterRole.Kernel or ParameterRole.DepthwiseKernel or ParameterRole.PointwiseKernel or ParameterRole.DenseKernel =>
+            _ when parameter.IsKernel =>
                 (2 * Math.Sqrt(3 * gain / parameter.FanIn), 0.0),
             ParameterRole.Gamma or ParameterRole.MovingVariance or ParameterRole.LayerScale => (1, 1),
             _ => (0.2, 0),

@@ -72,13 +72,13 @@ public class BackboneCatalogTests
     }
 
     [Theory]
-    [InlineData("efficientnet_b?", 8)]
-    [InlineData("efficientnet*", 11)]
+    [InlineData("efficientnet_b?", 16)]
+    [InlineData("efficientnet*", 26)]
     [InlineData("tiny", 3)]
     [InlineData("densenet torchvision", 4)]
     [InlineData("densenet keras", 3)]
     [InlineData("regnet keras", 0)]
-    [InlineData("RESNET v2", 3)]
+    [InlineData("RESNET v2", 4)]
     [InlineData("vision", 99)]
     public void Words_and_patterns_choose_networks(string words, int count)
     {

@@ -1,9 +1,8 @@
-using System.Text;
-using System.Text.Json;
 using Graft.Backbones;
 using Graft.Checkpoints;
 using Graft.Imaging;
 using Graft.Testing;
+using Graft.Tests.Checkpoints;
 
 namespace Graft.Tests.Backbones;
 
@@ -120,24 +119,8 @@ public sealed class TimmNamesTests : IDisposable
         for (var i = 0; i < values.Length; i++) values[i] = tensor + (start + i) % 9973 / 16384f;
     }
 
-    /// <summary>A file of zeros, which takes no room on the disk.</summary>
-    private string Hollow(IEnumerable<Tensor> tensors, string name)
-    {
-        var end = 0L;
-        var header = JsonSerializer.SerializeToUtf8Bytes(tensors.ToDictionary(tensor => tensor.Key, tensor => new
-        {
-            dtype = "F32",
-            shape = tensor.Shape,
-            data_offsets = new[] { end, end += 4 * tensor.Shape.Aggregate(1L, (product, size) => product * size) },
-        }));
-        var path = _folder.File(name);
-        using var file = File.Create(path);
-        using var writer = new BinaryWriter(file, Encoding.UTF8);
-        writer.Write((long)header.Length);
-        writer.Write(header);
-        file.SetLength(8 + header.Length + end);
-        return path;
-    }
+    private string Hollow(IEnumerable<Tensor> tensors, string name) =>
+        HollowFile.Write(_folder.File(name), tensors.Select(tensor => (tensor.Key, tensor.Shape)));
 
     private sealed record Tensor(string Key, long[] Shape);
 

@@ -155,6 +155,30 @@ public sealed class KerasCheckpointTests : IDisposable
         if (inArchive) Assert.Contains(((KerasCheckpoint)checkpoint).Layers, layer => layer.Name == "named_3");
     }
 
+    /// <summary>As EfficientNet's files begin.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_layer_that_normalizes_photos_is_passed_over(bool byOrder)
+    {
+        var file = new H5File();
+        file.Attributes["layer_names"] = new[] { "normalization", "fc" };
+        var normalization = new H5Group { ["mean:0"] = new[] { 9f }, ["variance:0"] = new[] { 9f }, ["count:0"] = new[] { 1f } };
+        normalization.Attributes["weight_names"] = new[] { "mean:0", "variance:0", "count:0" };
+        var dense = new H5Group { ["kernel:0"] = new float[,] { { 1 } }, ["bias:0"] = new[] { 2f } };
+        dense.Attributes["weight_names"] = new[] { "kernel:0", "bias:0" };
+        (file["normalization"], file["fc"]) = (normalization, dense);
+        var builder = new NetworkBuilder("dense");
+        var network = builder.Build(builder.Add("input", new Input(1, 0, 0)).Dense(byOrder ? "other" : "fc", 1));
+        using var checkpoint = _folder.Open(Bytes(file));
+
+        var weights = CheckpointWeights.Match(checkpoint, network);
+
+        var value = new float[1];
+        weights.Read(network.Parameters[0], value);
+        Assert.Equal(1, value[0]);
+    }
+
     [Theory]
     [InlineData("Conv2D", "conv2d")]
     [InlineData("DepthwiseConv2D", "depthwise_conv2d")]

@@ -204,6 +204,64 @@ public sealed class SavedStateTests : IDisposable
         Assert.Throws<CheckpointMismatchException>(() => CheckpointWeights.Match(file, Dense("block.3.query", "other"), otherKeys: [map]));
     }
 
+    /// <summary>CLIP's projection lies so, and its class token has no axes before the channels.</summary>
+    [Fact]
+    public void A_key_map_transposes_and_adds_axes_of_one()
+    {
+        var builder = new NetworkBuilder("turned");
+        var network = builder.Build(builder.Input("image", channels: 2, size: 2).ClassToken("token").FirstToken("first").Dense("wide", 3, bias: false));
+        var path = _folder.File("turned.safetensors");
+        SafetensorsWriter.Write(path,
+        [
+            new("token", TensorType.Float32, [2], new float[] { 7, 8 }),
+            new("proj", TensorType.Float32, [2, 3], new float[] { 1, 2, 3, 4, 5, 6 }),
+            new("text.proj", TensorType.Float32, [2, 2], new float[4]),
+            new("unknown", TensorType.Float32, [1], new float[1]),
+        ]);
+        using var file = Checkpoint.Open(path);
+        var map = KeyMap.Of(new KeyRule("wide.weight", "proj") { IsTransposed = true });
+
+        Assert.Null(CheckpointWeights.TryMatch(file, network, otherKeys: [map.PassingOver("text.")]));
+        var weights = CheckpointWeights.Match(file, network, otherKeys: [map.PassingOver("text.", "unknown")]);
+
+        var (token, kernel) = (new float[2], new float[6]);
+        weights.Read(network.Parameters[0], token);
+        weights.Read(network.Parameters[1], kernel);
+        Assert.Equal([7, 8], token);
+        Assert.Equal([1, 4, 2, 5, 3, 6], kernel);
+    }
+
+    /// <summary>As torch.jit.save writes modules: objects of the program's classes, whose attributes are tensors and modules.</summary>
+    [Fact]
+    public void The_tensors_of_a_TorchScript_program_are_read_and_its_code_is_not()
+    {
+        Action<PickleWriter> Module(string name, params (string Key, Action<PickleWriter> Value)[] attributes) => pickle =>
+        {
+            pickle.Global("__torch__.torch.nn", name).Op(')').Raw(0x81).Op('}').Op('(');
+            foreach (var (key, value) in attributes)
+            {
+                pickle.Text(key);
+                value(pickle);
+            }
+            pickle.Op('u').Op('b');
+        };
+        Action<PickleWriter> Layer(long offset) => Module("Linear",
+            ("training", pickle => pickle.Raw(0x89)),
+            ("sizes", pickle => pickle.Global("torch.jit._pickle", "build_intlist").Op(']').Raw(0x85).Op('R')),
+            ("weight", Tensor("0", "FloatStorage", 24, offset, [3, 3], [3, 1])),
+            ("bias", Tensor("0", "FloatStorage", 24, offset + 9, [3], [1])));
+        using var file = _folder.Open(TorchFile.Zip(
+            Write(Module("Net", ("training", pickle => pickle.Raw(0x88)), ("body", Module("Body", ("fc", Layer(0)))), ("head", Layer(12)))),
+            new Dictionary<string, byte[]> { ["0"] = TorchFile.Bytes(Enumerable.Range(0, 24).Select(value => (float)value).ToArray()) }));
+
+        var weights = CheckpointWeights.Match(file, Small);
+
+        Assert.Equal(0, First(weights));
+        var bias = new float[3];
+        weights.Read(Small.Parameters[3], bias);
+        Assert.Equal([21, 22, 23], bias);
+    }
+
     [Fact]
     public void A_gray_first_convolution_takes_the_mean_of_the_channels()
     {

@@ -52,9 +52,10 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
     string IOperationVisitor<string>.Visit(SeparableConvolution operation)
     {
         var (kernel, channels) = (operation.Kernel, Shape.Channels);
+        var first = operation.Depthwise(channels);
         var depthwise = Convolution(
-            $"{Name}/depthwise", X, Read(_layer, ParameterRole.DepthwiseKernel), null, [channels, 1, kernel.Height, kernel.Width], 1,
-            Padding.Same.Resolve(Shape.Height, Shape.Width, kernel, 1), channels);
+            $"{Name}/depthwise", X, Read(_layer, ParameterRole.DepthwiseKernel), null, [channels, 1, kernel.Height, kernel.Width], first.Stride,
+            first.Padding.Resolve(Shape.Height, Shape.Width, kernel, first.Stride), channels);
         var (pointwise, shift, output) = Folded(_layer, Read(_layer, ParameterRole.PointwiseKernel), null);
         return Convolution(output, depthwise, pointwise, shift, [operation.Filters, channels, 1, 1], 1, default);
     }
@@ -74,6 +75,8 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
         var scaled = Node("Mul", offset is null ? Name : $"{Name}/scaled", [X, PerChannel($"{Name}/scale", scale, Shape)]);
         return offset is null ? scaled : Node("Add", Name, [scaled, PerChannel($"{Name}/offset", offset, Shape)]);
     }
+
+    string IOperationVisitor<string>.Visit(Scaling operation) => Node("Mul", Name, [X, Scalar((float)operation.Factor)]);
 
     string IOperationVisitor<string>.Visit(Activation operation) => Activate(Name, X, operation.Function);
 
@@ -143,6 +146,8 @@ internal sealed partial class OnnxConversion(Network network, IWeights weights) 
     }
 
     string IOperationVisitor<string>.Visit(SelfAttention operation) => Attend(Name, X, network.ShapeOf(Name), operation.Heads);
+
+    string IOperationVisitor<string>.Visit(ProbeAttention operation) => AttendToTheRest(Name, X, Shape, operation.Heads);
 
     string IOperationVisitor<string>.Visit(FirstToken operation) => Node("Gather", Name, [X, Constant("constant/first", 0)], Of("axis", 1));
 

@@ -1,6 +1,8 @@
 """Writes networks.json: what networks of torchvision and Keras, DINOv2's ViT-S/14 and DeiT compute in float64, and of all variants of a table the keys and shapes.
 
-    python3 make_fixtures.py networks.json          torch 1.13, torchvision 0.14
+    python3 make_fixtures.py networks.json [NAME…]          torch 1.13, torchvision 0.14
+
+With names, computes only those again and keeps the others as the file has them.
 
 Weights and input are the formula that FormulaWeights.cs states. torchvision's networks are its own, and Keras's DenseNet is one of them renamed; the transformer is
 written out below from the papers (Dosovitskiy et al. 2020, arXiv:2010.11929; Touvron et al. 2021, arXiv:2103.17239; Oquab
@@ -11,14 +13,17 @@ import json
 import re
 import sys
 import zlib
+from functools import partial
 
 import numpy as np
 import torch
 import torchvision
 from torch.nn import functional as F
 
+import definitions
+
 torch.set_grad_enabled(False)
-UNUSED = ("num_batches_tracked", "relative_position_index")
+UNUSED = ("num_batches_tracked", "relative_position_index", "relative_coords_table")
 # All weights are filled by formula: no time for random ones.
 for initializer in [name for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")]:
     setattr(torch.nn.init, initializer, lambda tensor, *args, **kwargs: tensor)
@@ -164,50 +169,72 @@ def timm_transformer(name, gain, size=None, width=384, depth=12, heads=6, patch=
     return record(name, gain, size, w, features, linear(features, "head") if classes else None)
 
 
+def written_out(name):
+    """Of definitions.py."""
+    run, gain, size = definitions.NETWORKS[name]
+    weights = definitions.Weights(value, gain)
+    features, output = run(weights, value("input", (2, 3, *(size or (64, 64))), gain))
+    whole = record(name, gain, size or (0, 0), weights, features, output)
+    return whole if size else {key: whole[key] for key in ("name", "parameters", "keys_sha256")}
+
+
 DINO = "vit_small_patch14_dinov2.timm"
+
+
+def name_of(record):
+    name = record.args[0]
+    return name if "." in name else f"{name}.keras" if record.func is keras_densenet else f"{name}.torchvision"
+
 
 if __name__ == "__main__":
     records = [
-        of_torchvision("mobilenet_v3_small", 2.0, (224, 224), "features"),
-        of_torchvision("mobilenet_v3_large", 2.0, (224, 224), "features"),
-        of_torchvision("resnet34", 1.0, (224, 224), "layer4"),
-        of_torchvision("resnet101", 1.0, (160, 192), "layer4"),
-        timm_transformer(DINO, 1.0, (518, 518)),
-        timm_transformer(DINO, 1.0, (98, 126)),
-        timm_transformer(DINO, 1.0, (560, 70)),
-        of_torchvision("resnext50_32x4d", 1.0, (96, 96), "layer4"),
-        of_torchvision("wide_resnet50_2", 1.0, (96, 64), "layer4"),
-        of_torchvision("densenet121", 2.0, (96, 96), "features"),
-        of_torchvision("mnasnet0_5", 2.0, (96, 96), "layers"),
-        of_torchvision("shufflenet_v2_x0_5", 2.0, (96, 96), "conv5"),
-        of_torchvision("regnet_y_400mf", 1.0, (96, 96), "trunk_output"),
-        of_torchvision("regnet_x_800mf", 1.0, (96, 96), "trunk_output"),
-        of_torchvision("googlenet", 2.0, (96, 96), "inception5b"),
-        of_torchvision("efficientnet_b1", 2.0, (96, 96), "features"),
-        of_torchvision("efficientnet_b5", 1.0, (96, 96), "features"),
-        of_torchvision("efficientnet_v2_s", 1.0, (96, 96), "features"),
-        of_torchvision("convnext_small", 1.0, (96, 96), "features"),
-        of_torchvision("vgg11_bn", 2.0, (224, 224), "features"),
-        of_torchvision("vit_b_32", 1.0, (224, 224), "encoder.ln"),
-        of_torchvision("swin_t", 1.0, (96, 64), "permute"),
-        timm_transformer("deit_tiny_patch16_224.timm", 1.0, (224, 224), width=192, heads=3, patch=16, grid=14, scaled=False, classes=1000),
-        keras_densenet("densenet121", 2.0, (96, 96)),
+        partial(of_torchvision, "mobilenet_v3_small", 2.0, (224, 224), "features"),
+        partial(of_torchvision, "mobilenet_v3_large", 2.0, (224, 224), "features"),
+        partial(of_torchvision, "resnet34", 1.0, (224, 224), "layer4"),
+        partial(of_torchvision, "resnet101", 1.0, (160, 192), "layer4"),
+        partial(timm_transformer, DINO, 1.0, (518, 518)),
+        partial(timm_transformer, DINO, 1.0, (98, 126)),
+        partial(timm_transformer, DINO, 1.0, (560, 70)),
+        partial(of_torchvision, "resnext50_32x4d", 1.0, (96, 96), "layer4"),
+        partial(of_torchvision, "wide_resnet50_2", 1.0, (96, 64), "layer4"),
+        partial(of_torchvision, "densenet121", 2.0, (96, 96), "features"),
+        partial(of_torchvision, "mnasnet0_5", 2.0, (96, 96), "layers"),
+        partial(of_torchvision, "shufflenet_v2_x0_5", 2.0, (96, 96), "conv5"),
+        partial(of_torchvision, "regnet_y_400mf", 1.0, (96, 96), "trunk_output"),
+        partial(of_torchvision, "regnet_x_800mf", 1.0, (96, 96), "trunk_output"),
+        partial(of_torchvision, "googlenet", 2.0, (96, 96), "inception5b"),
+        partial(of_torchvision, "efficientnet_b1", 2.0, (96, 96), "features"),
+        partial(of_torchvision, "efficientnet_b5", 1.0, (96, 96), "features"),
+        partial(of_torchvision, "efficientnet_v2_s", 1.0, (96, 96), "features"),
+        partial(of_torchvision, "convnext_small", 1.0, (96, 96), "features"),
+        partial(of_torchvision, "vgg11_bn", 2.0, (224, 224), "features"),
+        partial(of_torchvision, "vit_b_32", 1.0, (224, 224), "encoder.ln"),
+        partial(of_torchvision, "swin_t", 1.0, (96, 64), "permute"),
+        partial(of_torchvision, "swin_v2_t", 1.0, (96, 64), "permute"),
+        partial(timm_transformer, "deit_tiny_patch16_224.timm", 1.0, (224, 224), width=192, heads=3, patch=16, grid=14, scaled=False, classes=1000),
+        partial(keras_densenet, "densenet121", 2.0, (96, 96)),
     ]
-    computed = {r["name"] for r in records}
-    records += [keys_of_torchvision(name) for name in (
+    records += [partial(keys_of_torchvision, name) for name in (
         "resnet18", "resnet50", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2", "densenet161", "densenet169", "densenet201",
         "mnasnet0_75", "mnasnet1_0", "mnasnet1_3", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0",
         "regnet_y_800mf", "regnet_y_1_6gf", "regnet_y_3_2gf", "regnet_y_8gf", "regnet_y_16gf", "regnet_y_32gf",
         "regnet_x_400mf", "regnet_x_1_6gf", "regnet_x_3_2gf", "regnet_x_8gf", "regnet_x_16gf", "regnet_x_32gf",
         "efficientnet_b0", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_b6", "efficientnet_b7",
         "efficientnet_v2_m", "efficientnet_v2_l", "convnext_tiny", "convnext_base", "convnext_large",
-        "vgg11", "vgg13", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vit_b_16", "vit_l_16", "vit_l_32", "swin_s", "swin_b") if f"{name}.torchvision" not in computed]
+        "vgg11", "vgg13", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vit_b_16", "vit_l_16", "vit_l_32", "swin_s", "swin_b", "swin_v2_s", "swin_v2_b")]
     records += [
-        timm_transformer("vit_base_patch14_dinov2.timm", 1.0, width=768), timm_transformer("vit_large_patch14_dinov2.timm", 1.0, width=1024, depth=24),
-        timm_transformer("deit_small_patch16_224.timm", 1.0, patch=16, grid=14, scaled=False, classes=1000),
-        timm_transformer("deit_base_patch16_224.timm", 1.0, width=768, patch=16, grid=14, scaled=False, classes=1000),
-        keras_densenet("densenet169", 1.0), keras_densenet("densenet201", 1.0)]
+        partial(timm_transformer, "vit_base_patch14_dinov2.timm", 1.0, width=768), partial(timm_transformer, "vit_large_patch14_dinov2.timm", 1.0, width=1024, depth=24),
+        partial(timm_transformer, "deit_small_patch16_224.timm", 1.0, patch=16, grid=14, scaled=False, classes=1000),
+        partial(timm_transformer, "deit_base_patch16_224.timm", 1.0, width=768, patch=16, grid=14, scaled=False, classes=1000),
+        partial(keras_densenet, "densenet169", 1.0), partial(keras_densenet, "densenet201", 1.0)]
+    records += [partial(written_out, name) for name in definitions.NETWORKS]
+    wanted, known = sys.argv[2:], []
+    if wanted:
+        with open(sys.argv[1]) as file:
+            known = [r for r in json.load(file) if r["name"] not in wanted]
+    known += [r() for r in records if not wanted or name_of(r) in wanted]
     with open(sys.argv[1], "w") as file:
-        file.write("[\n" + ",\n".join(json.dumps(r) for r in records) + "\n]\n")
-    for r in records:
-        print(r["name"], r["parameters"], r["features"]["std"] if "features" in r else "", r.get("logits") and r["logits"]["std"])
+        file.write("[\n" + ",\n".join(json.dumps(r) for r in known) + "\n]\n")
+    for r in known:
+        if not wanted or r["name"] in wanted:
+            print(r["name"], r["parameters"], r["features"]["std"] if "features" in r else "", r.get("logits") and r["logits"]["std"])

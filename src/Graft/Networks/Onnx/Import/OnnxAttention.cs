@@ -62,6 +62,7 @@ internal sealed class OnnxAttention(ImportedLayers layers)
         var product = _products[shares];
         if (!product.IsShares) throw new GraftException("Graft has no attention without softmax");
         var extents = ExtentsOf(values.Sizes);
+        if (AttendByProbe(name, product, values, extents) is { } probe) return probe;
         if (ExtentsOf(product.Queries.Sizes) != extents || ExtentsOf(product.Keys.Sizes) != extents with { Positions = extents.Width, Width = extents.Positions })
             throw new GraftException("queries, keys and values have different sizes");
         var (columns, positions) = Lying(values, extents, isTurned: false);
@@ -78,6 +79,19 @@ internal sealed class OnnxAttention(ImportedLayers layers)
             order[index] = ImportedTensor.ElementOf(shape, positions[window * extents.Positions + position], head * extents.Width + channel);
         }
         return new(name, layer, shape, values.Sizes, order);
+    }
+
+    /// <summary>The first of some tokens attends to those after it; null for any other attention.</summary>
+    private ImportedTensor? AttendByProbe(string name, Product product, ImportedTensor values, Extents extents)
+    {
+        if (!values.Shape.IsTokens || values.Shape.Sizes[0] != extents.Positions + 1 || product.Bias is not null || product.Queries.Layer != values.Layer || product.Keys.Layer != values.Layer
+            || ExtentsOf(product.Queries.Sizes) != extents with { Positions = 1 } || ExtentsOf(product.Keys.Sizes) != extents with { Positions = extents.Width, Width = extents.Positions }) return null;
+        int[] others = [.. Enumerable.Range(1, extents.Positions)];
+        int[][] columns = [Lying(product.Queries, extents with { Positions = 1 }, isTurned: false, [0]).Columns,
+            Lying(product.Keys, extents, isTurned: true, others).Columns, Lying(values, extents, isTurned: false, others).Columns];
+        var packed = Packed($"{name}/packed", [values.Layer, values.Layer, values.Layer], columns, [product.Scale * MathF.Sqrt(extents.Width), 1, values.Factor]);
+        var layer = layers.Add(name, new ProbeAttention(extents.Heads), packed);
+        return new(name, layer, layers.ShapeOf(layer), [.. product.Queries.Sizes]);
     }
 
     private string AttendToAll(string name, string packed, Extents extents, int[] positions, float[]? bias)

@@ -303,8 +303,9 @@ internal sealed partial class OnnxNodes
     private void AddToken(string name, ImportedTensor x, float[] token)
     {
         x = _layers.Scaled(x);
-        if (!x.Shape.IsMap || !x.IsWhole || x.Sizes is not [1, _, var channels] || x.ChannelAxis != 2 || token.Length != channels
-            || !x.Order!.SequenceEqual(ImportedLayers.ChannelsLast(x.Shape))) throw new GraftException("it does not put a token before those of a map");
+        var isOfTokens = x.Shape.IsTokens && x is { IsWhole: true, Order: null } && token.Length == x.Shape.Channels;
+        if (!isOfTokens && (!x.Shape.IsMap || !x.IsWhole || x.Sizes is not [1, _, var channels] || x.ChannelAxis != 2 || token.Length != channels
+            || !x.Order!.SequenceEqual(ImportedLayers.ChannelsLast(x.Shape)))) throw new GraftException("it does not put a token before others");
         var layer = _layers.Add(name, new ClassToken(), x.Layer);
         _layers.Weigh(layer, (ParameterRole.Embedding, token));
         _tensors[name] = Natural(name, layer);
