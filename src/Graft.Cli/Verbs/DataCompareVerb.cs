@@ -30,6 +30,7 @@ internal static class DataCompareVerb
         {
             var (a, b) = (parsed.GetRequiredValue(first), parsed.GetRequiredValue(second));
             var (photosA, photosB) = (Photos(a), Photos(b));
+            CheckApart(a, photosA, b, photosB);
             using var features = extraction.Load(parsed, cancellation);
             using var cache = caching.Open(parsed);
             var sets = ((IReadOnlyList<LabeledImage>[])[photosA, photosB]).Select(photos => Terminal.WithProgress(progress => features.Extract(
@@ -63,6 +64,23 @@ internal static class DataCompareVerb
             return Terminal.Done;
         });
         return command;
+    }
+
+    /// <summary>Photos that are in both sources make them look alike, and one source is always like itself.</summary>
+    private static void CheckApart(string a, IReadOnlyList<LabeledImage> photosA, string b, IReadOnlyList<LabeledImage> photosB)
+    {
+        var pathsOfA = RealPaths(a, photosA).ToHashSet(StringComparer.Ordinal);
+        var common = RealPaths(b, photosB).Count(pathsOfA.Contains);
+        if (common == 0) return;
+        if (common == photosA.Count && common == photosB.Count) throw new UsageException($"{a} and {b} are the same photos, and a source does not differ from itself. Name photos of another source.");
+        Terminal.Warn(string.Create(CultureInfo.InvariantCulture, $"{common:N0} {(common == 1 ? "photo is" : "photos are")} in both {a} and {b}: they make the two look more alike than they are."));
+    }
+
+    private static IEnumerable<string> RealPaths(string place, IReadOnlyList<LabeledImage> photos)
+    {
+        var folder = Directory.Exists(place) ? place : Path.GetDirectoryName(Path.GetFullPath(place))!;
+        var real = OutputFolder.RealPath(folder);
+        return photos.Select(photo => Path.GetFullPath(Path.GetRelativePath(folder, photo.Path), real));
     }
 
     private static IReadOnlyList<LabeledImage> Photos(string place)
