@@ -18,6 +18,7 @@ internal sealed class Browser : IAsyncDisposable
     private readonly List<JsonNode> _events = [];
     private readonly Process _process;
     private int _last;
+    private bool _isPressed;
 
     private Browser(Process process, TemporaryFolder profile) => (_process, _profile) = (process, profile);
 
@@ -91,9 +92,18 @@ internal sealed class Browser : IAsyncDisposable
     }
 
     /// <summary>Moves, presses or releases the pointer, in CSS pixels of the window.</summary>
-    public Task Pointer(string type, double x, double y, CancellationToken cancellation) => Send(
-        "Input.dispatchMouseEvent", new() { ["type"] = type, ["x"] = x, ["y"] = y, ["button"] = type == "mouseMoved" ? "none" : "left", ["clickCount"] = type == "mouseMoved" ? 0 : 1 },
-        cancellation);
+    public Task Pointer(string type, double x, double y, CancellationToken cancellation)
+    {
+        _isPressed = type == "mousePressed" || type == "mouseMoved" && _isPressed;
+        return Send(
+            "Input.dispatchMouseEvent",
+            new()
+            {
+                ["type"] = type, ["x"] = x, ["y"] = y, ["button"] = type == "mouseMoved" && !_isPressed ? "none" : "left", ["buttons"] = _isPressed ? 1 : 0,
+                ["clickCount"] = type == "mouseMoved" ? 0 : 1,
+            },
+            cancellation);
+    }
 
     /// <summary>Drags files and folders of this machine onto the element that an expression gives, and drops them there.</summary>
     public async Task Drag(string element, IEnumerable<string> paths, CancellationToken cancellation)
