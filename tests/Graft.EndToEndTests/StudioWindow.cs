@@ -50,7 +50,7 @@ public sealed class StudioWindow : IAsyncLifetime
         Assert.SkipUnless(SharedFolder.Has("data/flowers5/train"), NoPhotos);
         await Open("flowers");
         await Browser.Resize(1280, 860, Cancellation);
-        if (learned) await Studio.Until(state => state.GetProperty("learned") is { ValueKind: System.Text.Json.JsonValueKind.Object } now && now.GetProperty("has_insights").GetBoolean() && now.GetProperty("is_current").GetBoolean());
+        if (learned) await Studio.Until(state => state.GetProperty("learned") is { ValueKind: System.Text.Json.JsonValueKind.Object } now && now.GetProperty("has_insights").GetBoolean() && now.GetProperty("is_current").GetBoolean(), 180);
         // From another page: a change of the fragment alone would load nothing.
         await Browser.Open("about:blank", Cancellation);
         await Browser.Open($"{Studio.Base}/#{screen}", Cancellation);
