@@ -33,6 +33,7 @@ internal static class StudioState
                 learned.Judged.Count,
                 learned.Correct,
                 learned.Seconds,
+                learned.IsPart,
                 IsCurrent = learned.From.Version == now.Version,
                 HasInsights = learned.Insights is not null,
                 learned.From.Version,
