@@ -298,6 +298,7 @@ public sealed class StudioClicksTests(StudioWindow window) : IClassFixture<Studi
         (() => {
           const found = [], width = document.documentElement.clientWidth;
           if (document.documentElement.scrollWidth > width) found.push(`the page is ${document.documentElement.scrollWidth} pixels wide`);
+          if (document.documentElement.scrollHeight > document.documentElement.clientHeight) found.push('the page itself scrolls, beside its parts');
           const seen = element => {
             let { left, top, right, bottom } = element.getBoundingClientRect();
             for (let around = element.parentElement; around; around = around.parentElement) {
