@@ -108,7 +108,8 @@ internal sealed class StudioApi(Workbench workbench)
         var (now, learned) = (open.Project.Labeling, open.Learner.Current);
         IReadOnlyList<int> numbers = query["ids"].ToString() is { Length: > 0 } ids
             ? [.. ids.Split(',').Select(now.NumberOf).Where(number => number >= 0)]
-            : open.View(query["view"].ToString()) ?? throw new Refusal(400, "There is no such view.");
+            // Of the labeling that is listed: another may have come meanwhile.
+            : PhotoViews.Of(query["view"].ToString(), now, learned, open.Check.Current) ?? throw new Refusal(400, "There is no such view.");
         var (offset, count) = (Number("offset", 0), Math.Min(MostPhotosAtOnce, Number("count", MostPhotosAtOnce)));
         return new
         {
