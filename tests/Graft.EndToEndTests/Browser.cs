@@ -99,7 +99,11 @@ internal sealed class Browser : IAsyncDisposable
             "Input.dispatchMouseEvent",
             new()
             {
-                ["type"] = type, ["x"] = x, ["y"] = y, ["button"] = type == "mouseMoved" && !_isPressed ? "none" : "left", ["buttons"] = _isPressed ? 1 : 0,
+                ["type"] = type,
+                ["x"] = x,
+                ["y"] = y,
+                ["button"] = type == "mouseMoved" && !_isPressed ? "none" : "left",
+                ["buttons"] = _isPressed ? 1 : 0,
                 ["clickCount"] = type == "mouseMoved" ? 0 : 1,
             },
             cancellation);
@@ -115,7 +119,9 @@ internal sealed class Browser : IAsyncDisposable
                 "Input.dispatchDragEvent",
                 new()
                 {
-                    ["type"] = type, ["x"] = (double)place![0]!, ["y"] = (double)place[1]!,
+                    ["type"] = type,
+                    ["x"] = (double)place![0]!,
+                    ["y"] = (double)place[1]!,
                     ["data"] = new JsonObject { ["items"] = new JsonArray(), ["files"] = new JsonArray([.. paths.Select(path => (JsonNode?)path)]), ["dragOperationsMask"] = 1 },
                 },
                 cancellation);
