@@ -114,9 +114,9 @@ internal sealed class Exports(Project project, TrainingJob jobs, BackboneRequest
                 if (!target.Add(labeling.Photos[number].Path, label).WasThere) count++;
             }
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (SaveProblem.Is(problem))
         {
-            throw new GraftException($"The folders cannot be written to {path}: {problem.Message} What was copied stays there.", problem);
+            throw new GraftException($"The folders cannot be written to {path}. {SaveProblem.Words(problem, path)} What was copied stays there.", problem);
         }
         if (count == 0) throw new GraftException("There are no labeled photos to copy.");
         var read = LabeledImages.FromFolder(path, LabeledImagesOptions.ForChecking);

@@ -38,13 +38,14 @@ internal static class FolderMoves
         if (planned.Count == 0) return (0, []);
         try
         {
+            project.BeginKeeping();
             CsvFile.Write(project.Own($"moved-{DateTime.UtcNow:yyyyMMdd-HHmmss-fff}.csv"), ["from", "to"], planned.Select(move => (object?[])[move.From, move.To]));
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new GraftException($"Nothing was moved: the list to undo it cannot be saved. {problem.Message}", problem);
+            throw new GraftException($"Nothing was moved: the list to undo it cannot be saved. {SaveProblem.Words(problem, project.Folder)}", problem);
         }
-        var result = Move(folder, planned);
+        var result = Move(project, folder, planned);
         project.Rescan();
         return result;
     }
@@ -54,10 +55,10 @@ internal static class FolderMoves
     /// <exception cref="GraftException">The list of the moves is damaged; nothing was moved.</exception>
     public static (int Moved, IReadOnlyList<string> Left)? Undo(Project project)
     {
-        if (Directory.EnumerateFiles(project.Own(""), Pattern).Order(StringComparer.Ordinal).LastOrDefault() is not { } list) return null;
+        if (Lists(project).Order(StringComparer.Ordinal).LastOrDefault() is not { } list) return null;
         var moves = Read(list);
         var folder = new OutputFolder(project.Folder);
-        var result = Move(folder, [.. moves.Where(move => File.Exists(folder.PathOf(move.From)))]);
+        var result = Move(project, folder, [.. moves.Where(move => File.Exists(folder.PathOf(move.From)))]);
         if (result.Left.Count == 0) File.Move(list, Path.ChangeExtension(list, ".undone"));
         project.Rescan();
         return result;
@@ -79,9 +80,11 @@ internal static class FolderMoves
         }
     }
 
-    public static bool CanUndo(Project project) => Directory.EnumerateFiles(project.Own(""), Pattern).Any();
+    public static bool CanUndo(Project project) => Lists(project).Any();
 
-    private static (int Moved, IReadOnlyList<string> Left) Move(OutputFolder folder, IReadOnlyList<(string From, string To)> moves)
+    private static IEnumerable<string> Lists(Project project) => Directory.Exists(project.Own("")) ? Directory.EnumerateFiles(project.Own(""), Pattern) : [];
+
+    private static (int Moved, IReadOnlyList<string> Left) Move(Project project, OutputFolder folder, IReadOnlyList<(string From, string To)> moves)
     {
         var (moved, left) = (0, new List<string>());
         foreach (var (from, to) in moves)
@@ -95,7 +98,7 @@ internal static class FolderMoves
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or GraftException)
             {
-                left.Add($"{from}: {problem.Message}");
+                left.Add($"{from}: {(SaveProblem.Is(problem) ? SaveProblem.Words(problem, project.Folder) : problem.Message)}");
             }
         }
         return (moved, left);

@@ -58,20 +58,28 @@ internal sealed class Journal : IDisposable
     };
 
     private readonly Lock _gate = new();
-    private readonly FileStream _file;
+    private readonly FileStream? _file;
     private readonly List<JournalEntry> _entries = [];
     private readonly HashSet<int> _undone = [];
     private int _last;
 
-    /// <param name="path">Made if it is not there.</param>
+    /// <param name="path">Made if it is not there and is to be written.</param>
+    /// <param name="isWritten">Whether lines can be added; else the file stays as it is, and need not be there.</param>
     /// <exception cref="IOException">The file cannot be read or written.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be.</exception>
-    public Journal(string path)
+    public Journal(string path, bool isWritten = true)
     {
+        if (!isWritten)
+        {
+            if (File.Exists(path) && !RegularFile.IsEmpty(path)) Read(RegularFile.ReadAllBytes(path));
+            return;
+        }
         _file = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
         try
         {
-            Read(path);
+            var content = new byte[_file.Length];
+            _file.ReadExactly(content);
+            if (Read(content) is { } cut) Mend(path, content, cut);
         }
         catch
         {
@@ -121,13 +129,13 @@ internal sealed class Journal : IDisposable
         }
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _file?.Dispose();
 
     private bool IsInForce(JournalEntry entry) => entry.Action != JournalAction.Undo && !_undone.Contains(entry.Number);
 
     private JournalEntry Append(JournalEntry entry)
     {
-        var length = _file.Length;
+        var length = (_file ?? throw new InvalidOperationException("The journal was opened to be read.")).Length;
         try
         {
             _file.Position = length;
@@ -151,39 +159,43 @@ internal sealed class Journal : IDisposable
         if (entry.Of is { } undone) _undone.Add(undone);
     }
 
-    private void Read(string path)
+    /// <returns>Where a last line without an end begins; null if there is none.</returns>
+    private int? Read(byte[] content)
     {
-        var content = new byte[_file.Length];
-        _file.ReadExactly(content);
         var (start, damaged) = (0, 0);
+        int? cut = null;
         while (start < content.Length)
         {
             var end = Array.IndexOf(content, (byte)'\n', start);
-            var line = content.AsSpan(start, (end < 0 ? content.Length : end) - start);
-            var entry = Parse(line);
+            var entry = Parse(content.AsSpan(start, (end < 0 ? content.Length : end) - start));
             if (entry is not null) Take(entry);
-            if (end >= 0)
+            if (end < 0)
             {
-                if (entry is null) damaged++;
-                start = end + 1;
-                continue;
+                cut = start;
+                if (entry is null) Notice = "The list of labels ended within a line, as after a power failure. All lines before it count.";
+                break;
             }
-            if (entry is not null)
-            {
-                // Nothing but the end of the line was lost.
-                _file.Position = content.Length;
-                _file.Write("\n"u8);
-            }
-            else
-            {
-                var kept = WholeFile.FreePaths($"{path}.cut").First(free => !Path.Exists(free));
-                WholeFile.Write(kept, line.ToArray());
-                _file.SetLength(start);
-                Notice = $"The list of labels ended within a line, as after a power failure. All lines before it count; the rest is kept in {Path.GetFileName(kept)}.";
-            }
-            break;
+            if (entry is null) damaged++;
+            start = end + 1;
         }
-        if (damaged > 0) Notice = $"{damaged:N0} {(damaged == 1 ? "line" : "lines")} of {Path.GetFileName(path)} cannot be read and do not count. All others do.";
+        if (damaged > 0) Notice = $"{damaged:N0} {(damaged == 1 ? "line" : "lines")} of the list of labels cannot be read and do not count. All others do.";
+        return cut;
+    }
+
+    /// <summary>Gives the last line its end, or, where more than that was lost, puts it aside.</summary>
+    private void Mend(string path, byte[] content, int start)
+    {
+        var line = content.AsMemory(start);
+        if (Parse(line.Span) is not null)
+        {
+            _file!.Position = content.Length;
+            _file.Write("\n"u8);
+            return;
+        }
+        var kept = WholeFile.FreePaths($"{path}.cut").First(free => !Path.Exists(free));
+        WholeFile.Write(kept, line);
+        _file!.SetLength(start);
+        Notice += $" The rest is kept in {Path.GetFileName(kept)}.";
     }
 
     private static JournalEntry? Parse(ReadOnlySpan<byte> line)

@@ -113,10 +113,10 @@ internal sealed class LabelSuggestions(Project project, ProjectFeatures features
             .Select(entry => entry.Value.Probability).ToList();
         if (left.Count > 0 && left.Count(probability => probability >= SureProbability) >= NearlyAll * left.Count) return "It is sure of nearly all that is left.";
         var chosen = answers.Where(entry => entry.IsRandom != true).TakeLast(Recent).ToList();
-        if (chosen.Count < FewestAnswers || random.Count == 0) return "Too early to say.";
+        if (chosen.Count < FewestAnswers || random.Count == 0) return "Too early to say whether more labels help.";
         var (wrong, wrongAtRandom) = (
             (double)chosen.Count(entry => entry.Guess != entry.Class) / chosen.Count, (double)random.Count(entry => entry.Guess != entry.Class) / random.Count);
-        return wrong > wrongAtRandom ? "These still teach something." : "No better than random.";
+        return wrong > wrongAtRandom ? "These still teach something." : "These teach no more than photos drawn at random.";
     }
 
     private List<JournalEntry> Answers() => [.. project.Journal.Entries.Where(entry => entry is { Action: JournalAction.Label, Guess: not null })];

@@ -17,9 +17,9 @@ internal static class LabelTable
                 path, ["path", "label", .. isDivided ? (string[])["split"] : []],
                 rows.Select(row => (object?[])[row.Photo.Path, row.Label, .. isDivided ? (object?[])[row.Photo.Part.Length > 0 ? row.Photo.Part : "train"] : []]), replaces);
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (SaveProblem.Is(problem))
         {
-            throw new GraftException($"The labels cannot be written to {path}: {problem.Message}", problem);
+            throw new GraftException($"The labels cannot be written to {path}. {SaveProblem.Words(problem, Path.GetDirectoryName(path)!)}", problem);
         }
         return rows.Count;
     }

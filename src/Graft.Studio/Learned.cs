@@ -33,6 +33,9 @@ internal sealed record Learned
 
     public required IReadOnlyList<Judged> Judged { get; init; }
 
+    /// <summary>Whether there are more labeled photos than it has learned from.</summary>
+    public required bool IsPart { get; init; }
+
     /// <summary>By photo id.</summary>
     public required IReadOnlyDictionary<string, Guess> Guesses { get; init; }
 

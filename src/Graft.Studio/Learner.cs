@@ -20,6 +20,9 @@ internal sealed class Learner : IDisposable
     /// <summary>More unseen photos than these, some minutes' work, are not looked at unasked.</summary>
     private const int UnseenUnasked = 5000;
 
+    /// <summary>Of more labeled photos so many are learned from, evenly spread over each class: a model that learns along is to take seconds and little memory. An export learns from all.</summary>
+    private const int MostLabeled = 10_000, FewestOfClass = 10;
+
     /// <summary>Of more unlabeled photos so many are guessed, evenly spread.</summary>
     private const int MostUnlabeled = 20_000;
 
@@ -156,10 +159,12 @@ internal sealed class Learner : IDisposable
             return;
         }
         var unlabeled = Enumerable.Range(0, labeling.Photos.Length).Where(number => labeling.Labels[number] is null).Select(number => labeling.Photos[number]).ToList();
-        if (unlabeled.Count > MostUnlabeled)
+        unlabeled = Spread(unlabeled, MostUnlabeled);
+        var isPart = labeled.Count > MostLabeled;
+        if (isPart)
         {
-            var step = (unlabeled.Count + MostUnlabeled - 1) / MostUnlabeled;
-            unlabeled = [.. unlabeled.Where((_, index) => index % step == 0)];
+            var share = (double)MostLabeled / labeled.Count;
+            labeled = [.. labeled.GroupBy(entry => entry.Class, StringComparer.Ordinal).SelectMany(group => Spread([.. group], Math.Max(FewestOfClass, (int)(share * group.Count()))))];
         }
         var unseen = Features.CountUnknown(labeled.Select(entry => entry.Photo).Concat(unlabeled));
         if (unseen > UnseenUnasked && !_isAsked)
@@ -203,6 +208,7 @@ internal sealed class Learner : IDisposable
             From = labeling,
             Classes = classes,
             Judged = judged,
+            IsPart = isPart,
             Guesses = guesses,
             Model = ImageClassifier.Of(block, head, classes).With(1 / fit.Factor, novelty: null),
             Sentence = Learned.Say(judged, before is not null && before.Classes.SequenceEqual(classes) ? before.Judged : null),
@@ -213,7 +219,12 @@ internal sealed class Learner : IDisposable
         Features.Complete(unlabeled, progress, cancellation);
         Publish(Complete(learned, head, [.. seen.Select(entry => entry.Photo)], rows, labels, fit, unlabeled, cancellation));
         Set(new(false, null, null, 0));
+        // Of thousands of photos much was needed that is not any more.
+        if (seen.Count + unlabeled.Count > UnseenUnasked) GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
+
+    private static List<T> Spread<T>(List<T> all, int most) =>
+        all.Count <= most ? [.. all] : [.. Enumerable.Range(0, most).Select(index => all[(int)((long)index * all.Count / most)])];
 
     /// <summary>What the page can wait for: guesses of unlabeled photos, doubtful labels, photos like no other, the map.</summary>
     private Learned Complete(

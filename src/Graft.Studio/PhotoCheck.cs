@@ -38,9 +38,9 @@ internal sealed class PhotoCheck(Project project, Action changed) : IDisposable
             {
                 // The project is closed.
             }
-            catch (GraftException problem)
+            catch (Exception problem) when (problem is GraftException or IOException or UnauthorizedAccessException)
             {
-                Problem = problem.Message;
+                Problem = $"The photos could not be checked: {problem.Message}";
             }
             finally
             {

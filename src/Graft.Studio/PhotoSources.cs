@@ -40,10 +40,15 @@ internal static class PhotoSources
             foreach (var path in PhotoPaths.Find(source).Photos)
                 if (!found.ContainsKey(PlaceOf(path, folder))) Add(path, labeled is null ? TopFolder(path, source) : null, "");
         }
+        IReadOnlyList<string> classes = labeled?.Classes ?? [.. found.Values.Select(photo => photo.FolderClass).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
         return (
             [.. found.Values.OrderBy(photo => photo.Place, StringComparer.Ordinal)],
-            labeled?.Classes ?? [.. found.Values.Select(photo => photo.FolderClass).OfType<string>().Distinct().Order(StringComparer.Ordinal)],
-            problem is null || found.Count == 0 ? labeled?.Warnings ?? [] : [problem]);
+            classes,
+            [
+                .. ClassSpelling.Alike(classes).Select(alike =>
+                    $"The classes {string.Join(" and ", alike)} differ in upper and lower case only. If they mean the same, give the photos of one the other class: Windows and macOS would mix them."),
+                .. problem is null || found.Count == 0 ? labeled?.Warnings ?? [] : [problem],
+            ]);
 
         void Add(string path, string? @class, string part)
         {

@@ -16,10 +16,11 @@ internal static class PhotoViews
     public static IReadOnlyList<int>? Of(string view, Labeling now, Learned? learned, PhotoProblems? check)
     {
         var all = Enumerable.Range(0, now.Photos.Length);
-        if (view.StartsWith("class:", StringComparison.Ordinal)) return [.. all.Where(number => now.Labels[number] == view[6..])];
+        if (view.StartsWith("class:", StringComparison.Ordinal)) return !now.Classes.Contains(view[6..]) ? null : [.. all.Where(number => now.Labels[number] == view[6..])];
         if (view.StartsWith("cell:", StringComparison.Ordinal))
         {
             return view.Split(':') is [_, var truth, var guess] && int.TryParse(truth, out var label) && int.TryParse(guess, out var predicted)
+                && Math.Min(label, predicted) >= 0 && Math.Max(label, predicted) < (learned?.Classes.Count ?? int.MaxValue)
                 ? Numbers((learned?.Judged ?? []).Where(photo => photo.Label == label && photo.Guess == predicted).Select(photo => photo.Id))
                 : null;
         }

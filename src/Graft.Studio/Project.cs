@@ -33,18 +33,24 @@ internal sealed class Project : IDisposable
 {
     public const string OwnFolder = ".graft-studio";
 
+    private const string JournalName = "labels.jsonl";
+
     private readonly Lock _gate = new();
-    private readonly FileLock _lock;
     private readonly string _source;
+    private FileLock? _lock;
+    private Journal _journal;
+    private string? _cannotKeep;
     private ImmutableArray<Photo> _photos;
     private IReadOnlyList<string> _folderClasses;
     private Labeling _labeling;
+    private IReadOnlyList<string> _notes = [];
     private int _version;
 
-    private Project(string source, string folder, FileLock @lock, Journal journal)
+    private Project(string source, string folder)
     {
-        (_source, Folder, _lock, Journal) = (source, folder, @lock, journal);
+        (_source, Folder) = (source, folder);
         (_photos, _folderClasses, _labeling) = ([], [], new(0, [], [], [], new HashSet<string>()));
+        _journal = new(Own(JournalName), isWritten: false);
     }
 
     /// <summary>Told after every change.</summary>
@@ -59,50 +65,83 @@ internal sealed class Project : IDisposable
     /// <summary>Whether a table says the classes, so that there are no folders to sort photos into.</summary>
     public bool IsTable => File.Exists(_source);
 
-    public Journal Journal { get; }
+    public Journal Journal => Volatile.Read(ref _journal);
 
     /// <summary>What was noticed when it was opened, a sentence each.</summary>
-    public IReadOnlyList<string> Notes { get; private set; } = [];
+    public IReadOnlyList<string> Notes => [.. new[] { Volatile.Read(ref _cannotKeep), Journal.Notice }.OfType<string>(), .. _notes];
 
     public Labeling Labeling => Volatile.Read(ref _labeling);
 
     public string Own(string name) => Path.Combine(Folder, OwnFolder, name);
 
+    /// <summary>Opens photos to look at. Nothing is written beside them before there is something to keep.</summary>
     /// <param name="source">A folder, or a .csv or .tsv file.</param>
-    /// <exception cref="GraftException">There is no such folder, it cannot be read or written, or another studio has it open.</exception>
+    /// <exception cref="GraftException">There is no such folder, it cannot be read, or another studio has it open.</exception>
     public static Project Open(string source)
     {
         source = Path.GetFullPath(source);
         if (!Path.Exists(source)) throw new GraftException($"There is no folder or table {source}. Check the spelling, or name another one.");
         var folder = Directory.Exists(source) ? Path.TrimEndingDirectorySeparator(source) : Path.GetDirectoryName(source)!;
+        Project? project = null;
         try
         {
-            var own = Directory.CreateDirectory(Path.Combine(folder, OwnFolder)).FullName;
-            var taken = FileLock.TryTake(Path.Combine(own, "lock"))
-                ?? throw new GraftException($"Another Graft Studio has {folder} open. Use that window, or close it first; no labels are lost by that.");
-            Journal? journal = null;
-            try
-            {
-                journal = new(Path.Combine(own, "labels.jsonl"));
-                Project project = new(source, folder, taken, journal);
-                project.Rescan();
-                return project;
-            }
-            catch
-            {
-                journal?.Dispose();
-                taken.Dispose();
-                throw;
-            }
+            project = new(source, folder);
+            project.Prepare();
+            project.Rescan();
+            return project;
         }
-        catch (UnauthorizedAccessException problem)
+        catch (Exception problem)
         {
-            throw new GraftException($"Labels are kept beside the photos, and you have no right to write in {folder}. Copy the photos into a folder of your own, or change its rights.", problem);
+            project?.Dispose();
+            if (!SaveProblem.Is(problem)) throw;
+            throw new GraftException($"The folder {folder} cannot be opened: {problem.Message} Check the disk and your right to read the folder.", problem);
         }
-        catch (IOException problem)
+    }
+
+    /// <summary>Makes the folder for what is kept, where it is not there yet, and keeps other studios out of it.</summary>
+    /// <exception cref="GraftException">Another studio keeps labels there, or the folder cannot be written.</exception>
+    public void BeginKeeping()
+    {
+        lock (_gate) Written(Begin);
+    }
+
+    /// <summary>Where something was kept before, other studios are kept out at once; where nothing can be kept, that is said.</summary>
+    private void Prepare()
+    {
+        try
         {
-            throw new GraftException($"The folder {folder} cannot be opened: {problem.Message} Labels are kept beside the photos, so the disk needs some room and must not be read-only.", problem);
+            if (Directory.Exists(Own(""))) Begin();
+            else if (!FolderRights.CanWrite(Folder)) _cannotKeep = CannotKeep;
         }
+        catch (Exception problem) when (SaveProblem.Is(problem))
+        {
+            _cannotKeep = CannotKeep;
+        }
+    }
+
+    private string CannotKeep =>
+        $"You can look at these photos, but nothing can be saved in {Folder}: no labels, no added photos, no trainings and no models made of them. To label, copy the photos into a folder of your own, or get the right to write in this one.";
+
+    private bool Begin()
+    {
+        if (_lock is not null) return true;
+        Directory.CreateDirectory(Own(""));
+        var taken = FileLock.TryTake(Own("lock")) ?? throw new GraftException($"Another Graft Studio has {Folder} open. Use that window, or close it first; no labels are lost by that.");
+        try
+        {
+            // Read anew: another studio may have written meanwhile.
+            Journal journal = new(Own(JournalName));
+            Journal.Dispose();
+            Volatile.Write(ref _journal, journal);
+        }
+        catch
+        {
+            taken.Dispose();
+            throw;
+        }
+        (_lock, _cannotKeep) = (taken, null);
+        Relabel();
+        return true;
     }
 
     /// <summary>Reads anew what lies there.</summary>
@@ -111,8 +150,7 @@ internal sealed class Project : IDisposable
         var (photos, classes, notes) = PhotoSources.List(_source, Folder);
         lock (_gate)
         {
-            (_photos, _folderClasses) = ([.. photos], classes);
-            Notes = Journal.Notice is { } notice ? [notice, .. notes] : notes;
+            (_photos, _folderClasses, _notes) = ([.. photos], classes, notes);
             Relabel();
         }
         Changed?.Invoke();
@@ -125,13 +163,23 @@ internal sealed class Project : IDisposable
         return [.. ids.Select(now.NumberOf).Where(number => number >= 0).Select(number => now.Photos[number])];
     }
 
-    /// <exception cref="GraftException">The disk is full or fails, or the name cannot be a class; nothing has changed.</exception>
+    /// <exception cref="GraftException">There is no such class, or the disk is full or fails; nothing has changed.</exception>
     public void Label(IReadOnlyList<Photo> photos, string? @class, string? guess = null, bool? isRandom = null) =>
-        Write(JournalAction.Label, photos, @class is null ? null : CheckedName(@class), guess, isRandom);
+        Write(JournalAction.Label, photos, @class is null ? null : KnownClass(@class) ?? throw new GraftException($"There is no class '{VisibleText.Of(@class)}' (any more). Add it first."), guess, isRandom);
 
     public void Keep(IReadOnlyList<Photo> photos) => Write(JournalAction.Keep, photos);
 
-    public void AddClass(string name) => Write(JournalAction.AddClass, [], CheckedName(name));
+    /// <returns>The class; one that is there and differs at most in case is taken instead of a new one.</returns>
+    public string AddClass(string name)
+    {
+        name = CheckedName(name);
+        if (KnownClass(name) is { } known) return known;
+        Write(JournalAction.AddClass, [], name);
+        return name;
+    }
+
+    /// <summary>A class of this name, or one that differs in case alone: file systems of Windows and macOS would make one folder of both.</summary>
+    public string? KnownClass(string name) => Data.ClassSpelling.Known(Labeling.Classes, name);
 
     /// <returns>What was undone; null if there was nothing.</returns>
     public JournalEntry? Undo()
@@ -139,7 +187,8 @@ internal sealed class Project : IDisposable
         JournalEntry? undone;
         lock (_gate)
         {
-            undone = Written(Journal.Undo);
+            Written(Begin);
+            undone = Written(() => Journal.Undo());
             Relabel();
         }
         Changed?.Invoke();
@@ -152,7 +201,7 @@ internal sealed class Project : IDisposable
     /// <exception cref="UnreadableImageException">It is no photo, or one that is too large.</exception>
     public Photo Add(string name, byte[] content, string? @class)
     {
-        if (@class is not null) @class = CheckedName(@class);
+        if (@class is not null) @class = KnownClass(@class.Trim()) ?? CheckedName(@class);
         ImageDecoder.Decode(content, image => Resampler.Shrink(image, 16));
         var safe = OutputFolder.SafeName(Path.GetFileName(name.Replace('\\', '/')));
         if (safe.StartsWith('.')) safe = $"_{safe}";
@@ -160,6 +209,7 @@ internal sealed class Project : IDisposable
         Photo photo;
         lock (_gate)
         {
+            Written(Begin);
             var folder = Path.Combine(Folder, PhotoSources.Unlabeled);
             var path = Written(() =>
             {
@@ -185,7 +235,7 @@ internal sealed class Project : IDisposable
     public void Dispose()
     {
         Journal.Dispose();
-        _lock.Dispose();
+        _lock?.Dispose();
     }
 
     private static bool IsSame(string path, byte[] content) =>
@@ -204,6 +254,7 @@ internal sealed class Project : IDisposable
         if (photos.Count == 0 && action != JournalAction.AddClass) return;
         lock (_gate)
         {
+            Written(Begin);
             Written(() => Journal.Add(action, [.. photos.Select(photo => photo.Place)], @class, guess, isRandom));
             Relabel();
         }
@@ -216,9 +267,13 @@ internal sealed class Project : IDisposable
         {
             return write();
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (SaveProblem.Is(problem))
         {
-            throw new GraftException($"This could not be saved in {Folder}: {problem.Message} Nothing has changed. Free some space, then do it again.", problem) { Code = "not-saved" };
+            throw new GraftException(
+                FolderRights.CanWrite(Folder) ? $"This could not be saved. {SaveProblem.Words(problem, Folder)} Nothing has changed, and no label is lost. Free some space, then do it again." : CannotKeep, problem)
+            {
+                Code = "not-saved",
+            };
         }
     }
 

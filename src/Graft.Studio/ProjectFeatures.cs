@@ -27,13 +27,16 @@ internal sealed class ProjectFeatures : IDisposable
         {
             _cache = FeatureCache.Open(options: FeatureCacheOptions.FromEnvironment());
         }
-        catch (FeatureCacheException)
+        catch (FeatureCacheException problem)
         {
-            // Features are computed, and lost when the studio is closed.
+            Warn(problem.Message);
         }
     }
 
     public BackboneRequest Backbone { get; }
+
+    /// <summary>Why what was computed of photos is not kept for the next time; null while it is.</summary>
+    public string? Problem { get; private set; }
 
     /// <summary>One network.</summary>
     public FeatureBlocks Blocks => _blocks.Value;
@@ -57,7 +60,7 @@ internal sealed class ProjectFeatures : IDisposable
             if (done > photos.Count - states.Count || states.Count > AtOnce) progress.Report(new("Look at photos", done, photos.Count, "photos"));
             // The number in the chunk goes along as the class.
             var set = _blocks.Value.Extract(
-                [.. chunk.Select((entry, index) => new LabeledImage(entry.Photo.Path, index))], _networks.Value, _cache, warn: null, InferenceEngine.Onnx,
+                [.. chunk.Select((entry, index) => new LabeledImage(entry.Photo.Path, index))], _networks.Value, _cache, Warn, InferenceEngine.Onnx,
                 bank: null, progress: null, cancellation);
             var rows = new float[]?[chunk.Length];
             foreach (var (image, row) in set.Images.Zip(set.Rows)) rows[image.Class] = row;
@@ -65,6 +68,8 @@ internal sealed class ProjectFeatures : IDisposable
             done += chunk.Length;
         }
     }
+
+    private void Warn(string problem) => Problem = $"What was computed of the photos is not kept, so the next start takes longer. {problem}";
 
     public void Dispose()
     {

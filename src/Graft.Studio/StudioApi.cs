@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 namespace Graft.Studio;
 
 /// <summary>What the page asks for and orders. Photos go by their ids; a path is taken only where a person names a folder to open or to write.</summary>
-internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
+internal sealed class StudioApi(Workbench workbench)
 {
     private const int MostPhotosAtOnce = 500, LargeSidePixels = 1600, BatchOfLookAlikes = 12;
 
@@ -35,12 +35,16 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
         app.MapGet("/photos/{id}/large", context => Picture(context, image => Resampler.Shrink(image, LargeSidePixels)));
         app.MapGet("/photos/{id}/seen", context => Picture(context, image => Open.Learner.Features.Blocks.Blocks[0].Preprocessing.Resize(image)));
         app.MapGet("/photos/{id}/heat", context => Picture(context, image =>
-            Open.Learner.Explain(Resampler.Shrink(image, 400), context.Request.Query["class"].ToString() is { Length: > 0 } name ? name : null)
+            Open.Learner.Explain(Resampler.Shrink(image, 400), context.Request.Query["class"].ToString() is { Length: > 0 } name ? LearnedClass(name) : null)
                 ?? throw new Refusal(409, "Nothing has been learned yet.")));
         app.MapPost("/api/label", async context => await Answer(context, await Body<LabelRequest>(context), request =>
             Open.Project.Label(Photos(request), request.Class, request.Guess, request.IsRandom)));
         app.MapPost("/api/keep", async context => await Answer(context, await Body<LabelRequest>(context), request => Open.Project.Keep(Photos(request))));
-        app.MapPost("/api/class", async context => await Answer(context, await Body<LabelRequest>(context), request => Open.Project.AddClass(Named(request.Class))));
+        app.MapPost("/api/class", async context =>
+        {
+            var name = Named((await Body<LabelRequest>(context)).Class);
+            await Write(context, new { Class = await Task.Run(() => Open.Project.AddClass(name)) });
+        });
         app.MapPost("/api/undo", context => Write(context, new { Undone = Open.Project.Undo()?.Photos.Select(Photo.IdOf) }));
         app.MapPost("/api/check", context => Answer(context, 0, _ => Open.Check.Start()));
         app.MapPost("/api/learn", context => Answer(context, 0, _ => Open.Learner.GoAhead()));
@@ -48,7 +52,7 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
         app.MapGet("/api/next", context => Write(context, Next()));
         app.MapPost("/api/skip", async context => await Answer(context, await Body<LabelRequest>(context), request =>
         {
-            foreach (var id in request.Ids ?? []) Open.Suggestions.Skip(id);
+            foreach (var photo in Photos(request)) Open.Suggestions.Skip(photo.Id);
         }));
         app.MapGet("/api/batch", context => Write(context, Batch()));
         app.MapPost("/api/use", UseAsync);
@@ -88,7 +92,15 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
         return Open.Project.Find([id]) is [var photo] ? photo : throw new Refusal(404, "There is no photo with this id.");
     }
 
-    private IReadOnlyList<Photo> Photos(LabelRequest request) => Open.Project.Find(request.Ids ?? []);
+    private IReadOnlyList<Photo> Photos(LabelRequest request)
+    {
+        if (request.Ids is not { Count: > 0 } ids) throw new Refusal(400, "Select photos first.");
+        var found = Open.Project.Find(ids);
+        return found.Count == ids.Count ? found : throw new Refusal(404, ids.Count == 1 ? "This photo is no longer part of the project." : $"{ids.Count - found.Count:N0} of these photos are no longer part of the project. Nothing has changed.");
+    }
+
+    private string LearnedClass(string name) =>
+        Open.Learner.Current?.Classes.Contains(name) != false ? name : throw new Refusal(404, $"The model has not learned a class '{VisibleText.Of(name)}'.");
 
     private object List(IQueryCollection query)
     {
@@ -96,7 +108,8 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
         var (now, learned) = (open.Project.Labeling, open.Learner.Current);
         IReadOnlyList<int> numbers = query["ids"].ToString() is { Length: > 0 } ids
             ? [.. ids.Split(',').Select(now.NumberOf).Where(number => number >= 0)]
-            : open.View(query["view"].ToString()) ?? throw new Refusal(400, "There is no such view.");
+            // Of the labeling that is listed: another may have come meanwhile.
+            : PhotoViews.Of(query["view"].ToString(), now, learned, open.Check.Current) ?? throw new Refusal(400, "There is no such view.");
         var (offset, count) = (Number("offset", 0), Math.Min(MostPhotosAtOnce, Number("count", MostPhotosAtOnce)));
         return new
         {
@@ -106,7 +119,9 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
         };
 
         int Number(string name, int otherwise) =>
-            int.TryParse(query[name].ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : otherwise;
+            query[name].ToString() is not { Length: > 0 } text ? otherwise
+            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value
+            : throw new Refusal(400, $"Expected {name} as a whole number from 0 on.");
     }
 
     private static object Item(Photo photo, string? label, Learned? learned, PhotoProblems? check)
@@ -151,7 +166,7 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
             context.Response.StatusCode = 304;
             return;
         }
-        await Jpeg(context, await thumbnails.OfAsync(photo, key, context.RequestAborted));
+        await Jpeg(context, await workbench.Thumbnails.OfAsync(photo, key, context.RequestAborted));
     }
 
     private async Task Picture(HttpContext context, Func<RgbImage, RgbImage> show)
@@ -246,7 +261,7 @@ internal sealed class StudioApi(Workbench workbench, Thumbnails thumbnails)
 
     private void Train(TrainRequest request) => Open.Jobs.Start(new TrainingRequest
     {
-        Backbones = [string.IsNullOrWhiteSpace(request.Backbone) ? Open.Learner.Features.Backbone : new BackboneRequest { Name = request.Backbone.Trim() }],
+        Backbones = string.IsNullOrWhiteSpace(request.Backbone) ? [Open.Learner.Features.Backbone] : BackboneRequests.Named(request.Backbone.Trim()),
         Strategy = request.Strategy ?? Strategy.FineTune,
         Epochs = request.Epochs,
     });

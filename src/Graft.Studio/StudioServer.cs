@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Graft.Backbones;
 using Graft.Imaging;
 using Graft.Runs;
 using Microsoft.AspNetCore.Builder;
@@ -33,7 +34,6 @@ internal sealed class StudioServer : IAsyncDisposable
     };
 
     private readonly Workbench _workbench;
-    private readonly Thumbnails _thumbnails = new();
     private readonly WebApplication _app;
     private readonly Guard _guard;
     private readonly int _port;
@@ -64,7 +64,7 @@ internal sealed class StudioServer : IAsyncDisposable
         foreach (var (path, content, type) in StaticFiles())
             _app.MapGet(path, () => Results.Bytes(content, type));
         _app.MapGet("/api/events", EventsAsync);
-        new StudioApi(_workbench, _thumbnails).Map(_app);
+        new StudioApi(_workbench).Map(_app);
     }
 
     /// <summary>How the API writes and reads JSON.</summary>
@@ -100,7 +100,6 @@ internal sealed class StudioServer : IAsyncDisposable
         await _app.StopAsync();
         await _app.DisposeAsync();
         _workbench.Dispose();
-        _thumbnails.Dispose();
     }
 
     private static int FreePort()
@@ -184,13 +183,21 @@ internal sealed class StudioServer : IAsyncDisposable
         {
             await Refuse(context, 410, $"{Path.GetFileName(problem.FileName)} is no longer there. It was moved or deleted outside of the studio; its label is kept.");
         }
+        catch (RequestException problem)
+        {
+            await Refuse(context, 400, problem.Message);
+        }
+        catch (UnknownBackboneException problem)
+        {
+            await Refuse(context, 400, problem.Problem);
+        }
         catch (GraftException problem)
         {
             await Refuse(context, problem.Code == "not-saved" ? 507 : 409, problem.Message);
         }
-        catch (JsonException)
+        catch (JsonException problem)
         {
-            await Refuse(context, 400, "The request is not what the page sends.");
+            await Refuse(context, 400, $"The request is not what the page sends{(problem.Path is { Length: > 2 } place ? $": {place[2..]} is of another kind" : "")}.");
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {

@@ -14,7 +14,7 @@ internal static class StudioState
         var last = project.Journal.LastInForce;
         return new
         {
-            Project = new { project.Name, project.Folder, project.IsTable, project.Notes },
+            Project = new { project.Name, project.Folder, project.IsTable, Notes = Notes(workbench, open) },
             workbench.Home,
             Recent = RecentProjects.All(),
             workbench.Opening,
@@ -33,6 +33,7 @@ internal static class StudioState
                 learned.Judged.Count,
                 learned.Correct,
                 learned.Seconds,
+                learned.IsPart,
                 IsCurrent = learned.From.Version == now.Version,
                 HasInsights = learned.Insights is not null,
                 learned.From.Version,
@@ -55,6 +56,9 @@ internal static class StudioState
             open.Learner.Features.Backbone.Name,
         };
     }
+
+    private static IReadOnlyList<string> Notes(Workbench workbench, OpenProject open) =>
+        [.. open.Project.Notes, .. new[] { workbench.Thumbnails.Problem, open.Learner.Features.Problem }.OfType<string>()];
 
     private static object? Progress(StepProgress? step) => step is null ? null : new { step.Step, step.Done, step.Total, step.Unit, step.Note };
 

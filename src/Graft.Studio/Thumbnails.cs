@@ -5,7 +5,8 @@ using Graft.Imaging;
 namespace Graft.Studio;
 
 /// <summary>Small copies of photos, made when first looked at and kept in Graft's own folder under what the file was then.</summary>
-internal sealed class Thumbnails : IDisposable
+/// <param name="changed">Told when <see cref="Problem"/> has changed.</param>
+internal sealed class Thumbnails(Action changed) : IDisposable
 {
     public const int SidePixels = 200;
 
@@ -13,6 +14,9 @@ internal sealed class Thumbnails : IDisposable
 
     /// <summary>Photos that are decoded at once: half of the cores stay free for learning.</summary>
     private readonly SemaphoreSlim _decoding = new(Math.Max(1, Environment.ProcessorCount / 2));
+
+    /// <summary>Why thumbnails are not kept; null while they are.</summary>
+    public string? Problem { get; private set; }
 
     /// <summary>What a photo's thumbnail is known by; another once the file changes.</summary>
     /// <exception cref="FileNotFoundException">There is no such file any more.</exception>
@@ -43,10 +47,12 @@ internal sealed class Thumbnails : IDisposable
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(file)!);
                 WholeFile.Write(file, jpeg, replaces: true);
+                Say(null);
             }
-            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            catch (Exception problem) when (SaveProblem.Is(problem))
             {
                 // Made again the next time.
+                Say($"Small pictures of the photos cannot be kept. {SaveProblem.Words(problem, _folder)} They are made anew each time, which is slower; no label is lost.");
             }
             return jpeg;
         }
@@ -54,6 +60,13 @@ internal sealed class Thumbnails : IDisposable
         {
             _decoding.Release();
         }
+    }
+
+    private void Say(string? problem)
+    {
+        if (problem == Problem) return;
+        Problem = problem;
+        changed();
     }
 
     public void Dispose() => _decoding.Dispose();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Graft.Backbones;
 using Graft.Evaluation;
 using Graft.Runs;
 
@@ -28,6 +29,8 @@ internal sealed class TrainingJob(Project project, Action changed) : IDisposable
     /// <exception cref="GraftException">Another training is under way, or the labels cannot be written.</exception>
     public void Start(TrainingRequest request)
     {
+        if (request.Problems() is { Count: > 0 } problems) throw new RequestException(problems);
+        foreach (var network in request.Backbones!.Where(network => !BackboneRequests.IsOnnx(network.Name))) _ = BackboneCatalog.Find(network.Name);
         var folder = NewFolder("training");
         var table = $"{folder}.csv";
         Begin(folder, (progress, cancellation) =>
@@ -45,15 +48,28 @@ internal sealed class TrainingJob(Project project, Action changed) : IDisposable
         Begin(project.Own(Path.Combine("runs", name)), (progress, cancellation) => TrainingRun.ResumeAsync(project.Own(Path.Combine("runs", name)), progress, cancellation));
     }
 
+    /// <exception cref="GraftException">No training is under way.</exception>
     public void Cancel()
     {
-        lock (_gate) _cancellation?.Cancel();
+        lock (_gate)
+        {
+            if (!_state.IsBusy) throw new GraftException("No training is under way, so there is none to cancel.");
+            _cancellation!.Cancel();
+        }
     }
 
     /// <summary>A folder for a run that does not exist yet.</summary>
     public string NewFolder(string name)
     {
-        Directory.CreateDirectory(project.Own("runs"));
+        project.BeginKeeping();
+        try
+        {
+            Directory.CreateDirectory(project.Own("runs"));
+        }
+        catch (Exception problem) when (SaveProblem.Is(problem))
+        {
+            throw new GraftException($"No folder for the training can be made. {SaveProblem.Words(problem, project.Folder)} No label is lost.", problem) { Code = "not-saved" };
+        }
         return Enumerable.Range(1, int.MaxValue).Select(number => project.Own(Path.Combine("runs", $"{name}-{number}"))).First(folder => !Path.Exists(folder) && !Path.Exists($"{folder}.csv"));
     }
 
@@ -62,7 +78,7 @@ internal sealed class TrainingJob(Project project, Action changed) : IDisposable
 
     public void Dispose()
     {
-        Cancel();
+        lock (_gate) _cancellation?.Cancel();
         try
         {
             _work.Wait();
@@ -108,6 +124,8 @@ internal sealed class TrainingJob(Project project, Action changed) : IDisposable
             {
                 IsBusy = false,
                 Progress = null,
+                // Of one that was resumed, the epochs before the interruption too.
+                Curve = [.. run.Stages.SelectMany(stage => stage.History.Epochs.Select(epoch => new CurvePoint(stage.Stage.Name, epoch.Loss, epoch.ValidationAccuracy)))],
                 Sentence = string.Create(
                     CultureInfo.InvariantCulture,
                     $"{100.0 * measured.Confusion.Correct / measured.Confusion.Total:0} of 100 of the {measured.Confusion.Total:N0} photos held out are named correctly ({100 * interval.Low:0} to {100 * interval.High:0})."),
@@ -117,11 +135,17 @@ internal sealed class TrainingJob(Project project, Action changed) : IDisposable
         {
             Set(state => state with { IsBusy = false, Progress = null, Problem = "Canceled. What was trained is kept: resume it when you like." });
         }
-        catch (Exception problem) when (problem is GraftException or IOException or UnauthorizedAccessException)
+        catch (GraftException problem)
         {
-            Set(state => state with { IsBusy = false, Progress = null, Problem = problem.Message });
+            Fail(problem.Message);
+        }
+        catch (Exception problem) when (SaveProblem.Is(problem))
+        {
+            Fail($"The training has ended early. {SaveProblem.Words(problem, project.Folder)}");
         }
     }
+
+    private void Fail(string reason) => Set(state => state with { IsBusy = false, Progress = null, Problem = $"{reason} No label is lost." });
 
     private void Set(Func<TrainingJobState, TrainingJobState> change)
     {

@@ -54,6 +54,9 @@ internal sealed class Workbench(string home, BackboneRequest backbone) : IDispos
     private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<Channel<bool>, bool> _windows = new();
     private OpenProject? _open;
+    private Thumbnails? _thumbnails;
+
+    public Thumbnails Thumbnails => LazyInitializer.EnsureInitialized(ref _thumbnails, () => new(Tell));
 
     public string Home => home;
 
@@ -141,5 +144,6 @@ internal sealed class Workbench(string home, BackboneRequest backbone) : IDispos
     public void Dispose()
     {
         lock (_gate) Current?.Dispose();
+        Thumbnails.Dispose();
     }
 }

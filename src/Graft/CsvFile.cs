@@ -7,8 +7,8 @@ namespace Graft;
 
 /// <summary>
 /// A table (RFC 4180, UTF-8) that spreadsheets and terminals can be trusted with, written row by row. Text that a spreadsheet would take for
-/// a formula gets an apostrophe in front, and hidden characters become <c>\u{202E}</c>; <see cref="Restore"/> gives both back, so whatever
-/// Graft writes it also reads.
+/// a formula gets an apostrophe in front. Hidden characters, line breaks, and blanks at either end become <c>\u{202E}</c>, so that each row is one line
+/// and nothing is lost to readers that trim. <see cref="Restore"/> gives all back: whatever Graft writes it also reads.
 /// </summary>
 internal sealed partial class CsvFile : IDisposable
 {
@@ -79,8 +79,11 @@ internal sealed partial class CsvFile : IDisposable
     /// <summary>The text of a cell as it stands in the file, before quotes.</summary>
     public static string Protect(string text)
     {
-        text = Escaped().Replace(text, @"\u{5C}u{");
-        if (VisibleText.HasHidden(text, isOneLine: false)) text = VisibleText.Replace(text, isOneLine: false, rune => $"\\u{{{rune.Value:X}}}");
+        text = LikeEscaped().Replace(text, @"\u{5C}u{");
+        if (VisibleText.HasHidden(text, isOneLine: true)) text = VisibleText.Replace(text, isOneLine: true, rune => rune.Value == '\t' ? "\t" : Escaped(rune.Value));
+        if (text.Length > 0 && char.IsWhiteSpace(text[^1])) text = text[..^1] + Escaped(text[^1]);
+        // A tab in front stays, after an apostrophe.
+        if (text.Length > 0 && text[0] != '\t' && char.IsWhiteSpace(text[0])) text = Escaped(text[0]) + text[1..];
         return text.Length > 0 && IsProtected(text[0]) ? $"'{text}" : text;
     }
 
@@ -94,11 +97,13 @@ internal sealed partial class CsvFile : IDisposable
             : cell;
     }
 
+    private static string Escaped(int character) => $"\\u{{{character:X}}}";
+
     // What begins a formula in Excel, LibreOffice or Google Sheets, in their full-width forms too, and the apostrophe itself.
     private static bool IsProtected(char first) => first is '=' or '+' or '-' or '@' or '\t' or '\r' or '\n' or '\'' or '＝' or '＋' or '－' or '＠';
 
     [GeneratedRegex(@"\\u\{(?=[0-9A-F]{1,6}\})")]
-    private static partial Regex Escaped();
+    private static partial Regex LikeEscaped();
 
     [GeneratedRegex(@"\\u\{([0-9A-F]{1,6})\}")]
     private static partial Regex Escape();

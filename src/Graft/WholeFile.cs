@@ -53,6 +53,26 @@ internal static partial class WholeFile
         }
     }
 
+    /// <summary>Writes several files, or none of them: where one fails, those before it are removed.</summary>
+    /// <param name="files">Paths at which there is nothing yet, and what writes each.</param>
+    public static void WriteAll(params IReadOnlyList<(string Path, Action<string> Write)> files)
+    {
+        var written = 0;
+        try
+        {
+            foreach (var (path, write) in files)
+            {
+                write(path);
+                written++;
+            }
+        }
+        catch
+        {
+            foreach (var (path, _) in files.Take(written)) File.Delete(path);
+            throw;
+        }
+    }
+
     /// <summary>Copies a file into a folder, whole or not at all, under its name or, where that is taken, with a number.</summary>
     /// <returns>The path of the copy.</returns>
     /// <exception cref="IOException">The file cannot be read, or the disk is full or fails.</exception>
@@ -128,7 +148,7 @@ internal static partial class WholeFile
 
     /// <summary>A user does not know of drafts.</summary>
     private static IOException WithoutDraft(IOException problem, string draft) =>
-        new(problem.Message.Replace($" : '{draft}'", ".", StringComparison.Ordinal), problem);
+        new(problem.Message.Replace($" : '{draft}'", ".", StringComparison.Ordinal), problem) { HResult = problem.HResult };
 
     private static void Place(string draft, string path, bool replaces)
     {

@@ -18,6 +18,7 @@ internal sealed class Browser : IAsyncDisposable
     private readonly List<JsonNode> _events = [];
     private readonly Process _process;
     private int _last;
+    private bool _isPressed;
 
     private Browser(Process process, TemporaryFolder profile) => (_process, _profile) = (process, profile);
 
@@ -54,9 +55,7 @@ internal sealed class Browser : IAsyncDisposable
             var page = pages.First(page => page!["type"]!.GetValue<string>() == "page")!;
             await browser._socket.ConnectAsync(new(page["webSocketDebuggerUrl"]!.GetValue<string>()), cancellation);
             foreach (var domain in (string[])["Page", "Network", "Log", "Runtime"]) await browser.Send($"{domain}.enable", new(), cancellation);
-            await browser.Send(
-                "Emulation.setDeviceMetricsOverride",
-                new() { ["width"] = width, ["height"] = height, ["deviceScaleFactor"] = 1, ["mobile"] = false }, cancellation);
+            await browser.Resize(width, height, cancellation);
             return browser;
         }
         catch
@@ -93,9 +92,45 @@ internal sealed class Browser : IAsyncDisposable
     }
 
     /// <summary>Moves, presses or releases the pointer, in CSS pixels of the window.</summary>
-    public Task Pointer(string type, double x, double y, CancellationToken cancellation) => Send(
-        "Input.dispatchMouseEvent", new() { ["type"] = type, ["x"] = x, ["y"] = y, ["button"] = type == "mouseMoved" ? "none" : "left", ["clickCount"] = type == "mouseMoved" ? 0 : 1 },
-        cancellation);
+    public Task Pointer(string type, double x, double y, CancellationToken cancellation)
+    {
+        _isPressed = type == "mousePressed" || type == "mouseMoved" && _isPressed;
+        return Send(
+            "Input.dispatchMouseEvent",
+            new()
+            {
+                ["type"] = type,
+                ["x"] = x,
+                ["y"] = y,
+                ["button"] = type == "mouseMoved" && !_isPressed ? "none" : "left",
+                ["buttons"] = _isPressed ? 1 : 0,
+                ["clickCount"] = type == "mouseMoved" ? 0 : 1,
+            },
+            cancellation);
+    }
+
+    /// <summary>Drags files and folders of this machine onto the element that an expression gives, and drops them there.</summary>
+    public async Task Drag(string element, IEnumerable<string> paths, CancellationToken cancellation)
+    {
+        var place = await Evaluate($"(() => {{ const found = {element}; found.scrollIntoView({{ block: 'nearest' }}); const box = found.getBoundingClientRect(); return [box.x + box.width / 2, box.y + Math.min(box.height / 2, 20)]; }})()", cancellation);
+        foreach (var type in (string[])["dragEnter", "dragOver", "drop"])
+        {
+            await Send(
+                "Input.dispatchDragEvent",
+                new()
+                {
+                    ["type"] = type,
+                    ["x"] = (double)place![0]!,
+                    ["y"] = (double)place[1]!,
+                    ["data"] = new JsonObject { ["items"] = new JsonArray(), ["files"] = new JsonArray([.. paths.Select(path => (JsonNode?)path)]), ["dragOperationsMask"] = 1 },
+                },
+                cancellation);
+        }
+    }
+
+    /// <summary>Gives the window this size.</summary>
+    public Task Resize(int width, int height, CancellationToken cancellation) => Send(
+        "Emulation.setDeviceMetricsOverride", new() { ["width"] = width, ["height"] = height, ["deviceScaleFactor"] = 1, ["mobile"] = false }, cancellation);
 
     /// <summary>Types text where the focus is.</summary>
     public Task Type(string text, CancellationToken cancellation) => Send("Input.insertText", new() { ["text"] = text }, cancellation);

@@ -11,11 +11,11 @@ public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixtur
 
     public void Dispose() => _folder.Dispose();
 
-    private string Heap()
+    private string Heap(string prefix = "")
     {
         var number = 0;
         foreach (var photo in Directory.EnumerateFiles(Path.Combine(trained.Photos, "test"), "*.jpg", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
-            File.Copy(photo, _folder.File($"heap/{number++:00}.jpg"));
+            File.Copy(photo, Path.Join(_folder.File("heap/x")[..^2], $"{prefix}{number++:00}.jpg"));
         File.WriteAllText(_folder.File("heap/broken.jpg"), "no photo");
         return "heap";
     }
@@ -108,7 +108,8 @@ public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixtur
     {
         if (Browser.Program is null) Assert.Skip("There is no Chromium.");
         var cancellation = TestContext.Current.CancellationToken;
-        Heap();
+        // Hidden characters in names come back from the page as they are in the table.
+        Heap("\u202E\n");
         Ends(0, "label", "heap", "--with", trained.Run, "--out", "labels");
         Ends(0, "label", "audit", "labels", "--count", "6", "--out", "audit");
         await using var browser = await Browser.Start(1000, 800, cancellation);
@@ -131,8 +132,74 @@ public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixtur
         Assert.Equal("path,label,correct", lines[1]);
         Assert.Equal(1, lines[2..].Count(line => line.EndsWith(",\"no\"", StringComparison.Ordinal)));
         Assert.Equal(lines.Length - 3, lines[2..].Count(line => line.EndsWith(",\"yes\"", StringComparison.Ordinal)));
+        Assert.Equal(File.ReadAllLines(_folder.File("audit/audit.csv"))[1..].Select(row => row[..^3]), lines[2..].Select(line => line[..line.LastIndexOf(',')]));
         File.WriteAllLines(_folder.File("saved.csv"), lines[1..]);
         Assert.Equal(lines.Length - 2, Ends(0, "label", "audit", "labels", "--answers", "saved.csv", "--json").Json.GetProperty("checked").GetInt32());
+    }
+
+    /// <summary>What labeling writes is found again, by training and by apply, whatever the photos are called.</summary>
+    [Fact]
+    public void Tables_of_photos_with_odd_names_are_read_back()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such names");
+        Heap();
+        var folder = Path.Combine(_folder.FullName, "heap");
+        File.Delete(Path.Combine(folder, "broken.jpg"));
+        var photos = Directory.GetFiles(folder).Order(StringComparer.Ordinal).ToArray();
+        string[] names = ["a\nb.jpg", "c\rd.jpg", "e\u202Ef.jpg", " g.jpg", "h.jpg ", @"i\u{41}.jpg", "=j.jpg", "k\"l.jpg", "m,n.jpg", "\to.jpg"];
+        foreach (var (photo, name) in photos.Zip(names)) File.Move(photo, Path.Join(folder, name));
+
+        Ends(0, "label", "heap", "--with", trained.Run, "--out", "labels");
+        var applied = Ends(0, "label", "apply", "labels", "--into", "sorted", "--json").Json;
+        var learned = Ends(0, "train", "labels/labels.csv", "--backbone", "tiny", "--classifier", "mean", "--out", "run", "--json").Json;
+
+        Assert.Equal(photos.Length, applied.GetProperty("placed").EnumerateObject().Sum(one => one.Value.GetInt32()));
+        var images = learned.GetProperty("images");
+        Assert.Equal(photos.Length, images.GetProperty("train").GetInt32() + images.GetProperty("validation").GetInt32());
+        Assert.Equal(0, images.GetProperty("skipped").GetInt32());
+    }
+
+    [Fact]
+    public void Full_disk_leaves_no_table_without_its_page()
+    {
+        using var disk = SmallDisk.Mount(_folder.File("small"), kilobytes: 24);
+        Heap();
+
+        var result = Ends(1, "label", "heap", "--with", trained.Run, "--out", "small/labels");
+
+        Assert.Contains("The labels cannot be written in ", result.Messages, StringComparison.Ordinal);
+        Assert.Contains("and nothing was left there", result.Messages, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(disk.Path));
+    }
+
+    [Fact]
+    public void Applying_what_is_no_table_and_photos_that_are_none_is_said()
+    {
+        Heap();
+        Assert.Contains("is a folder without labels.csv", Ends(1, "label", "apply", "heap", "--into", "sorted").Messages, StringComparison.Ordinal);
+        Assert.Contains("There is no table of labels nowhere.csv", Ends(1, "label", "apply", "nowhere.csv", "--into", "sorted").Messages, StringComparison.Ordinal);
+        Directory.CreateDirectory(_folder.File("sorted/Circle"));
+        File.WriteAllText(_folder.File("table.csv"), "path,label\nheap/00.jpg,circle\nheap/01.jpg,CIRCLE\nheap/02.jpg,Square\nheap/03.jpg,square\nheap,circle\nheap/gone.jpg,circle\n");
+
+        var messages = Ends(1, "label", "apply", "table.csv", "--into", "sorted").Messages;
+
+        Assert.Contains("heap: it is a folder, not a photo", messages, StringComparison.Ordinal);
+        Assert.Contains("gone.jpg: there is no such file", messages, StringComparison.Ordinal);
+        Assert.Contains("The label circle differs from the class Circle in upper and lower case only", messages, StringComparison.Ordinal);
+        Assert.Contains("The label square differs from the class Square in upper and lower case only", messages, StringComparison.Ordinal);
+        Assert.Equal(["Circle", "Square"], Directory.GetDirectories(_folder.File("sorted/x")[..^2]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(2, Directory.GetFiles(_folder.File("sorted/Square/x")[..^2]).Length);
+    }
+
+    [Fact]
+    public void Source_is_not_compared_with_itself()
+    {
+        Heap();
+        Assert.Contains("are the same photos", Ends(2, "data", "compare", "heap", "./heap/", "--backbone", "tiny").Messages, StringComparison.Ordinal);
+        Directory.CreateDirectory(_folder.File("more"));
+        for (var photo = 0; photo < 8; photo++) File.Copy(_folder.File($"heap/0{photo}.jpg"), _folder.File($"more/{photo}.jpg"));
+        File.CreateSymbolicLink(_folder.File("more/within"), _folder.File("heap"));
+        Assert.Contains("are in both", Ends(0, "data", "compare", "heap", "more", "--backbone", "tiny").Messages, StringComparison.Ordinal);
     }
 
     /// <summary>Photos of another kind have no label, and a run that learns from unlabeled photos says what it learned.</summary>

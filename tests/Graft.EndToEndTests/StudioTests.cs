@@ -1,20 +1,19 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
-using Deque.AxeCore.Commons;
 using Graft.Inference;
 using Graft.Testing;
+using static Graft.EndToEndTests.StudioPage;
 
 namespace Graft.EndToEndTests;
 
 /// <summary>The studio in a real browser, by its buttons and keys.</summary>
 public sealed partial class StudioTests : IDisposable
 {
-    private const string NoBrowser = "there is no chromium, google-chrome or chrome on the PATH", NoPhotos = "the photos of the shared folder are not here";
-
-    private const string Learned = "document.getElementById('said').textContent.includes('of 100 photos named correctly')";
-
     private readonly TemporaryFolder _folder = new();
+    private readonly StudioPhotos _photos;
+
+    public StudioTests() => _photos = new(_folder);
 
     private GraftCommand Graft => new(_folder.FullName);
 
@@ -42,7 +41,7 @@ public sealed partial class StudioTests : IDisposable
             await browser.Type(name, Cancellation);
             await browser.Click(Button("Add"), Cancellation);
             await browser.Until($"document.body.innerText.includes('they become {name}')", Cancellation);
-            await browser.Choose("document.querySelector('input[type=file]')", Flowers(name, 20), Cancellation);
+            await browser.Choose("document.querySelector('input[type=file]')", _photos.Flowers(name, 20), Cancellation);
             await browser.Until("document.body.innerText.includes('20 photos added.')", Cancellation);
         }
         await browser.Until(Learned, Cancellation);
@@ -65,10 +64,10 @@ public sealed partial class StudioTests : IDisposable
     {
         Assert.SkipUnless(Browser.Program is not null, NoBrowser);
         Assert.SkipUnless(SharedFolder.Has("data/flowers5/train"), NoPhotos);
-        Copy("roses", 24, $"flowers/{Named("roses")}");
-        Copy("tulips", 24, $"flowers/{Named("tulips")}");
-        Copy("daisy", 6, $"flowers/{Named("roses")}");
-        Copy("tulips", 44, "flowers/unlabeled", skip: 24);
+        _photos.Copy("roses", 24, $"flowers/{StudioPhotos.Named("roses")}");
+        _photos.Copy("tulips", 24, $"flowers/{StudioPhotos.Named("tulips")}");
+        _photos.Copy("daisy", 6, $"flowers/{StudioPhotos.Named("roses")}");
+        _photos.Copy("tulips", 44, "flowers/unlabeled", skip: 24);
         using var studio = await StudioProcess.Start(Graft, _folder.File("flowers"));
         await using var browser = await Browser.Start(1280, 860, Cancellation, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream");
         await browser.Open(studio.Address, Cancellation);
@@ -138,7 +137,7 @@ public sealed partial class StudioTests : IDisposable
         // Use: a photo that is not part of the project, then the camera.
         await browser.Click(Link("Use"), Cancellation);
         await browser.Until("document.querySelector('input[type=file]')", Cancellation);
-        await browser.Choose("document.querySelector('input[type=file]')", [Flowers("roses", 30)[29]], Cancellation);
+        await browser.Choose("document.querySelector('input[type=file]')", [_photos.Flowers("roses", 30)[29]], Cancellation);
         await browser.Until("document.querySelectorAll('section.card img').length === 2", Cancellation);
         await Look(browser, "use");
         await browser.Click(StartsWith("Use the camera"), Cancellation);
@@ -232,7 +231,7 @@ public sealed partial class StudioTests : IDisposable
     public async Task Two_windows_show_one_truth_and_a_killed_studio_loses_nothing()
     {
         Assert.SkipUnless(SharedFolder.Has("data/flowers5/train"), NoPhotos);
-        Copy("roses", 3, "flowers/unlabeled");
+        _photos.Copy("roses", 3, "flowers/unlabeled");
         string id;
         using (var studio = await StudioProcess.Start(Graft, _folder.File("flowers")))
         {
@@ -241,6 +240,7 @@ public sealed partial class StudioTests : IDisposable
             using var window = await studio.Client.GetStreamAsync(new Uri("/api/events", UriKind.Relative), Cancellation);
             using var events = new StreamReader(window);
             Assert.Contains("\"unlabeled\":3", await events.ReadLineAsync(Cancellation), StringComparison.Ordinal);
+            Assert.Equal(HttpStatusCode.OK, (await studio.Post("/api/class", new { @class = "roses" })).Status);
             Assert.Equal(HttpStatusCode.OK, (await studio.Post("/api/label", new { ids = new[] { id }, @class = "roses" })).Status);
             string? told;
             do told = await events.ReadLineAsync(Cancellation); while (told?.Contains("\"unlabeled\":2", StringComparison.Ordinal) == false);
@@ -253,7 +253,7 @@ public sealed partial class StudioTests : IDisposable
 
         // Folders change when it is said, and back.
         Assert.Equal(1, (await again.Post("/api/apply", new { })).Answer.GetProperty("moved").GetInt32());
-        Assert.Single(Directory.GetFiles(_folder.File($"flowers/{Named("roses")}")));
+        Assert.Single(Directory.GetFiles(_folder.File($"flowers/{StudioPhotos.Named("roses")}")));
         Assert.Equal(1, (await again.Post("/api/apply/undo", new { })).Answer.GetProperty("moved").GetInt32());
         Assert.Equal(3, Directory.GetFiles(_folder.File("flowers/unlabeled")).Length);
     }
@@ -289,137 +289,10 @@ public sealed partial class StudioTests : IDisposable
         using var first = await studio.Client.GetAsync(new Uri("/", UriKind.Relative), Cancellation);
         Assert.Contains("default-src 'none'", first.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
         // A dropped photo's name leads nowhere either.
-        var (status, answer) = await studio.Post("/api/drop?name=..%2F..%2Fout.jpg", File.ReadAllBytes(Drawn()));
+        var (status, answer) = await studio.Post("/api/drop?name=..%2F..%2Fout.jpg", File.ReadAllBytes(_photos.Drawn()));
         Assert.True(status == HttpStatusCode.OK, answer.ToString());
         Assert.Equal([_folder.File("empty/unlabeled/out.jpg")], Directory.GetFiles(_folder.FullName, "out*", SearchOption.AllDirectories));
         Assert.Equal(HttpStatusCode.Conflict, (await studio.Post("/api/class", new { @class = "../outside" })).Status);
-    }
-
-    [Fact]
-    public async Task What_goes_wrong_is_said_in_a_sentence_and_costs_nothing()
-    {
-        Directory.CreateDirectory(_folder.File("photos/unlabeled"));
-        File.Copy(Drawn(), _folder.File("photos/unlabeled/1.jpg"));
-        using var studio = await StudioProcess.Start(Graft, _folder.File("photos"));
-        await studio.Until(state => state.TryGetProperty("photos", out var photos) && photos.GetInt32() == 1);
-        var id = (await studio.Get("/api/photos?view=all")).GetProperty("photos")[0].GetProperty("id").GetString()!;
-
-        // A second studio on the same folder.
-        using (var second = await StudioProcess.Start(Graft, _folder.File("photos")))
-            Assert.Contains("Another Graft Studio", (await second.Until(state => state.GetProperty("problem").ValueKind == JsonValueKind.String)).GetProperty("problem").GetString(), StringComparison.Ordinal);
-
-        // A picture of 300 megapixels, by its header.
-        var (status, answer) = await studio.Post("/api/drop?name=huge.png", HugePng());
-        Assert.Equal(HttpStatusCode.UnprocessableEntity, status);
-        Assert.Contains("too large: 20000 × 15000 pixels", answer.GetProperty("error").GetString(), StringComparison.Ordinal);
-        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await studio.Post("/api/drop?name=no.jpg", "no picture"u8.ToArray())).Status);
-        Assert.Single(Directory.GetFiles(_folder.File("photos/unlabeled")));
-
-        // A photo that is changed, then deleted, while the page is open.
-        async Task<(HttpStatusCode, string?)> Thumb()
-        {
-            using var thumb = await studio.Client.GetAsync(new Uri($"/photos/{id}/thumb", UriKind.Relative), Cancellation);
-            return (thumb.StatusCode, thumb.IsSuccessStatusCode ? thumb.Headers.ETag!.Tag : await thumb.Content.ReadAsStringAsync(Cancellation));
-        }
-        var (_, before) = await Thumb();
-        File.WriteAllBytes(_folder.File("photos/unlabeled/1.jpg"), File.ReadAllBytes(Drawn(other: true)));
-        var (changed, after) = await Thumb();
-        Assert.Equal(HttpStatusCode.OK, changed);
-        Assert.NotEqual(before, after);
-        File.Delete(_folder.File("photos/unlabeled/1.jpg"));
-        var (gone, reason) = await Thumb();
-        Assert.Equal(HttpStatusCode.Gone, gone);
-        Assert.Contains("1.jpg is no longer there", reason, StringComparison.Ordinal);
-        Assert.Equal(HttpStatusCode.OK, (await studio.Post("/api/label", new { ids = new[] { id }, @class = "a" })).Status);
-    }
-
-    [Fact]
-    public async Task A_full_disk_refuses_a_label_and_loses_none()
-    {
-        using var disk = SmallDisk.Mount(_folder.File("small"), kilobytes: 256);
-        Directory.CreateDirectory(_folder.File("small/unlabeled"));
-        File.Copy(Drawn(), _folder.File("small/unlabeled/1.jpg"));
-        using var studio = await StudioProcess.Start(Graft, _folder.File("small"));
-        await studio.Until(state => state.TryGetProperty("photos", out var photos) && photos.GetInt32() == 1);
-        string[] ids = [(await studio.Get("/api/photos?view=all")).GetProperty("photos")[0].GetProperty("id").GetString()!];
-        Assert.Equal(HttpStatusCode.OK, (await studio.Post("/api/label", new { ids, @class = "first" })).Status);
-        var journal = new FileInfo(_folder.File("small/.graft-studio/labels.jsonl"));
-        // Up to the last byte of the journal's page, and of the disk.
-        try
-        {
-            using var filling = File.Create(_folder.File("small/filling"));
-            while (true)
-            {
-                filling.Write(new byte[1024]);
-                filling.Flush(flushToDisk: true);
-            }
-        }
-        catch (IOException)
-        {
-            // Full.
-        }
-        (HttpStatusCode Status, JsonElement Answer) refused = default;
-        var labeled = "first";
-        for (var count = 0; count < 200 && refused.Status != HttpStatusCode.InsufficientStorage; count++)
-        {
-            refused = await studio.Post("/api/label", new { ids, @class = $"class {count}" });
-            if (refused.Status == HttpStatusCode.OK) labeled = $"class {count}";
-        }
-        Assert.Equal(HttpStatusCode.InsufficientStorage, refused.Status);
-        Assert.Contains("Nothing has changed", refused.Answer.GetProperty("error").GetString(), StringComparison.Ordinal);
-        studio.Kill();
-        File.Delete(_folder.File("small/filling"));
-        using var again = await StudioProcess.Start(Graft, _folder.File("small"));
-        await again.Until(state => state.TryGetProperty("photos", out var photos) && photos.GetInt32() == 1);
-        Assert.Equal(labeled, (await again.Get($"/api/photo/{ids[0]}")).GetProperty("label").GetString());
-        again.Kill();
-        Assert.True(journal.Exists);
-    }
-
-    [Fact]
-    public async Task A_folder_that_cannot_be_written_is_said_on_the_page()
-    {
-        using var disk = SmallDisk.Mount(_folder.File("small"), kilobytes: 256);
-        Directory.CreateDirectory(_folder.File("small/a"));
-        File.Copy(Drawn(), _folder.File("small/a/1.jpg"));
-        disk.MakeReadOnly();
-        using var studio = await StudioProcess.Start(Graft, _folder.File("small"));
-        var state = await studio.Until(state => state.GetProperty("problem").ValueKind == JsonValueKind.String);
-        Assert.Contains("must not be read-only", state.GetProperty("problem").GetString(), StringComparison.Ordinal);
-    }
-
-    private static string Button(string words) => $"[...document.querySelectorAll('button')].find(button => button.textContent === '{words}')";
-
-    private static string StartsWith(string words) => $"[...document.querySelectorAll('button')].find(button => button.textContent.includes('{words}'))";
-
-    private static string Link(string words) => $"[...document.querySelectorAll('nav a')].find(link => link.textContent === '{words}')";
-
-    /// <summary>What axe finds serious, in light and in dark; and a picture of the screen for the documentation where it is asked for.</summary>
-    private static async Task Look(Browser browser, string name)
-    {
-        foreach (var scheme in (string[])["dark", "light"])
-        {
-            await browser.Prefer(scheme, Cancellation);
-            await browser.Evaluate("new Promise(done => setTimeout(done, 250))", Cancellation);
-            var found = await browser.Evaluate(
-                $$"""(async () => { if (!globalThis.axe) { {{new BundledAxeScriptProvider().GetScript()}} } return (await axe.run({ resultTypes: ['violations'] })).violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' ')}`); })()""",
-                Cancellation);
-            Assert.Empty(found!.AsArray().Select(one => $"{name}, {scheme}: {one}"));
-        }
-        if (Screenshots is { } folder)
-            await File.WriteAllBytesAsync(Path.Combine(folder, $"studio-{name}.png"), await browser.Screenshot(1280, 860, Cancellation), Cancellation);
-    }
-
-    /// <summary>No error on the console, and no request to anywhere else.</summary>
-    private static void CheckQuiet(Browser browser, StudioProcess studio)
-    {
-        foreach (var happened in browser.Events)
-        {
-            var method = (string?)happened["method"];
-            Assert.False(method is "Runtime.exceptionThrown" or "Log.entryAdded" or "Runtime.consoleAPICalled", happened.ToJsonString());
-            if (method == "Network.requestWillBeSent" && (string)happened["params"]!["request"]!["url"]! is var url)
-                Assert.True(url.StartsWith(studio.Base, StringComparison.Ordinal) || url.StartsWith("data:", StringComparison.Ordinal) || url.StartsWith($"blob:{studio.Base}", StringComparison.Ordinal), url);
-        }
     }
 
     /// <summary>Of few files, under many names.</summary>
@@ -430,47 +303,12 @@ public sealed partial class StudioTests : IDisposable
         var files = Directory.GetFiles(drawn, "*.jpg", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Take(10).ToArray();
         for (var kind = 0; kind < 10; kind++) Directory.CreateDirectory(_folder.File($"many/class {kind}"));
         for (var photo = 0; photo < count; photo++)
-            Assert.Equal(0, Link(files[photo % files.Length], _folder.File($"many/class {photo % 10}/{photo:000000}.jpg")));
+            Assert.Equal(0, HardLink(files[photo % files.Length], _folder.File($"many/class {photo % 10}/{photo:000000}.jpg")));
     }
 
     [System.Runtime.InteropServices.LibraryImport("libc", EntryPoint = "link", StringMarshalling = System.Runtime.InteropServices.StringMarshalling.Utf8)]
-    private static partial int Link(string existing, string path);
+    private static partial int HardLink(string existing, string path);
 
     private static long MemoryOf(int process) => Directory.GetDirectories("/proc").Where(folder => int.TryParse(Path.GetFileName(folder), out _))
         .Select(folder => ProcessMemory.Of(folder)).Where(found => found.Id == process || found.Parent == process).Select(found => found.Bytes).DefaultIfEmpty(0).Max();
-
-    /// <summary>Real photos; drawn ones where pictures of the page are made to be published.</summary>
-    private string[] Flowers(string name, int count)
-    {
-        if (Screenshots is null) return [.. Directory.GetFiles(SharedFolder.Path($"data/flowers5/train/{name}")).Order(StringComparer.Ordinal).Take(count)];
-        var folder = _folder.File("published");
-        if (!Directory.Exists(folder)) Cli.Demo.DemoPhotos.Draw(folder, trainPerClass: 50, validationPerClass: 0, testPerClass: 1, seed: 9, sizePixels: 224);
-        return [.. Directory.GetFiles(Path.Combine(folder, "train", Named(name))).Order(StringComparer.Ordinal).Take(count)];
-    }
-
-    /// <summary>The folder for pictures of the page; null where none are wanted.</summary>
-    private static string? Screenshots => Environment.GetEnvironmentVariable("GRAFT_SCREENSHOTS") is { Length: > 0 } folder ? folder : null;
-
-    private static string Named(string flower) => Screenshots is null ? flower : flower switch { "roses" => "fish", "tulips" => "snail", _ => "leaf" };
-
-    private void Copy(string name, int count, string into, int skip = 0)
-    {
-        Directory.CreateDirectory(_folder.File(into));
-        foreach (var file in Flowers(name, count).Skip(skip)) File.Copy(file, Path.Combine(_folder.File(into), Path.GetFileName(file)));
-    }
-
-    private string Drawn(bool other = false)
-    {
-        var folder = _folder.File("drawn");
-        if (!Directory.Exists(folder)) Cli.Demo.DemoPhotos.Draw(folder, trainPerClass: 2, validationPerClass: 0, testPerClass: 1, seed: 5, sizePixels: 64);
-        return Directory.GetFiles(folder, "*.jpg", SearchOption.AllDirectories).Order(StringComparer.Ordinal).ElementAt(other ? 1 : 0);
-    }
-
-    /// <summary>The header of a PNG of 20,000 × 15,000 pixels; there is no need for more to refuse it.</summary>
-    private static byte[] HugePng()
-    {
-        byte[] header = [.. "IHDR"u8, 0, 0, 0x4E, 0x20, 0, 0, 0x3A, 0x98, 8, 2, 0, 0, 0];
-        var crc = System.IO.Hashing.Crc32.HashToUInt32(header);
-        return [0x89, .. "PNG\r\n"u8, 0x1A, 0x0A, 0, 0, 0, 13, .. header, (byte)(crc >> 24), (byte)(crc >> 16), (byte)(crc >> 8), (byte)crc, 0, 0, 0, 0, .. "IDAT"u8, 0x35, 0xAF, 0x06, 0x1E];
-    }
 }

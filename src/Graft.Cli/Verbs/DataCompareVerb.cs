@@ -30,6 +30,7 @@ internal static class DataCompareVerb
         {
             var (a, b) = (parsed.GetRequiredValue(first), parsed.GetRequiredValue(second));
             var (photosA, photosB) = (Photos(a), Photos(b));
+            CheckApart(a, photosA, b, photosB);
             using var features = extraction.Load(parsed, cancellation);
             using var cache = caching.Open(parsed);
             var sets = ((IReadOnlyList<LabeledImage>[])[photosA, photosB]).Select(photos => Terminal.WithProgress(progress => features.Extract(
@@ -63,6 +64,25 @@ internal static class DataCompareVerb
             return Terminal.Done;
         });
         return command;
+    }
+
+    /// <summary>Photos that are in both sources make them look alike, and one source is always like itself.</summary>
+    private static void CheckApart(string a, IReadOnlyList<LabeledImage> photosA, string b, IReadOnlyList<LabeledImage> photosB)
+    {
+        var folders = new Dictionary<string, string>(StringComparer.Ordinal);
+        var pathsOfA = photosA.Select(RealPath).ToHashSet(StringComparer.Ordinal);
+        var common = photosB.Count(photo => pathsOfA.Contains(RealPath(photo)));
+        if (common == 0) return;
+        if (common == photosA.Count && common == photosB.Count) throw new UsageException($"{a} and {b} are the same photos, and a source does not differ from itself. Name photos of another source.");
+        Terminal.Warn(string.Create(CultureInfo.InvariantCulture, $"{common:N0} {(common == 1 ? "photo is" : "photos are")} in both {a} and {b}: they make the two look more alike than they are."));
+
+        string RealPath(LabeledImage photo)
+        {
+            if (new FileInfo(photo.Path).LinkTarget is not null) return OutputFolder.RealPath(photo.Path);
+            var folder = Path.GetDirectoryName(Path.GetFullPath(photo.Path))!;
+            if (!folders.TryGetValue(folder, out var real)) folders[folder] = real = OutputFolder.RealPath(folder);
+            return Path.Join(real, Path.GetFileName(photo.Path));
+        }
     }
 
     private static IReadOnlyList<LabeledImage> Photos(string place)

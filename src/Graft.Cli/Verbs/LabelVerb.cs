@@ -104,6 +104,7 @@ internal static class LabelVerb
 
     internal static void Say(AppliedResult applied, string into)
     {
+        foreach (var (label, known) in applied.Respelled) Terminal.Warn($"The label {Terminal.OnOneLine(label)} differs from the class {Terminal.OnOneLine(known)} in upper and lower case only; its photos are put into {Terminal.OnOneLine(known)}.");
         foreach (var file in applied.Left) Terminal.Say($"{Terminal.OnOneLine(file.Path)}: {file.Reason}");
         var counts = string.Join(", ", applied.Placed.Select(entry => $"{entry.Key} {entry.Value:N0}"));
         Terminal.Say($"{(counts.Length == 0 ? "Nothing new in" : "Put into")} {into}{(counts.Length == 0 ? "" : $": {counts}")}."

@@ -133,7 +133,7 @@ export class Grid {
   make() {
     const [image, label, guess] = [el('img', { alt: '', draggable: 'false', decoding: 'async' }), el('span'), el('span', { class: 'soft' })];
     const cell = el('div', { class: 'cell', role: 'option' }, image, label, guess);
-    image.addEventListener('error', () => image.getAttribute('src') && (guess.textContent = 'cannot be shown'));
+    image.addEventListener('error', () => image.getAttribute('src') && (guess.textContent ||= 'cannot be shown'));
     cell.addEventListener('click', event => this.click(cell.index, event));
     cell.addEventListener('dblclick', () => this.open(cell.index));
     cell.addEventListener('pointerenter', () => this.on.hover?.(this.photo(cell.index)));

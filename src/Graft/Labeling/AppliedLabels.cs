@@ -8,7 +8,11 @@ namespace Graft.Labeling;
 /// <param name="Placed">Photos that were copied or linked, by label.</param>
 /// <param name="AlreadyThere">Photos that the folder of their class held already.</param>
 /// <param name="Left">Photos that were not, with the reason: one that changed since it was labeled.</param>
-public sealed record AppliedResult(IReadOnlyDictionary<string, int> Placed, int AlreadyThere, IReadOnlyList<SkippedFile> Left);
+public sealed record AppliedResult(IReadOnlyDictionary<string, int> Placed, int AlreadyThere, IReadOnlyList<SkippedFile> Left)
+{
+    /// <summary>Labels that differ in case alone from a class that was there or came before, with that class, which their photos were put into.</summary>
+    public IReadOnlyDictionary<string, string> Respelled { get; init; } = new Dictionary<string, string>();
+}
 
 /// <summary>
 /// Puts labeled photos into a folder per class, and takes them back. A list there, <see cref="ListName"/>, records each file before it comes; nothing is overwritten, the photos
@@ -28,7 +32,8 @@ public static class AppliedLabels
     public static AppliedResult Apply(PhotoLabels labels, string into, bool asLinks = false, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default)
     {
         var photos = labels.Photos.Where(photo => photo.Label is not null).ToList();
-        var folders = new ClassFolders(into, photos.Select(photo => photo.Label!).Distinct(StringComparer.Ordinal));
+        var classes = Spelled(photos.Select(photo => photo.Label!), into);
+        var folders = new ClassFolders(into, classes.Values.Distinct(StringComparer.Ordinal));
         List<SkippedFile> left = [];
         SortedDictionary<string, int> placed = new(StringComparer.Ordinal);
         var there = 0;
@@ -41,7 +46,12 @@ public static class AppliedLabels
             {
                 cancellation.ThrowIfCancellationRequested();
                 progress?.Report(new("Place", done, photos.Count, "photos"));
-                var (photo, path) = (photos[done], labels.FullPath(photos[done]));
+                var (photo, path, @class) = (photos[done], labels.FullPath(photos[done]), classes[photos[done].Label!]);
+                if (Directory.Exists(path))
+                {
+                    left.Add(new(path, "it is a folder, not a photo"));
+                    continue;
+                }
                 // A table from a stranger may name any file of this machine.
                 if (File.Exists(path) && ImageFormat.Objection(path) is { } objection)
                 {
@@ -54,9 +64,9 @@ public static class AppliedLabels
                     continue;
                 }
                 // First the list, on the disk, then the file: whenever this ends, the list knows every file that came.
-                var sorted = folders.Add(path, photo.Label!, asLinks, target => CsvFile.Append(list, Path.GetRelativePath(into, target).Replace(Path.DirectorySeparatorChar, '/'), hash, Path.GetFullPath(path)));
+                var sorted = folders.Add(path, @class, asLinks, target => CsvFile.Append(list, Path.GetRelativePath(into, target).Replace(Path.DirectorySeparatorChar, '/'), hash, Path.GetFullPath(path)));
                 if (sorted.WasThere) there++;
-                else placed[photo.Label!] = placed.GetValueOrDefault(photo.Label!) + 1;
+                else placed[@class] = placed.GetValueOrDefault(@class) + 1;
             }
             progress?.Report(new("Place", photos.Count, photos.Count, "photos"));
         }
@@ -64,7 +74,29 @@ public static class AppliedLabels
         {
             throw new GraftException($"Photos cannot be placed in {into}: {problem.Message} Those that came before remain; repeat the command to go on.", problem);
         }
-        return new(placed, there, left);
+        return new(placed, there, left) { Respelled = classes.Where(entry => entry.Key != entry.Value).ToDictionary(StringComparer.Ordinal) };
+    }
+
+    /// <summary>The class of each label: a folder that is there, or the label that came first, where they differ in case alone.</summary>
+    private static Dictionary<string, string> Spelled(IEnumerable<string> labels, string into)
+    {
+        List<string> known = [];
+        try
+        {
+            if (Directory.Exists(into)) known.AddRange(Directory.EnumerateDirectories(into).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal));
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // Said where the first photo is to come.
+        }
+        Dictionary<string, string> classes = new(StringComparer.Ordinal);
+        foreach (var label in labels)
+        {
+            if (classes.ContainsKey(label)) continue;
+            classes[label] = ClassSpelling.Known(known, label) ?? label;
+            known.Add(classes[label]);
+        }
+        return classes;
     }
 
     /// <summary>Takes back what came into a folder so. Files that have changed since stay.</summary>
@@ -130,7 +162,8 @@ public static class AppliedLabels
 
     private static string? HashOf(string path, out string? problem)
     {
-        problem = null;
+        problem = File.Exists(path) ? null : "there is no such file";
+        if (problem is not null) return null;
         try
         {
             using var file = RegularFile.OpenRead(path);
@@ -138,7 +171,7 @@ public static class AppliedLabels
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
-            problem = unreadable.Message;
+            problem = unreadable is UnauthorizedAccessException ? "permission to read it is denied" : unreadable.Message;
             return null;
         }
     }

@@ -27,7 +27,7 @@ public static class CheckingPage
         function answer(value) { answers[at] = value; if (at < answers.length - 1) at++; show(); }
         const cell = text => '"' + (/^[=+\-@\t\r\n'＝＋－＠]/.test(text) ? "'" : '') + text.replaceAll('"', '""') + '"';
         function save() {
-          const rows = data.photos.map((photo, index) => photo.map(cell).join(',') + ',' + cell(answers[index] ?? ''));
+          const rows = data.rows.map((row, index) => row + ',' + (data.written[data.choices.indexOf(answers[index])] ?? cell(answers[index] ?? '')));
           const link = document.createElement('a');
           link.href = URL.createObjectURL(new Blob([data.columns.join(',') + '\n' + rows.join('\n') + '\n'], { type: 'text/csv' }));
           link.download = data.file; link.click();
@@ -62,6 +62,9 @@ public static class CheckingPage
         var data = JsonSerializer.Serialize(new
         {
             photos = cells,
+            // As tables of Graft have them, so that each path is found again.
+            rows = cells.Select(row => CsvFile.Line(row).TrimEnd('\n')),
+            written = choices.Select(choice => CsvFile.Line(choice.Choice).TrimEnd('\n')),
             columns,
             choices = choices.Select(choice => choice.Choice),
             keys = choices.Select(choice => choice.Key),

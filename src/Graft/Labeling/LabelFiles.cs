@@ -10,7 +10,7 @@ public static class LabelFiles
 {
     public const string PageName = "labels.html", SummaryName = "summary.json";
 
-    /// <summary>Writes <c>labels.csv</c>, <c>labels.html</c> and <c>summary.json</c>.</summary>
+    /// <summary>Writes <c>labels.csv</c>, <c>labels.html</c> and <c>summary.json</c>, or none of them.</summary>
     /// <param name="title">What was labeled.</param>
     /// <param name="folder">Exists; what it holds of these names is not written over.</param>
     /// <exception cref="GraftException">A file is there already, or the disk is full or fails.</exception>
@@ -18,13 +18,14 @@ public static class LabelFiles
     {
         try
         {
-            result.Labels.Write(Path.Join(folder, PhotoLabels.FileName));
-            LabelPage.Write(result, title, Path.Join(folder, PageName));
-            WholeFile.Write(Path.Join(folder, SummaryName), LabelText.Summary(result).ToJsonString(RunFolder.Json) + "\n");
+            WholeFile.WriteAll(
+                (Path.Join(folder, PhotoLabels.FileName), result.Labels.Write),
+                (Path.Join(folder, PageName), path => LabelPage.Write(result, title, path)),
+                (Path.Join(folder, SummaryName), path => WholeFile.Write(path, LabelText.Summary(result).ToJsonString(RunFolder.Json) + "\n")));
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or GraftException)
         {
-            throw new GraftException($"The labels cannot be written in {folder}: {problem.Message}", problem);
+            throw new GraftException($"The labels cannot be written in {folder}, and nothing was left there: {problem.Message}", problem);
         }
     }
 }

@@ -146,12 +146,13 @@ public static class LabelQuestions
     {
         try
         {
-            CsvFile.Write(Path.Join(folder, $"{name}.csv"), columns, cells.Select(row => (IReadOnlyList<object?>)[.. row, ""]));
-            WholeFile.Write(Path.Join(folder, $"{name}.html"), page);
+            WholeFile.WriteAll(
+                (Path.Join(folder, $"{name}.csv"), path => CsvFile.Write(path, columns, cells.Select(row => (IReadOnlyList<object?>)[.. row, ""]))),
+                (Path.Join(folder, $"{name}.html"), path => WholeFile.Write(path, page)));
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new GraftException($"The photos to look at cannot be written in {folder}: {problem.Message}", problem);
+            throw new GraftException($"The photos to look at cannot be written in {folder}, and nothing was left there: {problem.Message}", problem);
         }
     }
 }

@@ -42,8 +42,13 @@ public sealed record PhotoLabels(string? Root, IReadOnlyList<PhotoLabel> Photos)
     /// <exception cref="GraftException">There is no such table, or it is damaged.</exception>
     public static PhotoLabels Read(string path)
     {
-        if (Directory.Exists(path)) path = System.IO.Path.Join(path, FileName);
-        if (!File.Exists(path)) throw new GraftException($"There is no table of labels {path}.");
+        if (Directory.Exists(path))
+        {
+            var folder = path;
+            path = System.IO.Path.Join(folder, FileName);
+            if (!File.Exists(path)) throw new GraftException($"{folder} is a folder without {FileName}. Name the folder that labeling wrote, or a table with the columns path and label.");
+        }
+        if (!File.Exists(path)) throw new GraftException($"There is no table of labels {path}. Check the spelling; expected a table with the columns path and label, or the folder that labeling wrote.");
         try
         {
             RegularFile.Check(path);

@@ -26,7 +26,7 @@ export function screen(place, page) {
       result.replaceChildren(el('p', {}, 'Working …'));
       try {
         const written = await post('/api/export', { target, path: path.value, is_fine_tuned: fineTuned.checked });
-        result.replaceChildren(el('p', { class: 'verified' }, written.verified), el('p', {}, `Written: ${written.path}`), ...written.next ? [el('pre', { tabindex: 0 }, written.next)] : []);
+        result.replaceChildren(el('p', { class: 'verified' }, written.verified), el('p', { class: 'written' }, `Written: ${written.path}`), ...written.next ? [el('pre', { tabindex: 0 }, written.next)] : []);
         await fill();
       } catch (problem) {
         result.replaceChildren(el('p', { class: 'warn' }, problem.message));

@@ -26,7 +26,10 @@ export function screen(place, page) {
     },
     hover: explainSoon,
   });
-  const label = className => attempt(async () => post('/api/label', { ids: await grid.ids(), class: className }));
+  const label = className => attempt(async () => {
+    const ids = await grid.ids();
+    if (ids.length > 0) await post('/api/label', { ids, class: className });
+  });
   place.append(
     el('aside', {}, el('h1', {}, 'Look'), el('h2', {}, 'Confusions'), sentences, matrix, el('h2', {}, 'Heat map'), heat, heatWords),
     el('section', { class: 'fill', 'aria-label': 'Photos of the view' }, bar, el('details', { open: true }, el('summary', {}, 'Map: photos that look alike to the network lie together. Draw around some to see them.'), map.element), title, actions, grid.element));

@@ -68,7 +68,6 @@ export function screen(place, page) {
     }
     const chosen = new Set(batch.photos.map(photo => photo.id));
     const accept = el('button', { type: 'button', class: 'main', onclick: () => attempt(async () => {
-      await post('/api/skip', { ids: [] });
       await post('/api/label', { ids: [...chosen], class: batch.class });
       await ask();
     }) });

@@ -45,9 +45,10 @@ export function screen(place, page) {
       el('form', { onsubmit: event => {
         event.preventDefault();
         attempt(async () => {
-          await post('/api/class', { class: name.value });
-          show(`class:${name.value.trim()}`);
+          const given = name.value.trim(), { class: taken } = await post('/api/class', { class: given });
+          show(`class:${taken}`);
           name.value = '';
+          if (taken !== given) say(`${taken} differs from ${given} in upper and lower case only, so it was taken.`);
         });
       } }, el('label', { for: 'class' }, 'New class'), el('div', { class: 'row' }, name, el('button', { type: 'submit' }, 'Add'))),
       el('h2', {}, 'Add photos'), drop, check, apply),

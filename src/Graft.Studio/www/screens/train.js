@@ -24,7 +24,7 @@ export function screen(place, page) {
     update(state) {
       const { learned, learner } = state;
       said.textContent = learned?.sentence ?? 'Nothing has been learned yet. Give at least two photos to each of two classes.';
-      details.textContent = learned ? `Each of ${learned.count.toLocaleString('en')} photos was judged by a model that had not seen it. It learned in ${learned.seconds.toFixed(1)} seconds${learned.is_current ? '' : ', from earlier labels'}. It learns again by itself whenever you change a label.` : '';
+      details.textContent = learned ? `Each of ${learned.count.toLocaleString('en')} photos was judged by a model that had not seen it; the numbers in brackets say how far chance may have moved the result. It learned in ${learned.seconds.toFixed(1)} seconds${learned.is_current ? '' : ', from earlier labels'}. It learns again by itself whenever you change a label.${learned.is_part ? ' To be quick it learns from a part of your photos, evenly spread; an export learns from all of them.' : ''}` : '';
       begin.replaceChildren(...[
         learner.problem && el('p', { class: 'warn' }, learner.problem),
         learner.waiting > 0 && el('p', {}, `${learner.waiting.toLocaleString('en')} photos have not been looked at yet. That takes about ${Math.max(1, Math.round(learner.waiting / 3000))} minutes, once. `,
