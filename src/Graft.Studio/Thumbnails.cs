@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Graft.Data.Collections;
 using Graft.Imaging;
 
 namespace Graft.Studio;
@@ -38,7 +39,7 @@ internal sealed class Thumbnails : IDisposable
         await _decoding.WaitAsync(cancellation);
         try
         {
-            var jpeg = await Task.Run(() => ImageDecoder.Decode(photo.Path, image => JpegEncoder.EncodeThumbnail(image, SidePixels)), cancellation);
+            var jpeg = await Task.Run(() => PhotoFile.Decode(photo.Path, image => JpegEncoder.EncodeThumbnail(image, SidePixels)), cancellation);
             try
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(file)!);
