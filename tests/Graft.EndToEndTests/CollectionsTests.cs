@@ -36,7 +36,7 @@ public sealed class CollectionsTests(DrawnPhotos photos) : IClassFixture<DrawnPh
 
         var trained = graft.Run("train", "all.parquet", "--classifier", "logistic", "--out", "run", "--json");
         Assert.True(trained.ExitCode == 0, trained.ToString());
-        Assert.Equal("tiny", trained.Json.GetProperty("backbone").GetString());
+        Assert.Equal("graft_mobilenet_v2_050.graft", trained.Json.GetProperty("backbone").GetString());
         var evaluated = graft.Run("evaluate", "run", "photos.zip", "--json");
         Assert.True(evaluated.ExitCode == 0, evaluated.ToString());
         var lines = ((string[])["1/2", "2/2"]).Sum(shard =>

@@ -80,7 +80,7 @@ public sealed class LabeledImages
         return Path.GetExtension(path).ToUpperInvariant() is ".CSV" or ".TSV"
             ? FromCsv(path, options)
             : throw new DataException(
-                $"'{path}' is neither a folder nor a .csv, .zip, .tar or .parquet file. {DataFindings.Layouts("photos")}");
+                $"'{path}' is neither a folder nor a .csv file, nor a .zip, .tar or .parquet file. {DataFindings.Layouts("photos")}");
     }
 
     /// <summary>
