@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using Graft.Classifiers;
-using Graft.Features;
 using Graft.Data.Collections;
+using Graft.Features;
 using Graft.Imaging;
 using Graft.Inference;
 using Prediction = Graft.Classifiers.Prediction;
