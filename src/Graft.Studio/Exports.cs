@@ -1,6 +1,7 @@
 using System.Globalization;
 using Graft.Classifiers;
 using Graft.Data;
+using Graft.Data.Collections;
 using Graft.Evaluation;
 using Graft.Export;
 using Graft.Runs;
@@ -54,7 +55,7 @@ internal sealed class Exports(Project project, TrainingJob jobs, BackboneRequest
     {
         var run = SavedRun.Open(folder);
         using var model = ImageClassifier.Open(folder);
-        EvaluatedImage[] check = [.. run.Predictions.Of(PredictionTable.Validation).Where(image => File.Exists(image.Path))];
+        EvaluatedImage[] check = [.. run.Predictions.Of(PredictionTable.Validation).Where(image => PhotoFile.Exists(image.Path))];
         var file = target == "web" ? path : Path.Combine(path, $"{OutputFolder.SafeName(project.Name)}.onnx");
         var measured = run.Validation.Confusion;
         var interval = ConfidenceInterval.OfShare(measured.Correct, measured.Total);
@@ -108,7 +109,7 @@ internal sealed class Exports(Project project, TrainingJob jobs, BackboneRequest
             for (var number = 0; number < labeling.Photos.Length; number++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (labeling.Labels[number] is not { } label || !File.Exists(labeling.Photos[number].Path)) continue;
+                if (labeling.Labels[number] is not { } label || !PhotoFile.Exists(labeling.Photos[number].Path)) continue;
                 var part = !isDivided ? "" : labeling.Photos[number].Part is { Length: > 0 } named ? named : "train";
                 if (!folders.TryGetValue(part, out var target)) folders[part] = target = new(Path.Combine(path, part), labeling.Classes);
                 if (!target.Add(labeling.Photos[number].Path, label).WasThere) count++;

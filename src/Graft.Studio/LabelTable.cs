@@ -1,3 +1,5 @@
+using Graft.Data.Collections;
+
 namespace Graft.Studio;
 
 /// <summary>A project's labels as the table that training reads.</summary>
@@ -9,7 +11,7 @@ internal static class LabelTable
     public static int Write(Labeling labeling, string path, bool replaces = false)
     {
         var isDivided = labeling.Photos.Any(photo => photo.Part.Length > 0);
-        var rows = Enumerable.Range(0, labeling.Photos.Length).Where(number => labeling.Labels[number] is not null && File.Exists(labeling.Photos[number].Path))
+        var rows = Enumerable.Range(0, labeling.Photos.Length).Where(number => labeling.Labels[number] is not null && PhotoFile.Exists(labeling.Photos[number].Path))
             .Select(number => (Photo: labeling.Photos[number], Label: labeling.Labels[number]!)).ToList();
         try
         {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Graft.Data.Collections;
 using Graft.Imaging;
 using Graft.Runs;
 using Graft.Training;
@@ -173,7 +174,7 @@ internal sealed class StudioApi(Workbench workbench)
     {
         var photo = PhotoOf(context);
         _ = Thumbnails.KeyOf(photo);
-        await Jpeg(context, await Task.Run(() => ImageDecoder.Decode(photo.Path, image => JpegEncoder.Encode(show(image), quality: 88)), context.RequestAborted));
+        await Jpeg(context, await Task.Run(() => PhotoFile.Decode(photo.Path, image => JpegEncoder.Encode(show(image), quality: 88)), context.RequestAborted));
     }
 
     private static async Task Jpeg(HttpContext context, byte[] jpeg)

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Graft.Data.Collections;
 using Graft.Imaging;
 
 namespace Graft.Studio;
@@ -42,7 +43,7 @@ internal sealed class Thumbnails(Action changed) : IDisposable
         await _decoding.WaitAsync(cancellation);
         try
         {
-            var jpeg = await Task.Run(() => ImageDecoder.Decode(photo.Path, image => JpegEncoder.EncodeThumbnail(image, SidePixels)), cancellation);
+            var jpeg = await Task.Run(() => PhotoFile.Decode(photo.Path, image => JpegEncoder.EncodeThumbnail(image, SidePixels)), cancellation);
             try
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(file)!);

@@ -73,13 +73,12 @@ internal static partial class WholeFile
         }
     }
 
-    /// <summary>Copies a file into a folder, whole or not at all, under its name or, where that is taken, with a number.</summary>
+    /// <summary>Copies content into a folder, whole or not at all, under a name or, where that is taken, with a number.</summary>
     /// <returns>The path of the copy.</returns>
-    /// <exception cref="IOException">The file cannot be read, or the disk is full or fails.</exception>
-    public static string Copy(string from, string folder)
+    /// <exception cref="IOException">The content cannot be read, or the disk is full or fails.</exception>
+    public static string Copy(Stream source, string name, string folder)
     {
-        using var source = RegularFile.OpenRead(from);
-        var name = Path.Join(folder, Path.GetFileName(from));
+        name = Path.Join(folder, name);
         var (draft, file) = Begin(name);
         try
         {

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using Graft.Classifiers;
+using Graft.Data.Collections;
 using Graft.Features;
+using Graft.Imaging;
 using Graft.Inference;
 using Prediction = Graft.Classifiers.Prediction;
 using SkippedFile = Graft.Data.SkippedFile;
@@ -53,7 +55,7 @@ internal sealed class AnsweringModel : IDisposable
         var (read, broken) = (new List<Prediction>(), new List<SkippedFile>());
         foreach (var batch in photos.Chunk(Batch))
         {
-            foreach (var (path, prediction, problem) in _exported!.Predict(batch, cancellation))
+            foreach (var (path, prediction, problem) in Exported(batch, cancellation))
             {
                 if (prediction is not null) read.Add(new(path, Classes, prediction.Probabilities) { Unlikeness = prediction.Unlikeness });
                 else broken.Add(new(path, problem!));
@@ -61,6 +63,29 @@ internal sealed class AnsweringModel : IDisposable
             progress?.Report(new("Predict", read.Count + broken.Count, photos.Count, "photos"));
         }
         return new(read, broken, 0, 0);
+    }
+
+    /// <summary>An exported file reads files; what lies in collections is read for it.</summary>
+    private IEnumerable<PhotoPrediction> Exported(string[] paths, CancellationToken cancellation)
+    {
+        if (!Array.Exists(paths, PhotoFile.IsMember)) return _exported!.Predict(paths, cancellation);
+        var answers = new PhotoPrediction[paths.Length];
+        Parallel.For(0, paths.Length, new ParallelOptions { CancellationToken = cancellation }, index =>
+        {
+            try
+            {
+                answers[index] = new(paths[index], _exported!.Predict(PhotoFile.ReadAllBytes(paths[index])), null);
+            }
+            catch (UnreadableImageException problem)
+            {
+                answers[index] = new(paths[index], null, problem.Reason);
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            {
+                answers[index] = new(paths[index], null, problem.Message);
+            }
+        });
+        return answers;
     }
 
     public void Dispose()

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Graft.Classifiers;
+using Graft.Data.Collections;
 using Graft.Evaluation;
 using Graft.Imaging;
 
@@ -50,7 +51,7 @@ internal sealed class ExplainOption
                 foreach (var prediction in predictions)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    var photo = ImageDecoder.Decode(prediction.Path);
+                    var photo = PhotoFile.Decode(prediction.Path);
                     var map = _explanation.Explain(photo, _classes[prediction.Class].First());
                     if (map.IsBlank) _blank++;
                     var name = Path.GetFileNameWithoutExtension(prediction.Path);

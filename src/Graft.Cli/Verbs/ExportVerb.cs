@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Graft.Data.Collections;
 using Graft.Evaluation;
 using Graft.Export;
 using Graft.Runs;
@@ -166,14 +167,14 @@ internal static class ExportVerb
             int[] labels = [.. photos.Select(photo => classes.ToList().IndexOf(Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(photo))!)))];
             return (photos, labels.All(label => label >= 0) ? labels : null);
         }
-        EvaluatedImage[] validation = [.. (run?.Predictions.Of(PredictionTable.Validation) ?? []).Where(image => File.Exists(image.Path))];
+        EvaluatedImage[] validation = [.. (run?.Predictions.Of(PredictionTable.Validation) ?? []).Where(image => PhotoFile.Exists(image.Path))];
         return validation.Length > 0 ? ([.. validation.Select(image => image.Path)], [.. validation.Select(image => image.Label)]) : (null, null);
     }
 
     private static string[] CalibrationPhotos(string[] named, SavedRun? run)
     {
         if (named.Length > 0) return Find(named);
-        string[] photos = [.. (run?.TrainingPhotos() ?? []).Where(File.Exists)];
+        string[] photos = [.. (run?.TrainingPhotos() ?? []).Where(PhotoFile.Exists)];
         return photos.Length > 0
             ? photos
             : throw new GraftException("There are no training photos at hand, on which int8 measures the ranges of activations.") { Code = "no-calibration-photos", Remedy = "Name some hundred photos with --calibrate." };

@@ -27,17 +27,21 @@ internal static class FeaturesVerb
         var networks = new BackboneOptions();
         var extraction = new ExtractionOptions(networks);
         var caching = new CacheOptions();
+        var sharding = new ShardOption();
         var json = Terminal.Json();
         var command = new Verb(
             "features",
             "Write the features of labeled photos, with paths, labels and split, to a file for other programs.",
             "graft features flowers --backbone mobilenet_v2 --out flowers.npz",
             "graft features flowers --backbone vgg16 --layer block4_pool --pool max --out flowers.parquet",
-            "graft features flowers --backbone alexnet+vgg16 --out flowers.npz") { data, output };
+            "graft features flowers --backbone alexnet+vgg16 --out flowers.npz",
+            "graft features shards --shard 3/8 --out part-3.parquet") { data, output };
         command.Add(FeaturesMapVerb.Create());
+        command.Add(FeaturesMergeVerb.Create());
         networks.AddAllTo(command);
         extraction.AddTo(command, BackboneRequests.PoolingNames);
         command.Add(seed);
+        sharding.AddTo(command);
         caching.AddTo(command);
         tables.AddTo(command);
         command.Add(json);
@@ -46,13 +50,40 @@ internal static class FeaturesVerb
         {
             var clock = Stopwatch.StartNew();
             var file = parsed.GetRequiredValue(output);
-            if (FeatureTable.ProblemWith(file) is { } problem) throw new UsageException(problem);
+            var shard = sharding.Value(parsed);
+            if (shard is not null && !Path.GetExtension(file).Equals(".parquet", StringComparison.OrdinalIgnoreCase)) throw new UsageException($"Expected a .parquet file with --shard, found {file}.");
+            // A part that is there is gone on with.
+            if (!(shard is not null && File.Exists(file)) && FeatureTable.ProblemWith(file) is { } problem) throw new UsageException(problem);
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var photos = tables.Load(source, new() { Seed = parsed.GetValue(seed) }, parsed);
             foreach (var note in photos.Notes) Terminal.Note(note);
 
             using var features = extraction.Load(parsed, cancellation);
             using var cache = caching.Open(parsed);
+            if (shard is { } part)
+            {
+                var written = Terminal.WithProgress(progress => FeaturePart.Write(photos, features, part, file, cache, Terminal.Warn, extraction.Engine(parsed), progress, cancellation));
+                SkippedFiles.Say([.. photos.Skipped, .. written.Skipped]);
+                Console.Out.WriteLine(parsed.GetValue(json)
+                    ? JsonSerializer.Serialize(
+                        new
+                        {
+                            File = file,
+                            Shard = part.ToString(),
+                            Backbone = features.Name,
+                            written.Images,
+                            Skipped = photos.Skipped.Count + written.Skipped.Count,
+                            Shape = features.Shape.Sizes,
+                            photos.Classes,
+                            Seconds = Math.Round(clock.Elapsed.TotalSeconds, 3),
+                            written.Kept,
+                            Cache = new { Hits = written.CacheHits, Misses = written.CacheMisses },
+                        },
+                        RunFolder.Json)
+                    : $"{file}: shard {part}, {written.Images:N0} images × {features.Shape} numbers, {photos.Classes.Count} classes");
+                Terminal.Say($"Features: {written.Kept:N0} kept, {written.CacheHits:N0} from the cache, {written.CacheMisses:N0} computed, {clock.Elapsed.TotalSeconds:0.0} s.");
+                return Terminal.Done;
+            }
             var set = Terminal.WithProgress(progress => features.Extract(
                 [.. photos.All], cache, Terminal.Warn, extraction.Engine(parsed), bank: null, progress, cancellation));
             SkippedFiles.Say([.. photos.Skipped, .. set.Broken]);

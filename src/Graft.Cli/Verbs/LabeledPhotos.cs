@@ -1,16 +1,17 @@
 using System.CommandLine;
 using Graft.Data;
+using Graft.Data.Collections;
 
 namespace Graft.Cli.Verbs;
 
 /// <summary>The argument that names labeled photos, and the options that say how to read a table of them.</summary>
 internal sealed class LabeledPhotos
 {
-    private const string Layouts = "Labeled photos: a folder per class; train/, val/ and test/ folders of such; names such as cat.0.jpg; or a CSV of path,label";
+    private const string Layouts = "Labeled photos: a folder per class; train/, val/ and test/ folders of such; names such as cat.0.jpg; a CSV of path,label; or a zip, tar shards or Parquet files of such";
 
     private readonly Option<string?> _path = new("--path-column") { Description = "Table: the column that names the image", HelpName = "NAME" };
 
-    private readonly Option<string?> _label = new("--label-column") { Description = "Table: the column that names the class", HelpName = "NAME" };
+    private readonly Option<string?> _label = new("--label-column") { Description = "Table, Parquet or .json of a shard: the column that names the class", HelpName = "NAME" };
 
     private readonly Option<string?> _split = new("--split-column") { Description = "Table: the column that says train, val or test", HelpName = "NAME" };
 
@@ -29,14 +30,16 @@ internal sealed class LabeledPhotos
 
     /// <exception cref="UsageException">There is nothing of that name.</exception>
     public static string Existing(string source) =>
-        Path.Exists(source) ? source : throw new UsageException($"There is no folder or file {source}.");
+        LabeledImages.IsThere(source) ? source : throw new UsageException($"There is no folder or file {source}.");
 
     /// <summary>Reads the photos, with the options for tables that were given.</summary>
-    /// <exception cref="UsageException">An option for tables was given, and the source is a folder.</exception>
+    /// <exception cref="UsageException">An option for tables was given, and the source is a folder or a collection.</exception>
     public LabeledImages Load(string source, LabeledImagesOptions options, ParseResult parsed)
     {
-        if (Directory.Exists(source) && Options.FirstOrDefault(option => parsed.GetValue(option) is not null) is { } stray)
-            throw new UsageException($"Expected a table with {stray.Name}, found the folder {source}.");
+        var isFolder = Directory.Exists(source);
+        if ((isFolder || !File.Exists(source) || PhotoCollection.IsAt(source))
+            && Options.FirstOrDefault(option => parsed.GetValue(option) is not null && (isFolder || option != _label)) is { } stray)
+            throw new UsageException($"Expected a table with {stray.Name}, found {(isFolder ? "the folder " : "")}{source}.");
         if (parsed.GetValue(_folder) is { } folder && !Directory.Exists(folder)) throw new UsageException($"There is no folder {folder}.");
         return LabeledImages.Load(source, options with
         {

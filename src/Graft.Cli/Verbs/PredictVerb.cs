@@ -43,6 +43,7 @@ internal static class PredictVerb
             Description = "Copy each photo to a folder of its class in this folder; nothing is overwritten or copied twice",
             HelpName = "DIR",
         };
+        var sharding = new ShardOption();
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
         var csv = new Option<bool>("--csv") { Description = "Print a table of path, class, probability (RFC 4180) on standard output" };
@@ -57,7 +58,9 @@ internal static class PredictVerb
             "graft predict runs/flowers-mobilenet_v2 \"trip/**/*.jpg\" --threshold 0.8 --sort-into sorted",
             "find trip -newer last | graft predict runs/flowers-mobilenet_v2 - --csv > trip.csv",
             "graft predict flowers.onnx garden.jpg",
+            "graft predict runs/flowers-mobilenet_v2 \"shards/{000..127}.tar\" --shard 3/8 --csv > part-3.csv",
             "graft predict mobilenet_v1 garden.jpg") { model, paths, top, threshold, refuse, sortInto, json, csv };
+        sharding.AddTo(command);
         pretrained.AddTo(command);
         var explain = new ExplainOption();
         explain.AddTo(command);
@@ -67,6 +70,7 @@ internal static class PredictVerb
             if (parsed.GetValue(threshold) is not (null or (>= 0 and <= 1)))
                 throw new UsageException("Expected --threshold from 0 to 1, such as 0.8.");
             if (parsed.GetValue(json) && parsed.GetValue(csv)) throw new UsageException("Expected --json or --csv, found both.");
+            var shard = sharding.Value(parsed);
             var target = parsed.GetValue(sortInto);
             if (File.Exists(target)) throw new UsageException($"--sort-into {target} is a file. Name a folder, new or not.");
             string[] results = [.. new[] { target, explain.Folder(parsed) }.OfType<string>()];
@@ -104,6 +108,8 @@ internal static class PredictVerb
             void Predict(IReadOnlyList<string> photos)
             {
                 cancellation.ThrowIfCancellationRequested();
+                if (shard is { } part) photos = PhotoHashes.Of(part, photos, cancellation);
+                if (photos.Count == 0) return;
                 if (photos.Count > 1 && classifier.HasFeatures) cache ??= CacheOptions.OpenShared();
                 var predictions = classifier.Predict(photos, cache, progress: null, cancellation);
                 foreach (var broken in predictions.Broken) Skip(broken);

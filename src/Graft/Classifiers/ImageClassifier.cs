@@ -5,6 +5,7 @@ using System.Text.Json.Serialization;
 using Graft.Backbones;
 using Graft.Checkpoints;
 using Graft.Data;
+using Graft.Data.Collections;
 using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
@@ -264,7 +265,7 @@ public sealed class ImageClassifier : IDisposable
     public Prediction Predict(string path)
     {
         CheckPhoto(path);
-        return Predict(path, resize => ImageDecoder.Decode(path, resize));
+        return Predict(path, resize => PhotoFile.Decode(path, resize));
     }
 
     /// <summary>Predicts one photo, from a stream that is read to its end and remains the caller's.</summary>

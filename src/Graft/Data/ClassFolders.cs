@@ -1,3 +1,5 @@
+using Graft.Data.Collections;
+
 namespace Graft.Data;
 
 /// <summary>Where a photo lies among the folders of its class.</summary>
@@ -48,15 +50,16 @@ public sealed class ClassFolders
         try
         {
             Directory.CreateDirectory(folder);
-            var length = LengthOf(photo);
+            using var source = PhotoFile.OpenRead(photo);
+            var length = source.Length;
             var content = ContentOf(folder);
             var ofLength = content.TryGetValue(length, out var known) ? known : content[length] = [];
             if (ofLength.Count > 0)
             {
-                var bytes = RegularFile.ReadAllBytes(photo);
+                var bytes = PhotoFile.ReadAllBytes(photo);
                 if (ofLength.Find(file => RegularFile.ReadAllBytes(file).AsSpan().SequenceEqual(bytes)) is { } same) return new(same, WasThere: true);
             }
-            var copy = before is null ? WholeFile.Copy(photo, folder) : Place(photo, folder, asLink, before);
+            var copy = before is null ? WholeFile.Copy(source, Path.GetFileName(photo), folder) : Place(photo, folder, asLink, before);
             ofLength.Add(copy);
             return new(copy, WasThere: false);
         }
@@ -77,15 +80,9 @@ public sealed class ClassFolders
             File.CreateSymbolicLink(target, Path.GetFullPath(photo));
             return target;
         }
-        using var source = RegularFile.OpenRead(photo);
+        using var source = PhotoFile.OpenRead(photo);
         WholeFile.Write(target, source.CopyTo);
         return target;
-    }
-
-    private static long LengthOf(string photo)
-    {
-        using var file = RegularFile.OpenHandle(photo);
-        return RandomAccess.GetLength(file);
     }
 
     /// <summary>The files of a folder by their length.</summary>

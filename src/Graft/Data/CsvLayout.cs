@@ -1,4 +1,5 @@
 using CsvHelper;
+using Graft.Data.Collections;
 
 namespace Graft.Data;
 
@@ -194,7 +195,7 @@ internal static class CsvLayout
     // Tables written on Windows separate folders with a backslash.
     private static string? Find(string folder, string given, string? suffix) =>
         new[] { given, CsvFile.Restore(given), given.Replace('\\', '/') }
-            .Select(path => Path.Combine(folder, path + suffix)).FirstOrDefault(File.Exists);
+            .Select(path => Path.Combine(folder, path + suffix)).FirstOrDefault(PhotoFile.Exists);
 
     private sealed record Row(long Line, string[] Cells)
     {

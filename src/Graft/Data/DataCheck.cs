@@ -1,3 +1,5 @@
+using Graft.Data.Collections;
+
 namespace Graft.Data;
 
 /// <summary>
@@ -102,9 +104,10 @@ public static class DataCheck
     public static string RelativePath(string source, string path) =>
         Path.GetRelativePath(FolderOf(source), path).Replace(Path.DirectorySeparatorChar, '/');
 
-    internal static string RelativePath(string source, ImageSource image) => image.IsFile ? RelativePath(source, image.Path) : image.Path;
+    internal static string RelativePath(string source, ImageSource image) => image.HasPath ? RelativePath(source, image.Path) : image.Path;
 
-    internal static string FolderOf(string source) => Directory.Exists(source) ? source : Path.GetDirectoryName(Path.GetFullPath(source))!;
+    internal static string FolderOf(string source) =>
+        Directory.Exists(source) || PhotoCollection.IsAt(source) ? source : Path.GetDirectoryName(Path.GetFullPath(source))!;
 
     private sealed record Entry(string File, ImageSource Image, string Part, string Class)
     {

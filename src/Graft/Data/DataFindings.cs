@@ -11,7 +11,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
     private const double StrongImbalance = 10;
     private const int NamedAtMost = 10;
 
-    private readonly string root = Directory.Exists(source) ? source : Path.Join(Path.GetDirectoryName(source), ".");
+    private readonly string root = FolderListing.IsFolder(source) ? source : Path.Join(Path.GetDirectoryName(source), ".");
     private readonly List<(DataPart Part, string Class, ImageSource Image)> images = [];
     private readonly HashSet<string> classFolders = new(StringComparer.Ordinal);
     private readonly List<SkippedFile> skipped = [];
@@ -67,6 +67,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         Expected a folder per class:     {source}/cat/1.jpg   {source}/dog/2.jpg   (also inside train/, val/ and test/)
             or names that say the class: {source}/cat.1.jpg   {source}/dog.2.jpg
             or a CSV file with the columns path,label
+            or a zip or tar file of such folders, tar shards with .cls or .json beside each photo, Parquet with image and label
         """;
 
     public LabeledImages ToLabeledImages()
@@ -121,7 +122,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
         if (classes.Count == 1)
         {
             var single = $"'{source}' holds a single class, '{classes[0]}'; expected at least two"
-                + $"{(Directory.Exists(source) ? ", each in a folder of its own" : "")}.{WrapperRemedy(classes[0])}";
+                + $"{(FolderListing.IsFolder(source) ? ", each in a folder of its own" : "")}.{WrapperRemedy(classes[0])}";
             if (options.AllowsSingleClass) Warn(single);
             else Problem(single);
         }
@@ -138,7 +139,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
     private string WrapperRemedy(string onlyClass)
     {
         var inner = Path.Join(source, onlyClass);
-        return Directory.Exists(inner) && Directory.EnumerateDirectories(inner).Skip(1).Any()
+        return FolderListing.IsFolder(inner) && FolderListing.Of(inner, new(source, options)).Folders.Count > 1
             ? $" Did you mean '{inner}'?"
             : "";
     }
@@ -174,7 +175,7 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
             .Select(image => new LabeledImage(image.Image, indices[image.Class]))];
 
     /// <summary>The same wherever the source lies and whatever separates folders there.</summary>
-    private string SortKey(ImageSource image) => image.IsFile ? SortKey(image.Path) : image.Path;
+    private string SortKey(ImageSource image) => image.HasPath ? SortKey(image.Path) : image.Path;
 
     private string SortKey(string path) => Path.GetRelativePath(root, path).Replace(Path.DirectorySeparatorChar, '/');
 

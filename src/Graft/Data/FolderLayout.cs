@@ -1,3 +1,5 @@
+using Graft.Data.Collections;
+
 namespace Graft.Data;
 
 /// <summary>A folder per class, or train/, val/ and test/ folders of such.</summary>
@@ -5,7 +7,19 @@ internal static class FolderLayout
 {
     public static void Read(string folder, DataFindings findings)
     {
-        var listing = FolderListing.Of(folder, findings);
+        if (LabeledCollections.Read(folder, findings)) return;
+        folder = Wrapped(folder);
+        Read(folder, FolderListing.Of(folder, findings), findings);
+    }
+
+    /// <summary>Collections that make one data set; where they do not say classes, each is a folder.</summary>
+    public static void ReadCollections(IReadOnlyList<string> files, DataFindings findings)
+    {
+        if (!LabeledCollections.Read([.. files.Select(file => (file, PartNames.OfShard(FolderListing.NameOf(file))))], findings)) Read(findings.Source, new([], files), findings);
+    }
+
+    private static void Read(string folder, FolderListing listing, DataFindings findings)
+    {
         foreach (var unlabeled in listing.Folders.Where(IsUnlabeled)) ReadUnlabeled(unlabeled, findings);
         string[] folders = [.. listing.Folders.Where(inner => !IsUnlabeled(inner))];
         var parts = PartsOf(folders, findings);
@@ -26,13 +40,17 @@ internal static class FolderLayout
         SkipOutside(listing.Images, findings);
     }
 
+    /// <summary>The one folder of an archive, in which most archives have all they hold; else the folder itself.</summary>
+    private static string Wrapped(string folder) =>
+        PhotoCollection.IsAt(folder) && FolderListing.Of(folder, new(folder, new())) is { Images.Count: 0, Folders: [var only] } ? only : folder;
+
     /// <summary>What holds the classes in each of its folders is likely a part, a batch or a camera, and no class.</summary>
     private static void WarnOfSameFolders(IReadOnlyList<string> folders, DataFindings findings)
     {
         var silent = new DataFindings(findings.Source, findings.Options);
         var inner = folders.Select(folder => FolderListing.Of(folder, silent).Folders.Select(path => Path.GetFileName(path)).ToHashSet(StringComparer.OrdinalIgnoreCase)).ToList();
         if (inner.Count < 2 || inner[0].Count < 2 || !inner.TrueForAll(names => names.SetEquals(inner[0]))) return;
-        findings.Warn($"All classes ({DataFindings.Named(folders.Select(Path.GetFileName))}) hold the same folders, {DataFindings.Named(inner[0])}. " +
+        findings.Warn($"All classes ({DataFindings.Named(folders.Select(FolderListing.NameOf))}) hold the same folders, {DataFindings.Named(inner[0])}. " +
             "If those are the classes, name the folders around them train, val and test, or use a table.");
     }
 
@@ -49,10 +67,10 @@ internal static class FolderLayout
             : new Dictionary<string, DataPart>();
     }
 
-    private static bool IsUnlabeled(string folder) => Path.GetFileName(folder).ToUpperInvariant() is "UNLABELED" or "UNLABELLED";
+    private static bool IsUnlabeled(string folder) => FolderListing.NameOf(folder).ToUpperInvariant() is "UNLABELED" or "UNLABELLED";
 
     /// <summary>Holds photos of none of the classes.</summary>
-    private static bool IsOther(string folder) => Path.GetFileName(folder).ToUpperInvariant() is "_OTHER" or "_NONE" or "NONE";
+    private static bool IsOther(string folder) => FolderListing.NameOf(folder).ToUpperInvariant() is "_OTHER" or "_NONE" or "NONE";
 
     private static void ReadOthers(string folder, DataFindings findings)
     {
@@ -62,7 +80,7 @@ internal static class FolderLayout
             findings.AddOther(image);
             count++;
         }
-        if (count > 0) findings.Note($"The {count} images in '{folder}' are taken for photos of none of the classes. If '{Path.GetFileName(folder)}' is a class, call its folder otherwise.");
+        if (count > 0) findings.Note($"The {count} images in '{folder}' are taken for photos of none of the classes. If '{FolderListing.NameOf(folder)}' is a class, call its folder otherwise.");
     }
 
     private static void ReadUnlabeled(string folder, DataFindings findings)
@@ -82,19 +100,19 @@ internal static class FolderLayout
             findings.Problem($"There are several {same.Key.ToString().ToLowerInvariant()} folders: " +
                 $"{DataFindings.Named(same)}. Keep one.");
         if (!parts.Values.Contains(DataPart.Train) && findings.Options.Classes is null)
-            findings.Problem($"'{findings.Source}' has {DataFindings.Named(folders.Select(Path.GetFileName))} " +
+            findings.Problem($"'{findings.Source}' has {DataFindings.Named(folders.Select(FolderListing.NameOf))} " +
                 "but no train folder. Call the folder of the training images train, or name a folder of classes itself.");
         var others = folders.Where(folder => !parts.ContainsKey(folder)).ToArray();
         if (others.Length > 0)
-            findings.Note($"Ignored beside the train folder: {DataFindings.Named(others.Select(Path.GetFileName))}.");
+            findings.Note($"Ignored beside the train folder: {DataFindings.Named(others.Select(FolderListing.NameOf))}.");
         foreach (var (folder, part) in parts.OrderBy(part => part.Value)) ReadPart(folder, part, findings); // training first: it says which classes there are
     }
 
     /// <summary>Archives often have a folder of a part inside one of the same name: <c>train/train</c>, <c>seg_test/seg_test</c>.</summary>
     private static string Unwrapped(string folder)
     {
-        var inner = Directory.EnumerateDirectories(folder).Where(path => !Path.GetFileName(path).StartsWith('.')).Take(2).ToArray();
-        return inner is [var only] && string.Equals(Path.GetFileName(only), Path.GetFileName(folder), StringComparison.OrdinalIgnoreCase)
+        var inner = FolderListing.Of(folder, new(folder, new())).Folders;
+        return inner is [var only] && string.Equals(FolderListing.NameOf(only), FolderListing.NameOf(folder), StringComparison.OrdinalIgnoreCase)
             && new DirectoryInfo(only).LinkTarget is null
             ? only
             : folder;
@@ -121,7 +139,7 @@ internal static class FolderLayout
     {
         foreach (var folder in folders)
         {
-            var name = Path.GetFileName(folder);
+            var name = FolderListing.NameOf(folder);
             if (IsUnlabeled(folder))
             {
                 ReadUnlabeled(folder, findings);

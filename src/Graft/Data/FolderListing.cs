@@ -1,9 +1,12 @@
 using System.IO.Enumeration;
+using Graft.Data.Collections;
+using Graft.Imaging;
 
 namespace Graft.Data;
 
-/// <summary>What lies in a folder: image candidates and sub-folders in ordinal order of their names.</summary>
+/// <summary>What lies in a folder, or in a collection: image candidates and sub-folders in ordinal order of their names.</summary>
 /// <remarks>
+/// A folder of nothing but collections (tar, zip, Parquet) has these for its folders; beside photos or folders they are other files.
 /// Hidden entries and those that operating systems and network storage leave behind are not seen at all. Links to files are followed, links
 /// to folders too unless they lead back into what was already listed.
 /// </remarks>
@@ -22,14 +25,16 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
 
     private static readonly EnumerationOptions Everything = new() { AttributesToSkip = 0, IgnoreInaccessible = false };
 
-    private readonly record struct Entry(string Name, bool IsFolder, bool IsLink, long Bytes);
+    private readonly record struct Entry(string Name, bool IsFolder, bool IsLink, long? Bytes);
 
     /// <summary>Lists one folder; files that are no images go to the findings.</summary>
     public static FolderListing Of(string folder, DataFindings findings)
     {
         var images = new List<string>();
         var folders = new List<string>();
-        foreach (var entry in Entries(folder, findings))
+        var entries = Entries(folder, findings);
+        if (CollectionsOf(folder, entries) is { Length: > 0 } collections) return new([], collections);
+        foreach (var entry in entries)
         {
             var path = Path.Join(folder, entry.Name);
             if (entry.IsFolder)
@@ -56,8 +61,25 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         }
     }
 
+    /// <summary>Whether there is a folder, a collection, or a folder in a collection.</summary>
+    public static bool IsFolder(string path)
+    {
+        if (Directory.Exists(path)) return true;
+        return PhotoCollection.In(path) is { } inner && (inner.Name.Length == 0 || PhotoCollection.Open(inner.File).Folder(inner.Name) is not null);
+    }
+
+    /// <summary>A folder's name; a collection's without its extension.</summary>
+    public static string NameOf(string folder) => PhotoCollection.IsAt(folder) ? Path.GetFileNameWithoutExtension(folder) : Path.GetFileName(folder);
+
+    /// <summary>The collections of a folder that holds no photos and no folders.</summary>
+    private static string[] CollectionsOf(string folder, Entry[] entries) =>
+        !Directory.Exists(folder) || Array.Exists(entries, entry => entry.IsFolder || ImageDecoder.FileExtensions.Contains(Path.GetExtension(entry.Name)))
+            ? []
+            : [.. entries.Where(entry => PhotoCollection.HasExtension(entry.Name)).Select(entry => Path.Join(folder, entry.Name))];
+
     private static Entry[] Entries(string folder, DataFindings findings)
     {
+        if (PhotoCollection.In(folder) is { } inner) return Entries(inner.File, inner.Name, findings);
         try
         {
             var entries = new FileSystemEnumerable<Entry>(folder, Read, Everything)
@@ -79,6 +101,31 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         return [];
     }
 
+    /// <summary>What a folder of a collection holds.</summary>
+    private static Entry[] Entries(string file, string name, DataFindings findings)
+    {
+        try
+        {
+            var collection = PhotoCollection.Open(file);
+            if (name.Length == 0)
+                foreach (var skipped in collection.Skipped) findings.Skip(skipped.Path, skipped.Reason);
+            if (collection.Folder(name) is not { } inside) return [];
+            Entry[] entries =
+            [
+                .. inside.Folders.Select(folder => new Entry(Path.GetFileName(folder), IsFolder: true, IsLink: false, Bytes: 0)),
+                .. inside.Members.Select(number => collection.Members[number]).Select(member => new Entry(Path.GetFileName(member.Name), IsFolder: false, IsLink: false, member.Bytes)),
+            ];
+            entries = [.. entries.Where(entry => entry.Name[0] != '.' && !LeftBehind.Contains(entry.Name))];
+            Array.Sort(entries, (a, b) => string.CompareOrdinal(a.Name, b.Name));
+            return entries;
+        }
+        catch (DataException damaged)
+        {
+            findings.Problem(damaged.Message);
+            return [];
+        }
+    }
+
     private static Entry Read(ref FileSystemEntry entry)
     {
         var isLink = entry.Attributes.HasFlag(FileAttributes.ReparsePoint);
@@ -89,7 +136,8 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
     public static string? Objection(string path)
     {
         var file = new FileInfo(path);
-        return Objection(path, new(file.Name, IsFolder: false, file.LinkTarget is not null, file.Length));
+        var isLink = file.LinkTarget is not null;
+        return Objection(path, new(file.Name, IsFolder: false, isLink, isLink ? 0 : PhotoFile.Length(path)));
     }
 
     private static string? Objection(string path, Entry entry)
@@ -99,7 +147,7 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         {
             // Pipes and devices, which could block a reader for ever, have no length either.
             var bytes = entry.IsLink ? LinkedLength(path) : entry.Bytes;
-            return bytes is null ? "broken link" : bytes == 0 ? EmptyFile : ImageFormat.Objection(path);
+            return entry.IsLink && bytes is null ? "broken link" : bytes == 0 ? EmptyFile : ImageFormat.Objection(path);
         }
         catch (IOException)
         {

@@ -1,3 +1,4 @@
+using Graft.Data.Collections;
 using Graft.Imaging;
 
 namespace Graft.Data;
@@ -26,8 +27,8 @@ internal static class ImageFormat
         try
         {
             Span<byte> start = stackalloc byte[SignatureLength];
-            using var file = RegularFile.OpenHandle(path);
-            return IsImage(start[..RandomAccess.Read(file, start, fileOffset: 0)]) ? null : NotAnImage;
+            using var file = PhotoFile.OpenRead(path);
+            return IsImage(start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]) ? null : NotAnImage;
         }
         catch (UnauthorizedAccessException)
         {

@@ -1,10 +1,15 @@
+using Graft.Data.Collections;
+
 namespace Graft.Data;
 
 /// <summary>An image: a file, or an encoded image (JPEG, PNG, …) that comes from memory, an archive or a database.</summary>
-/// <param name="Path">The file's path; of an image that is no file, a name that no other image of the data set has.</param>
+/// <param name="Path">
+/// The file's path; it may lead through a tar, zip or Parquet file as through a folder: <c>flowers.zip/daisy/1.jpg</c>. Of an image from
+/// memory, a name that no other image of the data set has.
+/// </param>
 public record ImageSource(string Path)
 {
-    /// <summary>Gives the encoded image; null of a file.</summary>
+    /// <summary>Gives the encoded image; null of one at a path.</summary>
     internal Func<byte[]>? Content { get; init; }
 
     /// <summary>A file.</summary>
@@ -46,14 +51,17 @@ public record ImageSource(string Path)
         return new(name) { Content = content };
     }
 
-    /// <summary>Whether it is a file at <see cref="Path"/>.</summary>
-    public bool IsFile => Content is null;
+    /// <summary>Whether it is a file of its own at <see cref="Path"/>, not a member of a collection.</summary>
+    public bool IsFile => HasPath && !PhotoFile.IsMember(Path);
+
+    /// <summary>Whether <see cref="Path"/> is a path, and not a name for an image from elsewhere.</summary>
+    internal bool HasPath => Content is null;
 
     /// <summary>The encoded image, whole.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public byte[] Read() => Content?.Invoke() ?? RegularFile.ReadAllBytes(Path);
+    public byte[] Read() => Content?.Invoke() ?? PhotoFile.ReadAllBytes(Path);
 
-    /// <summary>Its full path, or its name if it is no file.</summary>
-    internal string FullPath => IsFile ? System.IO.Path.GetFullPath(Path) : Path;
+    /// <summary>Its full path, or its name if it has none.</summary>
+    internal string FullPath => HasPath ? System.IO.Path.GetFullPath(Path) : Path;
 }

@@ -1,3 +1,5 @@
+using Graft.Data.Collections;
+
 namespace Graft.Data;
 
 /// <summary>An image and the index of its class in <see cref="LabeledImages.Classes"/>.</summary>
@@ -66,18 +68,19 @@ public sealed class LabeledImages
     public IReadOnlyList<ImageSource> Others { get; internal init; } = [];
 
     /// <summary>
-    /// Reads a folder (a folder per class, train/val/test folders of such, or file names that carry the class) or a CSV
-    /// file of path and label.
+    /// Reads a folder (a folder per class, train/val/test folders of such, or file names that carry the class), a CSV
+    /// file of path and label, or a collection; see <see cref="FromCollections"/>.
     /// </summary>
     /// <exception cref="DataException">The source is absent or unsuitable; all problems are listed.</exception>
     public static LabeledImages Load(string path, LabeledImagesOptions? options = null)
     {
         if (Directory.Exists(path)) return FromFolder(path, options);
+        if (PhotoCollection.IsAt(path) || (!File.Exists(path) && CollectionPattern.Is(path))) return FromCollections(path, options);
         if (!File.Exists(path)) throw new DataException($"There is no folder or file '{path}'.");
         return Path.GetExtension(path).ToUpperInvariant() is ".CSV" or ".TSV"
             ? FromCsv(path, options)
             : throw new DataException(
-                $"'{path}' is neither a folder nor a .csv file. {DataFindings.Layouts("photos")}");
+                $"'{path}' is neither a folder nor a .csv file, nor a .zip, .tar or .parquet file. {DataFindings.Layouts("photos")}");
     }
 
     /// <summary>
@@ -92,6 +95,25 @@ public sealed class LabeledImages
         FolderLayout.Read(path, findings);
         return findings.ToLabeledImages();
     }
+
+    /// <summary>
+    /// Reads photos in place from a zip or tar archive of folders, from tar shards with a <c>.cls</c> or <c>.json</c> beside each photo
+    /// (WebDataset), or from Parquet files with an image and a label in each row (Hugging Face's datasets). A folder of such files is read by
+    /// <see cref="FromFolder"/>.
+    /// </summary>
+    /// <param name="path">A file; or several, in which <c>*</c> stands for any part of the name, <c>{000..012}</c> for numbers.</param>
+    /// <exception cref="DataException">A file is absent, damaged or unsuitable; all problems are listed.</exception>
+    public static LabeledImages FromCollections(string path, LabeledImagesOptions? options = null)
+    {
+        var findings = Findings(path, options);
+        if (PhotoCollection.IsAt(path)) FolderLayout.Read(path, findings);
+        else if (File.Exists(path) || !CollectionPattern.Is(path)) throw new DataException($"There is no tar, zip or Parquet file '{path}'.");
+        else FolderLayout.ReadCollections(CollectionPattern.Files(path), findings);
+        return findings.ToLabeledImages();
+    }
+
+    /// <summary>Whether there is something at a path that <see cref="Load"/> may read.</summary>
+    internal static bool IsThere(string path) => Path.Exists(path) || CollectionPattern.Is(path);
 
     /// <summary>
     /// Reads the images directly in a folder; the class is what stands before the number at the end of the name

@@ -37,14 +37,17 @@ internal static class PartNames
     /// </summary>
     public static IReadOnlyDictionary<string, DataPart> OfFolders(IReadOnlyList<string> folders)
     {
-        var plain = folders.Where(folder => Of(Path.GetFileName(folder)) is not null).ToDictionary(folder => folder, folder => Of(Path.GetFileName(folder))!.Value);
+        var plain = folders.Where(folder => Of(FolderListing.NameOf(folder)) is not null).ToDictionary(folder => folder, folder => Of(FolderListing.NameOf(folder))!.Value);
         if (plain.Count > 0) return plain;
-        return folders.Select(folder => (folder, Word: WordIn(Path.GetFileName(folder)))).Where(entry => entry.Word is not null)
+        return folders.Select(folder => (folder, Word: WordIn(FolderListing.NameOf(folder)))).Where(entry => entry.Word is not null)
             .GroupBy(entry => entry.Word!.Value.Remainder, StringComparer.OrdinalIgnoreCase)
             .Select(alike => alike.ToDictionary(entry => entry.folder, entry => entry.Word!.Value.Part))
             .Where(parts => parts.ContainsValue(DataPart.Train) && parts.Values.Distinct().Count() > 1)
             .OrderByDescending(parts => parts.Count).FirstOrDefault() ?? plain;
     }
+
+    /// <summary>The part that one word of a shard's name means, as in <c>train-00000-of-00002</c>; training without one.</summary>
+    public static DataPart OfShard(string name) => WordIn(name)?.Part ?? DataPart.Train;
 
     /// <summary>The one word of a name that means a part, and the rest of the name.</summary>
     private static (DataPart Part, string Remainder)? WordIn(string name)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using Graft.Data.Collections;
 
 namespace Graft.Data;
 
@@ -8,11 +9,16 @@ internal sealed class PhotoHashes
 {
     private readonly ConcurrentDictionary<string, byte[]> _known = new(StringComparer.Ordinal);
 
+    /// <summary>Takes the hash of an image that is known, so that the image is not read.</summary>
+    public void Add(string path, byte[] hash) => _known[path] = hash;
+
     /// <summary>Of each image, in order; null of those that cannot be read now.</summary>
     public byte[]?[] Of(IReadOnlyList<LabeledImage> images, CancellationToken cancellation)
     {
         var hashes = new byte[]?[images.Count];
-        Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation }, index =>
+        // Side by side, not each thread in a part of its own: what lies in a collection is read in its order.
+        var inOrder = Partitioner.Create(Enumerable.Range(0, images.Count), EnumerablePartitionerOptions.NoBuffering);
+        Parallel.ForEach(inOrder, new ParallelOptions { CancellationToken = cancellation }, index =>
         {
             try
             {
@@ -38,10 +44,17 @@ internal sealed class PhotoHashes
     public IEnumerable<(LabeledImage Image, byte[] Hash)> WithHashes(IReadOnlyList<LabeledImage> images) =>
         images.Zip(Of(images, CancellationToken.None)).Where(pair => pair.Second is not null).Select(pair => (pair.First, pair.Second!));
 
+    /// <summary>The photos of a shard, in order.</summary>
+    public static IReadOnlyList<string> Of(Shard shard, IReadOnlyList<string> photos, CancellationToken cancellation)
+    {
+        var hashes = new PhotoHashes().Of([.. photos.Select(path => new LabeledImage(path, Class: 0))], cancellation);
+        return [.. shard.Of(photos, hashes).Select(index => photos[index])];
+    }
+
     private static byte[] Hash(LabeledImage image)
     {
-        if (!image.IsFile) return SHA256.HashData(image.Read());
-        using var file = RegularFile.OpenRead(image.Path);
+        if (!image.HasPath) return SHA256.HashData(image.Read());
+        using var file = PhotoFile.OpenRead(image.Path);
         return SHA256.HashData(file);
     }
 }

@@ -1,10 +1,11 @@
+using Graft.Data.Collections;
 using Microsoft.Extensions.FileSystemGlobbing;
 using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
 
 namespace Graft.Data;
 
 /// <summary>The photos that a path stands for, and the paths that are not photos.</summary>
-/// <param name="Photos">Files that may be photos; what does not decode is found out later.</param>
+/// <param name="Photos">Files that may be photos, and members of collections (tar, zip, Parquet); what does not decode is found out later.</param>
 /// <param name="Skipped">Paths that lead nowhere, and images that cannot be read, with the reason. Other files are not listed.</param>
 public sealed record FoundPhotos(IReadOnlyList<string> Photos, IReadOnlyList<SkippedFile> Skipped);
 
@@ -15,12 +16,14 @@ public static class PhotoPaths
 
     /// <summary>The photos at a path, in the ordinal order of their paths. Hidden files and files of operating systems are ignored.</summary>
     /// <param name="path">
-    /// A file, taken whatever it is called; a folder; or a pattern in which <c>*</c> stands for any part of a name and <c>**</c> for any
-    /// folders, also none.
+    /// A file, taken whatever it is called; a folder; a collection (tar, zip, Parquet), or a path into one; or a pattern in which <c>*</c>
+    /// stands for any part of a name and <c>**</c> for any folders, also none, and <c>{000..012}</c> for numbers.
     /// </param>
     /// <param name="except">Folders whose photos do not count where a folder or a pattern would reach them; null for none.</param>
     public static FoundPhotos Find(string path, IReadOnlyCollection<string>? except = null)
     {
+        if (!Path.Exists(path) && CollectionPattern.Braces(path) is { Count: > 1 } several) return Join([.. several.Select(one => Find(one, except))]);
+        if (PhotoCollection.In(path) is { } inner) return InCollection(path, inner.File, inner.Name);
         // What has no length may be a pipe or a device, which could block a reader for ever or never end.
         if (File.Exists(path)) return FolderListing.HasLength(path) ? new([path], []) : new([], [new(path, "empty file, pipe or device")]);
         var isPattern = path.Contains('*') && !Directory.Exists(path);
@@ -37,6 +40,13 @@ public static class PhotoPaths
         {
             var found = new Matcher(Case).AddInclude(pattern).Execute(new ListedFolder(folder.Length == 0 ? "." : folder, findings));
             photos.AddRange(found.Files.Select(file => Path.Join(folder, file.Path.Replace('/', Path.DirectorySeparatorChar))));
+            foreach (var collection in photos.Where(PhotoCollection.IsAt).ToList())
+            {
+                var inside = InCollection(collection, collection, "");
+                photos.Remove(collection);
+                photos.AddRange(inside.Photos);
+                foreach (var file in inside.Skipped) findings.Skip(file.Path, file.Reason);
+            }
         }
         string[] excepted = [.. (except ?? []).Where(other => photos.RemoveAll(photo => IsIn(other, photo)) > 0)];
         photos.Sort(string.CompareOrdinal);
@@ -51,6 +61,28 @@ public static class PhotoPaths
                 : isPattern ? "no photo matches this pattern" : "the folder holds no photos"));
         }
         return new(photos, skipped);
+    }
+
+    private static FoundPhotos Join(IReadOnlyList<FoundPhotos> found) =>
+        new([.. found.SelectMany(part => part.Photos)], [.. found.SelectMany(part => part.Skipped)]);
+
+    private static FoundPhotos InCollection(string path, string file, string name)
+    {
+        try
+        {
+            var collection = PhotoCollection.Open(file);
+            if (name.Length > 0 && collection.Folder(name) is null)
+                return collection.Holds(name) ? new([path], []) : new([], [new(path, "the collection holds nothing of that name")]);
+            var findings = new DataFindings(path, new());
+            string[] photos = [.. FolderListing.ImagesBelow(path, findings).Order(StringComparer.Ordinal)];
+            List<SkippedFile> skipped = [.. findings.Skipped.Where(skip => skip.Reason != ImageFormat.NotAnImage)];
+            if (photos.Length + skipped.Count == 0) skipped.Add(new(path, "the collection holds no photos"));
+            return new(photos, skipped);
+        }
+        catch (DataException damaged)
+        {
+            return new([], [new(file, damaged.Message)]);
+        }
     }
 
     private static bool IsIn(string folder, string photo) => Path.GetFullPath(photo).StartsWith(
@@ -78,7 +110,7 @@ public static class PhotoPaths
             return
             [
                 .. listing.Images.Select(image => new FileInfoWrapper(new(image))),
-                .. listing.Folders.Select(folder => new ListedFolder(folder, findings)),
+                .. listing.Folders.Select(folder => PhotoCollection.IsAt(folder) ? (FileSystemInfoBase)new FileInfoWrapper(new(folder)) : new ListedFolder(folder, findings)),
             ];
         }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CsvHelper;
+using Graft.Data.Collections;
 
 namespace Graft.Data;
 
@@ -82,10 +83,12 @@ public static class Quarantine
 
     /// <summary>Says early, before photos are read, that they cannot be moved into a folder.</summary>
     /// <exception cref="DataException">
-    /// The data set is a table, whose rows would miss their images; or the folder lies inside it, is a file, or holds something else.
+    /// The data set is a collection; or a table, whose rows would miss their images; or the folder lies inside it, is a file, or holds something else.
     /// </exception>
     public static void CheckFolder(string source, string folder)
     {
+        if (PhotoCollection.IsAt(source) || CollectionPattern.Is(source))
+            throw new DataException($"'{source}' is read in place, and nothing can be moved out of it. Unpack it to a folder, and check that.");
         if (!Directory.Exists(source))
             throw new DataException($"'{source}' is a table, and moving images would break its rows. Remove the rows, or check the folder.");
         if (OutputFolder.Contains(OutputFolder.RealPath(source), OutputFolder.RealPath(folder)))

@@ -1,3 +1,5 @@
+using Graft.Data.Collections;
+
 namespace Graft.Data;
 
 /// <summary>
@@ -77,8 +79,7 @@ public sealed record TrainingDataCheck(int Leaks, int Contradictions, IReadOnlyD
     {
         try
         {
-            return image.IsFile ? new FileInfo(image.Path).ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target.Length
-                : new FileInfo(image.Path).Length : image.Read().Length;
+            return (image.HasPath ? PhotoFile.Length(image.Path) : null) ?? image.Read().Length;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Graft.Data.Collections;
 using Graft.Imaging;
 using Graft.Inference;
 using Graft.Networks.Onnx;
@@ -99,7 +100,7 @@ internal static class Int8Quantization
         {
             try
             {
-                results.Add((photo, work(ImageDecoder.Decode(photo))));
+                results.Add((photo, work(PhotoFile.Decode(photo))));
             }
             catch (UnreadableImageException)
             {

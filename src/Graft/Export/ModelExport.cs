@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
 using Graft.Classifiers;
+using Graft.Data.Collections;
 using Graft.Export.Web;
 using Graft.Imaging;
 using Graft.Inference;
@@ -149,7 +150,7 @@ public static class ModelExport
             if (examples.Count == Examples) break;
             try
             {
-                var jpeg = JpegEncoder.EncodeThumbnail(ImageDecoder.Decode(photo), ExampleSidePixels, quality: 90);
+                var jpeg = JpegEncoder.EncodeThumbnail(PhotoFile.Decode(photo), ExampleSidePixels, quality: 90);
                 examples.Add((jpeg, predict(ImageDecoder.Decode(jpeg))));
             }
             catch (UnreadableImageException)

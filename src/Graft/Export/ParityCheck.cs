@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Graft.Classifiers;
+using Graft.Data.Collections;
 using Graft.Evaluation;
 using Graft.Imaging;
 using Graft.Inference;
@@ -31,7 +32,7 @@ internal sealed record ParityCheck(ExportParity Parity, IReadOnlyList<(string Ph
         {
             try
             {
-                var photo = ImageDecoder.Decode(photos[index]);
+                var photo = PhotoFile.Decode(photos[index]);
                 var expected = classifier.Predict(photo);
                 var found = candidate.Run(photo);
                 var (largest, sum) = (0.0, 0.0);

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Graft.Imaging;
+using Graft.Data.Collections;
 using Graft.Inference;
 
 namespace Graft.Export;
@@ -16,7 +16,7 @@ internal static class PrecisionMeasurement
         ParityCheck check, byte[] exported, byte[] exact, IReadOnlyList<string> photos, IReadOnlyDictionary<string, string>? labels, ExportPrecision precision,
         QuantizationChoice? int8)
     {
-        var photo = ImageDecoder.Decode(check.Named[0].Photo);
+        var photo = PhotoFile.Decode(check.Named[0].Photo);
         using var candidate = Classifier.Open(exported);
         using var reference = Classifier.Open(exact);
         var (seconds, secondsExact) = (new List<double>(), new List<double>());

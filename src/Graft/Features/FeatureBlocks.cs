@@ -102,6 +102,7 @@ public sealed class FeatureBlocks : IDisposable
             left.CacheHits + right.CacheHits, left.CacheMisses + right.CacheMisses)
         {
             Views = [.. left.Views.Zip(right.Views, Rows)],
+            Hashes = right.Hashes,
         };
     }
 

@@ -54,6 +54,9 @@ public sealed class FeatureExtractor : IDisposable
             Hash(backbone.Fingerprint + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion + engine), backbone));
     }
 
+    /// <summary>Equal for the same computation, different for any other.</summary>
+    internal string SpaceKey => _space.Value.Key;
+
     /// <summary>Numbers per image.</summary>
     public int Length => _backbone.Network.OutputShape.ElementCount;
 
@@ -98,7 +101,7 @@ public sealed class FeatureExtractor : IDisposable
         var total = views * images.Count;
         void Report(int done) => progress?.Report(new("Features", done, total, bank is null ? "images" : "views"));
         Report(hits);
-        if (missing.Count > 0) Compute(missing, bank, rows, reasons, computed => Report(hits + computed), cancellation);
+        if (missing.Count > 0) Compute(missing, bank, rows, hashes, reasons, computed => Report(hits + computed), cancellation);
         foreach (var (copy, original) in copies)
         {
             reasons[copy] = reasons[original];
@@ -117,6 +120,7 @@ public sealed class FeatureExtractor : IDisposable
             computed)
         {
             Views = [.. rows.Skip(1).Select(ofView => read.Select(index => ofView[index]!).ToArray())],
+            Hashes = [.. read.Select(index => hashes[index]!)],
         };
     }
 
@@ -141,7 +145,7 @@ public sealed class FeatureExtractor : IDisposable
     }
 
     private void Compute(
-        List<PhotoViews> missing, ViewBank? bank, float[]?[][] rows, string?[] reasons, Action<int> report, CancellationToken cancellation)
+        List<PhotoViews> missing, ViewBank? bank, float[]?[][] rows, byte[]?[] hashes, string?[] reasons, Action<int> report, CancellationToken cancellation)
     {
         var unwritten = new List<(int View, byte[] Hash, float[] Features)>();
         var sinceWrite = Stopwatch.StartNew();
@@ -152,6 +156,7 @@ public sealed class FeatureExtractor : IDisposable
             foreach (var (photo, hash, features, problem) in pipeline.Run(missing, cancellation))
             {
                 reasons[photo.Index] = problem;
+                if (problem is null) hashes[photo.Index] ??= hash;
                 foreach (var (view, row) in photo.Views.Zip(features))
                 {
                     _cache?.Precision.Round(row);

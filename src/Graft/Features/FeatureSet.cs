@@ -13,4 +13,7 @@ public sealed record FeatureSet(
 {
     /// <summary>The rows of each view of a bank, view 1 first; empty without a bank.</summary>
     public IReadOnlyList<IReadOnlyList<float[]>> Views { get; init; } = [];
+
+    /// <summary>For each of <see cref="Images"/>, SHA-256 of the file; empty where nobody asked.</summary>
+    internal IReadOnlyList<byte[]> Hashes { get; init; } = [];
 }

@@ -20,7 +20,7 @@ internal sealed record HeldOutAnswers(IReadOnlyList<IReadOnlyList<float>> Probab
     public static HeldOutAnswers OfRun(string folder, FeatureCache? cache, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         var run = SavedRun.Open(folder);
-        if (run.Description?.Request is { Way: Ways.Classifier, Unlabeled: null } request && request.Photos is not null && Path.Exists(request.Photos))
+        if (run.Description?.Request is { Way: Ways.Classifier, Unlabeled: null } request && request.Photos is not null && LabeledImages.IsThere(request.Photos))
         {
             try
             {

@@ -2,6 +2,7 @@ using System.Globalization;
 using CsvHelper;
 using Graft.Classifiers;
 using Graft.Data;
+using Graft.Data.Collections;
 using Graft.Features;
 using Graft.Runs;
 using Graft.Unlabeled;
@@ -59,7 +60,7 @@ public static class LabelQuestions
         var folder = Directory.Exists(modelPath) ? modelPath : Path.GetDirectoryName(Path.GetFullPath(modelPath))!;
         try
         {
-            string[] paths = [.. SavedRun.Open(folder).TrainingPhotos().Where(File.Exists)];
+            string[] paths = [.. SavedRun.Open(folder).TrainingPhotos().Where(PhotoFile.Exists)];
             return paths.Length == 0 ? [] : model.Predict(paths, model.FeatureLayer is null ? null : cache, warn: null, progress, cancellation).Features;
         }
         catch (GraftException)

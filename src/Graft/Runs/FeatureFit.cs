@@ -15,12 +15,13 @@ namespace Graft.Runs;
 /// <summary>Features of frozen networks, each computed once and kept, and a classic classifier or a head on them.</summary>
 /// <param name="features">Stay the caller's.</param>
 /// <param name="transfer">Photos of another source, for a plan with a transfer method; null without.</param>
-internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfer = null) : IFit
+/// <param name="stored">The photos' features, computed before; null to compute them.</param>
+internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfer = null, StoredFeatures? stored = null) : IFit
 {
     /// <summary>Photos below which statistics of batch norms are too uncertain.</summary>
     private const int FewForStatistics = 200;
 
-    private readonly PhotoHashes _hashes = new();
+    private readonly PhotoHashes _hashes = stored?.Hashes ?? new();
 
     public Preprocessing? Preprocessing => null;
 
@@ -140,6 +141,7 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
 
     private (FeatureSet Training, FeatureSet Others) Extract(LabeledImages photos, TrainingPlan plan, TrainingWork work)
     {
+        if (stored is not null) return (stored.Of(photos.Train), stored.Of([.. photos.Validation, .. photos.Test]));
         var (context, cancellation) = (work.Context, work.Cancellation);
         // Where the target has no labels, these photos are the source's.
         var blocks = MeasuresSource ? OfSource ?? features : features;

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Graft.Data.Collections;
 using Graft.Evaluation;
 
 namespace Graft.Runs;
@@ -111,7 +112,7 @@ public sealed class RunComparison
         {
             try
             {
-                using var file = RegularFile.OpenRead(images[index].Path);
+                using var file = PhotoFile.OpenRead(images[index].Path);
                 keys[index] = Convert.ToHexString(SHA256.HashData(file));
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using CsvHelper;
+using Graft.Data.Collections;
 
 namespace Graft.Runs;
 
@@ -43,7 +44,7 @@ internal static class RunPhotos
             cancellation.ThrowIfCancellationRequested();
             try
             {
-                using var file = RegularFile.OpenRead(path);
+                using var file = PhotoFile.OpenRead(path);
                 if (known.Contains(Convert.ToHexStringLower(SHA256.HashData(file)))) trained.Add(path);
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using CsvHelper;
 using Graft.Data;
+using Graft.Data.Collections;
 using Graft.Evaluation;
 using Graft.Training;
 
@@ -78,7 +79,7 @@ public sealed class SavedRun
     public IReadOnlyList<SkippedFile> Skipped { get; private init; } = [];
 
     /// <summary>How many of the validation and test photos are no longer where they were.</summary>
-    public int MissingPhotos => Predictions.Images.Count(image => !File.Exists(image.Path));
+    public int MissingPhotos => Predictions.Images.Count(image => !PhotoFile.Exists(image.Path));
 
     /// <summary>The photos that it was trained on, where they still are; empty of a run that no request began.</summary>
     /// <exception cref="GraftException">Its photos are no longer there.</exception>

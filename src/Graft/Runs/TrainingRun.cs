@@ -155,7 +155,7 @@ public sealed class TrainingRun : IDisposable
         context ??= new();
         if (setup.Request is { } request) context.Folder?.Begin(request);
         return setup.Features is { } features
-            ? TrainingPipeline.Run(new FeatureFit(features, setup.Transfer), setup.Photos, setup.Plan, context, cancellation)
+            ? TrainingPipeline.Run(new FeatureFit(features, setup.Transfer, setup.Stored), setup.Photos, setup.Plan, context, cancellation)
             : TrainingPipeline.Run(new NetworkFit(setup.Model!, setup.Teacher, setup.Transfer), setup.Photos, setup.Plan, context, cancellation);
     }
 
@@ -190,7 +190,7 @@ public sealed class TrainingRun : IDisposable
     public static LearningRateSweep FindLearningRate(TrainingSetup setup, TrainingContext? context = null, CancellationToken cancellation = default)
     {
         if (setup.Plan.Classifier is { } classic) throw new GraftException($"A {classic.Title} has no learning rate.");
-        IFit fit = setup.Features is { } features ? new FeatureFit(features) : new NetworkFit(setup.Model!, setup.Teacher, setup.Transfer);
+        IFit fit = setup.Features is { } features ? new FeatureFit(features, stored: setup.Stored) : new NetworkFit(setup.Model!, setup.Teacher, setup.Transfer);
         return fit.FindLearningRate(setup.Photos, setup.Plan, new(context ?? new(), Checkpoints: null, _ => [], cancellation));
     }
 

@@ -1,7 +1,9 @@
 using Graft.Backbones;
 using Graft.Classifiers;
 using Graft.Data;
+using Graft.Data.Collections;
 using Graft.Features;
+using Graft.Features.Export;
 using Graft.Networks;
 using Graft.Training;
 
@@ -32,6 +34,9 @@ public sealed class TrainingSetup : IDisposable
 
     /// <summary>Photos of another source; else null.</summary>
     internal TransferPhotos? Transfer { get; private init; }
+
+    /// <summary>Features that were computed before; null where the photos are here.</summary>
+    internal StoredFeatures? Stored { get; private init; }
 
     /// <summary>The network with its new head of any other strategy; else null.</summary>
     public GraftedNetwork? Model { get; private init; }
@@ -65,8 +70,9 @@ public sealed class TrainingSetup : IDisposable
         if (request.Problems() is { Count: > 0 } problems) throw new RequestException(problems);
         LibtorchLoader.Require();
         if (request.Photos is not { } source) throw new RequestException([new("missing", nameof(request.Photos), null, "Name the photos: {Photos}.")]);
-        if (!Path.Exists(source)) throw new RequestException([new("missing", nameof(request.Photos), source, $"There is no folder or file {source}.")]);
+        if (!LabeledImages.IsThere(source)) throw new RequestException([new("missing", nameof(request.Photos), source, $"There is no folder or file {source}.")]);
         var plan = RequestPlan.Of(request);
+        if (ParquetFeatures.IsAt(source)) return OfFeatures(request, source, plan, fetch);
         var transfer = request.Source is null ? null : TransferPhotos.Load(request, plan);
         var photos = transfer?.Photos ?? LoadPhotos(request, plan);
         if (request.From is { } from) return Further(request, from, plan, photos);
@@ -98,6 +104,38 @@ public sealed class TrainingSetup : IDisposable
         _owned.Dispose();
     }
 
+    /// <summary>Training on features that were computed before, by the network that computed them.</summary>
+    private static TrainingSetup OfFeatures(TrainingRequest request, string source, TrainingPlan plan, Action<BackboneDefinition>? fetch)
+    {
+        string[] ofPhotos =
+        [
+            nameof(request.From), nameof(request.Source), nameof(request.PathColumn), nameof(request.LabelColumn), nameof(request.SplitColumn), nameof(request.ImageFolder),
+            nameof(request.ImageSuffix), nameof(request.Cache), nameof(request.CachePrecision), nameof(request.Engine),
+        ];
+        if (ofPhotos.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null) is { } unused)
+            throw Unused(request, unused, $"{{{unused}}} is for photos, and {source} holds features.");
+        if (plan.Options.Strategy != Strategy.Features || plan.Views is not null)
+            throw new RequestException([new("conflict", nameof(request.Photos), source, $"{source} holds features and no photos: only a classifier or head on unchanged features can be trained.", "Name the photos: {Photos}.")]);
+        var stored = StoredFeatures.Read(source, new() { Seed = plan.Seed, ValidationShare = request.Validation ?? new LabeledImagesOptions().ValidationShare });
+        if (request.Validation is not null && !stored.Photos.ValidationWasSplit) throw Unused(request, nameof(request.Validation), $"{source} has validation images of its own: nothing is held back.");
+        if (request.Backbones is null && stored.Backbone is { } name) request = request with { Backbones = [new() { Name = name }] };
+        TrainingRun.LoadAhead();
+        var features = request.BackbonesOrDefault.LoadFeatures(request.Pool ?? (plan.Options.Head.Pooling == Pooling.Flatten ? "flatten" : null), fetch);
+        try
+        {
+            stored.CheckSpace(features, source);
+            var photos = request.Unlabeled is { } unlabeled ? stored.Photos.WithUnlabeled(unlabeled) : stored.Photos;
+            return new(features) { Request = request, Photos = photos, Plan = plan, Name = features.Name, Features = features, Stored = stored, Notes = photos.Notes };
+        }
+        catch
+        {
+            features.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => _owned.Dispose();
+
     /// <summary>The photos that a request names, divided as it says.</summary>
     /// <exception cref="GraftException">They are not there, or unsuitable.</exception>
     internal static LabeledImages PhotosOf(TrainingRequest request) =>
@@ -108,8 +146,10 @@ public sealed class TrainingSetup : IDisposable
     {
         string[] ofTables =
             [nameof(request.PathColumn), nameof(request.LabelColumn), nameof(request.SplitColumn), nameof(request.ImageFolder), nameof(request.ImageSuffix)];
-        if (Directory.Exists(request.Photos) && ofTables.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null) is { } ofTable)
-            throw Unused(request, ofTable, $"{{{ofTable}}} is for tables, and {request.Photos} is a folder.");
+        var isFolder = Directory.Exists(request.Photos);
+        if ((isFolder || !File.Exists(request.Photos) || PhotoCollection.IsAt(request.Photos))
+            && ofTables.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null && (isFolder || name != nameof(request.LabelColumn))) is { } ofTable)
+            throw Unused(request, ofTable, $"{{{ofTable}}} is for tables, and {request.Photos} is a {(isFolder ? "folder" : "collection")}.");
         if (request.ImageFolder is { } folder && !Directory.Exists(folder))
             throw new RequestException([new("missing", nameof(request.ImageFolder), folder, $"There is no folder {folder}.")]);
         var usual = new LabeledImagesOptions();

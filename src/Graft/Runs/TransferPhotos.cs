@@ -29,7 +29,7 @@ internal sealed record TransferPhotos
     public static TransferPhotos Load(TrainingRequest request, TrainingPlan plan)
     {
         var (target, place) = (request.Photos!, request.Source!);
-        if (!Path.Exists(place)) throw new RequestException([new("missing", nameof(request.Source), place, $"There is no folder or file {place}.")]);
+        if (!LabeledImages.IsThere(place)) throw new RequestException([new("missing", nameof(request.Source), place, $"There is no folder or file {place}.")]);
         if (Path.GetFullPath(place) == Path.GetFullPath(target))
             throw new RequestException([new("conflict", nameof(request.Source), place, "{Source} is the folder of the photos themselves.", "Name another one, or leave {Source} out.")]);
         if (FeatureTable.IsStored(place)) return Stored(request, plan, FeatureTable.Read(place));

@@ -36,6 +36,9 @@ public sealed record FeatureTable
     /// <summary>For each image <see cref="Train"/>, <see cref="Validation"/> or <see cref="Test"/>.</summary>
     public required IReadOnlyList<string> Splits { get; init; }
 
+    /// <summary>For each image SHA-256 of its file, in hexadecimal digits; null where that is not known.</summary>
+    public IReadOnlyList<string>? Hashes { get; init; }
+
     /// <summary>What the features were computed with, a JSON document for each name.</summary>
     public required IReadOnlyDictionary<string, string> Metadata { get; init; }
 
@@ -45,39 +48,55 @@ public sealed record FeatureTable
     /// <param name="features">What computed them.</param>
     public static FeatureTable Of(LabeledImages photos, FeatureSet set, FeatureBlocks features)
     {
-        var parts = photos.Train.Select(_ => Train).Concat(photos.Validation.Select(_ => Validation)).Concat(photos.Test.Select(_ => Test));
         // The images of the set are those of the data, in their order, but for broken ones.
-        var splits = new List<string>(set.Images.Count);
-        foreach (var (image, part) in photos.All.Zip(parts))
-            if (splits.Count < set.Images.Count && ReferenceEquals(set.Images[splits.Count], image)) splits.Add(part);
-        var folder = Directory.Exists(photos.Source) ? photos.Source : Path.GetDirectoryName(Path.GetFullPath(photos.Source))!;
+        var (names, splits) = (new List<string>(set.Images.Count), new List<string>(set.Images.Count));
+        foreach (var (image, name, split) in Placed(photos))
+        {
+            if (splits.Count == set.Images.Count || !ReferenceEquals(set.Images[splits.Count], image)) continue;
+            names.Add(name);
+            splits.Add(split);
+        }
         return new()
         {
             Rows = set.Rows,
             Shape = features.Shape.Sizes,
-            Paths = [.. set.Images.Select(image => image.IsFile ? RelativePath(folder, image.Path) : image.Path)],
+            Paths = names,
             Labels = [.. set.Images.Select(image => image.Class)],
             Classes = photos.Classes,
             Splits = splits,
+            Hashes = set.Hashes.Count == set.Images.Count ? [.. set.Hashes.Select(hash => Convert.ToHexStringLower(hash))] : null,
             Metadata = new Dictionary<string, string>(StringComparer.Ordinal)
             {
                 ["source"] = JsonSerializer.Serialize(photos.Source, Json),
-                ["blocks"] = JsonSerializer.Serialize(
-                    features.Blocks.Select(block =>
-                    {
-                        var space = FeatureSpace.Of("", block);
-                        return new
-                        {
-                            space.Backbone,
-                            space.Layer,
-                            Shape = block.Network.OutputShape.Sizes,
-                            block.Preprocessing,
-                            Weights = block.Weights.Fingerprint(block.Network),
-                        };
-                    }),
-                    Json),
+                ["blocks"] = BlocksOf(features),
             },
         };
+    }
+
+    /// <summary>What computes features, a JSON document.</summary>
+    internal static string BlocksOf(FeatureBlocks features) => JsonSerializer.Serialize(
+        features.Blocks.Select(block =>
+        {
+            var space = FeatureSpace.Of("", block);
+            return new
+            {
+                space.Backbone,
+                space.Layer,
+                Shape = block.Network.OutputShape.Sizes,
+                block.Preprocessing,
+                Weights = block.Weights.Fingerprint(block.Network),
+            };
+        }),
+        Json);
+
+    /// <summary>All images of the data with their names in a table and their splits, in the order of a table's rows.</summary>
+    internal static IEnumerable<(LabeledImage Image, string Name, string Split)> Placed(LabeledImages photos)
+    {
+        var folder = DataCheck.FolderOf(photos.Source);
+        return Of(photos.Train, Train).Concat(Of(photos.Validation, Validation)).Concat(Of(photos.Test, Test));
+
+        IEnumerable<(LabeledImage, string, string)> Of(IReadOnlyList<LabeledImage> images, string split) =>
+            images.Select(image => (image, image.HasPath ? RelativePath(folder, image.Path) : image.Path, split));
     }
 
     /// <summary>The features of a combination scaled as <c>graft train</c> scales them, on this table's training images.</summary>

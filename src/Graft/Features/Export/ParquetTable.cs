@@ -1,60 +1,82 @@
+using System.Text.Json;
 using Parquet;
 using Parquet.Schema;
 
 namespace Graft.Features.Export;
 
+/// <summary>A row of a table of features.</summary>
+/// <param name="Hash">SHA-256 of the photo, in hexadecimal digits; null where the table has none.</param>
+internal readonly record struct FeatureRow(string Path, int Label, string Split, string? Hash, float[] Values);
+
 /// <summary>
-/// A <c>.parquet</c> table of <c>path</c>, <c>label</c>, <c>label_name</c>, <c>split</c> and <c>features</c>, a list of float; the shape of
-/// maps, and what the features were computed with, are in the file's metadata.
+/// A <c>.parquet</c> table of <c>path</c>, <c>label</c>, <c>label_name</c>, <c>split</c>, <c>sha256</c> of the photo (where it is known) and
+/// <c>features</c>, a list of float; the shape of maps, and what the features were computed with, are in the file's metadata.
 /// </summary>
 internal static class ParquetTable
 {
     /// <summary>Values of a row group's features: 64 MB.</summary>
-    private const int GroupValues = 1 << 24;
+    public const int GroupValues = 1 << 24;
 
     public static void Write(FeatureTable table, string path)
     {
         using var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite);
-        WriteAsync(table, file).GetAwaiter().GetResult();
+        Write(
+            file, table.Shape, table.Classes, table.Hashes is not null,
+            Enumerable.Range(0, table.Rows.Count).Select(row => new FeatureRow(table.Paths[row], table.Labels[row], table.Splits[row], table.Hashes?[row], table.Rows[row])),
+            () => table.Metadata);
         file.Flush(flushToDisk: true);
     }
 
-    private static async Task WriteAsync(FeatureTable table, Stream file)
+    /// <summary>Writes rows as they come, a group at a time.</summary>
+    /// <param name="metadata">Asked for when all rows have come.</param>
+    public static void Write(
+        Stream file, IReadOnlyList<int> shape, IReadOnlyList<string> classes, bool hasHashes, IEnumerable<FeatureRow> rows,
+        Func<IReadOnlyDictionary<string, string>> metadata, int groupValues = GroupValues) =>
+        WriteAsync(file, shape, classes, hasHashes, rows, metadata, groupValues).GetAwaiter().GetResult();
+
+    private static async Task WriteAsync(
+        Stream file, IReadOnlyList<int> shape, IReadOnlyList<string> classes, bool hasHashes, IEnumerable<FeatureRow> rows,
+        Func<IReadOnlyDictionary<string, string>> metadata, int groupValues)
     {
         var (path, label) = (new DataField<string>("path", nullable: false), new DataField<int>("label", nullable: false));
         var (name, split) = (new DataField<string>("label_name", nullable: false), new DataField<string>("split", nullable: false));
-        var value = new DataField<float>("element", nullable: false);
-        var schema = new ParquetSchema(path, label, name, split, new ListField("features", value));
-        await using var writer = await ParquetWriter.CreateAsync(schema, file, new ParquetOptions { CompressionMethod = CompressionMethod.Snappy })
+        var (hash, value) = (new DataField<string>("sha256", nullable: false), new DataField<float>("element", nullable: false));
+        Field[] fields = [path, label, name, split, .. hasHashes ? (Field[])[hash] : [], new ListField("features", value)];
+        await using var writer = await ParquetWriter.CreateAsync(new ParquetSchema(fields), file, new ParquetOptions { CompressionMethod = CompressionMethod.Snappy })
             .ConfigureAwait(false);
-        writer.CustomMetadata = new Dictionary<string, string>(table.Metadata)
+        var length = shape.Aggregate(1, (product, size) => product * size);
+        var isEmpty = true;
+        foreach (var part in rows.Chunk(Math.Max(1, groupValues / Math.Max(1, length))))
         {
-            ["shape"] = $"[{string.Join(", ", table.Shape)}]",
-            ["classes"] = System.Text.Json.JsonSerializer.Serialize(table.Classes),
+            await WriteGroupAsync(part).ConfigureAwait(false);
+            isEmpty = false;
+        }
+        if (isEmpty) await WriteGroupAsync([]).ConfigureAwait(false);
+        writer.CustomMetadata = new Dictionary<string, string>(metadata())
+        {
+            ["shape"] = $"[{string.Join(", ", shape)}]",
+            ["classes"] = JsonSerializer.Serialize(classes),
         };
-        var length = table.Shape.Aggregate(1, (product, size) => product * size);
-        var (groupRows, names) = (Math.Max(1, GroupValues / Math.Max(1, length)), table.LabelNames.ToList());
-        for (var start = 0; start < table.Rows.Count || start == 0; start += groupRows)
+
+        async Task WriteGroupAsync(FeatureRow[] part)
         {
-            var count = Math.Min(groupRows, table.Rows.Count - start);
             using var group = writer.CreateRowGroup();
-            await group.WriteAsync(path, Part(table.Paths)).ConfigureAwait(false);
-            await group.WriteAsync<int>(label, Part(table.Labels)).ConfigureAwait(false);
-            await group.WriteAsync(name, Part(names)).ConfigureAwait(false);
-            await group.WriteAsync(split, Part(table.Splits)).ConfigureAwait(false);
-            var (values, levels, definitions) = (new float[count * length], new int[count * length], new int[count * length]);
+            await group.WriteAsync(path, [.. part.Select(row => row.Path)]).ConfigureAwait(false);
+            await group.WriteAsync<int>(label, part.Select(row => row.Label).ToArray()).ConfigureAwait(false);
+            await group.WriteAsync(name, [.. part.Select(row => classes[row.Label])]).ConfigureAwait(false);
+            await group.WriteAsync(split, [.. part.Select(row => row.Split)]).ConfigureAwait(false);
+            if (hasHashes) await group.WriteAsync(hash, [.. part.Select(row => row.Hash!)]).ConfigureAwait(false);
+            var (values, levels, definitions) = (new float[part.Length * length], new int[part.Length * length], new int[part.Length * length]);
             // No list and no number is absent.
             Array.Fill(definitions, value.MaxDefinitionLevel);
             // A list begins where the level is 0.
             Array.Fill(levels, 1);
-            for (var row = 0; row < count; row++)
+            for (var row = 0; row < part.Length; row++)
             {
-                table.Rows[start + row].CopyTo(values, row * length);
+                part[row].Values.CopyTo(values, row * length);
                 levels[row * length] = 0;
             }
             await group.WriteAllPartsAsync<float>(value, values, definitions, levels, CancellationToken.None).ConfigureAwait(false);
-
-            T[] Part<T>(IReadOnlyList<T> column) => [.. column.Skip(start).Take(count)];
         }
     }
 }

@@ -1,4 +1,5 @@
 using Graft.Classifiers;
+using Graft.Data.Collections;
 using Graft.Evaluation;
 using Graft.Imaging;
 
@@ -13,7 +14,7 @@ internal static class PhotoSections
     public static Markup Gallery(IReadOnlyList<EvaluatedImage> images, IReadOnlyList<string> classes, string root)
     {
         var html = new Html();
-        if (images.All(image => !File.Exists(image.Path)))
+        if (images.All(image => !PhotoFile.Exists(image.Path)))
         {
             // Without any photo, what was said of them makes a list.
             html.Add($"<ul>\n");
@@ -60,7 +61,7 @@ internal static class PhotoSections
     {
         try
         {
-            var photo = ImageDecoder.Decode(image.Path);
+            var photo = PhotoFile.Decode(image.Path);
             var (small, map) = (Resampler.Shrink(photo, ThumbnailSidePixels), explanation.Explain(photo, image.Predicted));
             var name = Path.GetFileName(image.Path);
             return Html.Of($"{Picture(name, small)} {Picture($"{name}, heat map", map.Over(small))}");
@@ -95,7 +96,7 @@ internal static class PhotoSections
     {
         try
         {
-            return Picture(Path.GetFileName(path), ImageDecoder.Decode(path, photo => Resampler.Shrink(photo, sidePixels)));
+            return Picture(Path.GetFileName(path), PhotoFile.Decode(path, photo => Resampler.Shrink(photo, sidePixels)));
         }
         catch (UnreadableImageException problem)
         {
@@ -104,7 +105,7 @@ internal static class PhotoSections
     }
 
     private static Markup Missing(string path, UnreadableImageException problem) =>
-        Html.Of($"<div class=\"gone\">{(File.Exists(path) ? problem.Reason : "no longer there")}</div>");
+        Html.Of($"<div class=\"gone\">{(PhotoFile.Exists(path) ? problem.Reason : "no longer there")}</div>");
 
     /// <summary>A path within the photos' folder; any other as it is.</summary>
     public static string Shown(string path, string root)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Graft.Data;
+using Graft.Data.Collections;
 using Graft.Evaluation.Charts;
 
 namespace Graft.Runs.Reports;
@@ -57,7 +58,7 @@ public static class RunReport
         var body = new Html();
         body.Add($"<h1>{DataName(result)}: {WhatIsTrained(result)}</h1>\n");
         body.Add(ResultSections.Cards(main, $"{title} photos"));
-        var missing = images.Count(image => !File.Exists(image.Path));
+        var missing = images.Count(image => !PhotoFile.Exists(image.Path));
         if (missing > 0)
         {
             body.Add($"<p class=\"note\">{(missing == images.Count ? "The" : Text($"{missing:N0} of {images.Count:N0}"))} {title} photos are no longer in <code>{result.Data}</code>, and are not shown. From where they lie now: <code>graft report {run.Folder} --photos DIR</code></p>\n");

@@ -1,0 +1,69 @@
+using System.Formats.Tar;
+using System.Globalization;
+using Graft.Data;
+using Graft.Features;
+using Graft.Features.Export;
+using Graft.Imaging;
+using Graft.Networks;
+using Graft.Testing;
+using Graft.Tests.Imaging;
+using SkiaSharp;
+
+namespace Graft.Tests.Features.Export;
+
+/// <summary>Tar shards of very many photos, each with content of its own, and a network that costs next to nothing.</summary>
+[Collection(nameof(AloneWithTorch))]
+public class ManyPhotosTests
+{
+    private const int PhotosAShard = 10_000, Length = 512;
+
+    /// <summary>With GRAFT_TEST_PHOTOS=2000000, which takes an hour, that many.</summary>
+    private static readonly int Count = int.TryParse(Environment.GetEnvironmentVariable("GRAFT_TEST_PHOTOS"), CultureInfo.InvariantCulture, out var count) ? count : 20_000;
+
+    [Fact]
+    public void Memory_does_not_grow_with_the_features()
+    {
+        using var folder = new TemporaryFolder();
+        var picture = TestImages.Encode(TestImages.Noise(8, 8, seed: 1), SKEncodedImageFormat.Png);
+        Directory.CreateDirectory(folder.File("shards"));
+        for (var first = 0; first < Count; first += PhotosAShard)
+        {
+            using var writer = new TarWriter(File.Create(folder.File($"shards/{first / PhotosAShard:D5}.tar")), TarEntryFormat.Ustar);
+            for (var photo = first; photo < Math.Min(Count, first + PhotosAShard); photo++)
+            {
+                // What follows a picture's end makes it another photo.
+                writer.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, $"{photo:D7}.png") { DataStream = new MemoryStream([.. picture, .. BitConverter.GetBytes(photo)]) });
+                writer.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, $"{photo:D7}.cls") { DataStream = new MemoryStream([(byte)('0' + photo % 2)]) });
+            }
+        }
+        var photos = LabeledImages.Load(folder.File("shards"), new() { ValidationShare = 0 });
+        Assert.Equal(Count, photos.Train.Count);
+        using var features = new FeatureBlocks(Wide());
+        var listed = GC.GetTotalMemory(forceFullCollection: true);
+        var memory = new Memory();
+
+        var images = Enumerable.Range(1, 2).Sum(number => FeaturePart.Write(
+            photos, features, new(number, 2), folder.File($"{number}.parquet"), cache: null, progress: memory, cancellation: TestContext.Current.CancellationToken).Images);
+        var merged = FeatureMerge.Write([folder.File("1.parquet"), folder.File("2.parquet")], folder.File("all.parquet"), cancellation: TestContext.Current.CancellationToken);
+
+        Assert.Equal((Count, Count), (images, merged.Images));
+        TestContext.Current.SendDiagnosticMessage($"{Count:N0} photos: {listed / 1e6:0} MB for their names, {(memory.Values.Max() - listed) / 1e6:0} MB more at most, {Count * Length * 4L / 1e6:0} MB of features");
+        // Of the first shard, whose features alone are 20 MB, kept or not: the first batches and the last. A row group more or less is 4 MB.
+        var ofShard = memory.Values.Take(memory.Values.Count / 2).ToList();
+        Assert.InRange(ofShard.TakeLast(3).Max() - ofShard.Take(3).Max(), long.MinValue, 8_000_000);
+    }
+
+    private static Graft.Backbones.Backbone Wide()
+    {
+        var builder = new NetworkBuilder("wide");
+        var network = builder.Build(builder.Input("image", 3, 8).Convolution("conv", Length, kernel: 8, stride: 8).Relu("relu").GlobalPool("features"));
+        return Graft.Backbones.Backbone.Of("wide", network, new RandomWeights(1), Preprocessing.UnitRange(8));
+    }
+
+    private sealed class Memory : IProgress<StepProgress>
+    {
+        public List<long> Values { get; } = [];
+
+        public void Report(StepProgress value) => Values.Add(GC.GetTotalMemory(forceFullCollection: true));
+    }
+}
