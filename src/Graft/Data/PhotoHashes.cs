@@ -26,6 +26,9 @@ internal sealed class PhotoHashes
         return hashes;
     }
 
+    /// <summary>Takes a hash that another process computed.</summary>
+    public void Add(LabeledImage image, byte[] hash) => _known.TryAdd(image.Path, hash);
+
     private static byte[] Hash(LabeledImage image)
     {
         if (!image.IsFile) return SHA256.HashData(image.Read());

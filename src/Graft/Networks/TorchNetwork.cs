@@ -77,6 +77,13 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         }
     }
 
+    /// <summary>The part of a training step's batch that comes in; null for all of it.</summary>
+    internal BatchShare? Share
+    {
+        get => _pass.Share;
+        set => _pass.Share = value;
+    }
+
     /// <summary>Whether training changes a tensor of weights by gradient.</summary>
     public bool Learns(Parameter parameter) => !parameter.IsStatistic && _tensors[parameter.Key].requires_grad;
 

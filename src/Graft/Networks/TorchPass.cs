@@ -19,6 +19,9 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
         layer.Operation is Convolution or SeparableConvolution
         && FoldableLayers.After(network, index) is [var first, ..] && network.Layers[first].Operation is BatchNorm)];
 
+    /// <summary>The part of a training step's batch that comes in; null for all of it.</summary>
+    public BatchShare? Share { get; set; }
+
     /// <summary>Whether a tape saves anything.</summary>
     public bool HasFusedLayers => _fused.Any(fused => fused is not null);
 
@@ -59,8 +62,9 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
             var folded = IsFolded(index) && !wanted.Contains(index) && _uses.Last(index) <= last;
             IReadOnlyList<int> steps = folded ? [index, _uses.Last(index)] : [index];
             var layer = network.Layers[index];
+            if (Share is not null && layer.Operation is BatchNorm && isTraining(layer)) throw NotShared(layer);
             var output = layer.Operation.Accept(new TorchOperation(
-                network, layer, inputs, tensors, isTraining(layer), overwrites, folded ? network.Layers[steps[^1]] : null));
+                network, layer, inputs, tensors, isTraining(layer), overwrites, folded ? network.Layers[steps[^1]] : null, Share));
             var isShared = tape is not null && _uses.Count(steps[^1]) > 1 && output.requires_grad;
             return (isShared ? tape!.Cut(output) : output, steps);
         }
@@ -78,7 +82,7 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
                 var op = (BatchNorm)layer.Operation;
                 statistics = new(
                     rows, op, op.Scale ? tensors[$"{layer.Name}.weight"] : null, tensors[$"{layer.Name}.bias"],
-                    tensors[$"{layer.Name}.running_mean"], tensors[$"{layer.Name}.running_var"]);
+                    tensors[$"{layer.Name}.running_mean"], tensors[$"{layer.Name}.running_var"], Share);
             }
             else if (!value.requires_grad)
             {
@@ -93,6 +97,11 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
     /// can take. It saves a pass over its output, and where gradients run, keeping that for them.
     /// </summary>
     private bool IsFolded(int index) => _isNormalized[index] && !isTraining(network.Layers[_uses.Last(index)]);
+
+    private static GraftException NotShared(Layer layer) => new(
+        $"The batch norm '{layer.Name}' takes the statistics of the batch, which several processes can only share on the CPU and of a multiple of "
+        + $"{System.Numerics.Vector<float>.Count} channels. Train it with its moving statistics, or in one process.")
+    { Code = "batch-norm-not-shared" };
 
     /// <summary>The same map [N, channels, height, width] with the channels of a position side by side in memory.</summary>
     private static Tensor ChannelsLast(Tensor map)

@@ -24,9 +24,16 @@ internal sealed class NetworkFit(GraftedNetwork model) : IFit
         return LearningRateFinder.Sweep(model, photos, plan.Options, ContextOf(work), work.Cancellation);
     }
 
+    public void Assist(LabeledImages photos, TrainingPlan plan, TrainingWork work)
+    {
+        using var threads = plan.Threads is { } count ? new TorchThreads(count) : null;
+        _ = FineTuning.Train(model, photos, plan.Options, ContextOf(work), work.Cancellation);
+    }
+
     private FineTuningContext ContextOf(TrainingWork work) => new()
     {
         Cache = work.Context.Cache,
+        Ranks = work.Context.Ranks,
         Checkpoints = work.Checkpoints,
         Progress = work.Context.Progress,
         Warn = work.Context.Warn,

@@ -4,6 +4,7 @@ using Graft.Data;
 using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
+using Graft.Ranks;
 using TorchSharp;
 
 namespace Graft.Training;
@@ -32,6 +33,9 @@ public sealed record FineTuningContext
 
     /// <summary>Of the photos that were read before; those that are read now are added.</summary>
     internal PhotoHashes Hashes { get; init; } = new();
+
+    /// <summary>The processes that train together, see <see cref="Trainer"/>; null for this one alone.</summary>
+    public ICollective? Ranks { get; init; }
 
     public IProgress<StepProgress>? Progress { get; init; }
 
@@ -90,6 +94,7 @@ public static class FineTuning
         IWeights weights = options.Strategy == Strategy.Scratch ? new RandomWeights(stages[0].Options.Training.Seed) : model.Weights;
         var device = Resolve(options.Device);
         var source = new ExampleSource(model, photos, options, context, cancellation);
+        if (context.Ranks is { Size: > 1 } ranks) RankedExtraction.Hash([.. photos.Train, .. photos.Validation], context.Hashes, ranks, cancellation);
         if (stages.Any(source.NeedsPhotos)) source.OpenPhotos();
 
         var histories = new List<(TrainingStage, TrainingHistory)>();
@@ -115,8 +120,11 @@ public static class FineTuning
                         // Epochs on features take milliseconds: fewer than it takes to write them down.
                         Interval = context.Extracted is null ? TimeSpan.Zero : TimeSpan.FromSeconds(2),
                     };
-                histories.Add((stage, Trainer.Fit(
-                    module, training, validation, stage.Options.Training, context.OnStage?.Invoke(stage) ?? [], checkpoint, context.Objective, cancellation)));
+                TrainingHistory Fit(ICollective? together) => Trainer.Fit(
+                    module, training, validation, stage.Options.Training, context.OnStage?.Invoke(stage) ?? [], checkpoint, context.Objective, together, cancellation);
+                // A head on rows in memory takes seconds: less than it takes to exchange its gradients.
+                var isSmall = rest.InputShape.IsVector && !training.TakesTime;
+                histories.Add((stage, isSmall && context.Ranks is { Size: > 1 } all ? DataParallel.OnFirst(all, module, () => Fit(null)) : Fit(context.Ranks)));
             }
             weights = new CombinedWeights(
                 new CopiedWeights(module), plan.Layers.Where(layer => rest.Layers.Skip(1).Any(other => other.Name == layer.Name))
@@ -219,7 +227,7 @@ public static class FineTuning
         {
             Clock.Start();
             _opened = OpenedPhotos.Open(
-                [.. Photos.Train, .. Photos.Validation], model.Backbone.Preprocessing, options.KeptBytes, context.Progress, cancellation);
+                [.. Photos.Train, .. Photos.Validation], model.Backbone.Preprocessing, options.KeptBytes, context.Ranks, context.Progress, cancellation);
             Clock.Stop();
             if (_opened.Broken.Count > 0) Photos = Photos.WithSkipped(_opened.Broken);
         }
@@ -258,7 +266,7 @@ public static class FineTuning
             Clock.Start();
             using var frozen = Backbone.Of(model.Backbone.Name, model.Network.CutAfter(boundary), weights, model.Backbone.Preprocessing);
             using var extractor = new FeatureExtractor(frozen, context.Cache, context.Warn);
-            var set = extractor.Extract(images, bank, context.Hashes, context.Progress, cancellation);
+            var set = RankedExtraction.Extract(images, context.Ranks, share => extractor.Extract(share, bank, context.Hashes, context.Progress, cancellation));
             Clock.Stop();
             if (set.Broken.Count > 0) Photos = Photos.WithSkipped(set.Broken);
             CacheHits += set.CacheHits;

@@ -1,4 +1,5 @@
 using Graft.Networks;
+using Graft.Ranks;
 using static TorchSharp.torch;
 
 namespace Graft.Training;
@@ -24,6 +25,10 @@ public static class Trainer
     /// to keep nothing.
     /// </param>
     /// <param name="objective">What is made small. Null for cross-entropy with the options' class weights and label smoothing.</param>
+    /// <param name="ranks">
+    /// Processes that train together, with the same network, images and options: each computes a part of every batch, and all end with the same
+    /// weights. Only rank 0 has a checkpoint. Null for this one alone.
+    /// </param>
     /// <exception cref="GraftException">
     /// Unsuitable options, or another training's checkpoint; or training diverged, and the network holds the best weights before that.
     /// </exception>
@@ -31,14 +36,14 @@ public static class Trainer
     public static TrainingHistory Fit(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options,
         IReadOnlyList<ITrainingCallback> callbacks, TrainingCheckpoint? checkpoint = null, IObjective? objective = null,
-        CancellationToken cancellation = default)
+        ICollective? ranks = null, CancellationToken cancellation = default)
     {
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         if (training.Count < 2) throw new GraftException($"Expected at least 2 training images, found {training.Count}. Add images.");
         if (validation.Count == 0) throw new GraftException("Expected at least 1 validation image, found none. Add images, or split some off.");
         if (options.Mixing == BatchMixing.CutMix && !network.Network.InputShape.IsMap)
             throw new GraftException($"CutMix needs images or feature maps, and this training starts at a {network.Network.InputShape}. Take mixup.");
-        using var loop = new TrainingLoop(network, training, validation, options, callbacks, checkpoint, objective);
+        using var loop = new TrainingLoop(network, training, validation, options, callbacks, checkpoint, objective, ranks);
         return loop.Run(cancellation);
     }
 
