@@ -44,11 +44,15 @@ internal static class Terminal
         {
             try
             {
-                return Task.FromResult(work(parsed, cancellation));
+                var code = work(parsed, cancellation);
+                RanksOfCommand.Leave();
+                return Task.FromResult(code);
             }
             catch (Exception problem)
             {
-                return Task.FromResult(Report(problem, parsed, cancellation));
+                var code = Report(problem, parsed, cancellation);
+                RanksOfCommand.EndAll(problem.Message, code);
+                return Task.FromResult(code);
             }
         });
 

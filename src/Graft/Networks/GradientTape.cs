@@ -220,6 +220,8 @@ internal sealed class BatchStatistics
         if (!writesValue) return;
         // The gradients of gamma and beta are summed with those of all weights.
         if (_share is not null) (sum, product) = _share.Join(sum, product);
+        // What counts for nothing is no part of the statistics.
+        if (_share is { Counts: false }) (sum, product) = (new double[sum.Length], new double[sum.Length]);
         var (slope, level) = (new float[value.Channels], new float[value.Channels]);
         for (var c = 0; c < value.Channels; c++)
         {

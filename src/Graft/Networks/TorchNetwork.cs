@@ -96,7 +96,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     /// </summary>
     internal Tensor Record(Tensor input, GradientTape tape)
     {
-        var isFused = training && Device == DeviceType.CPU && _pass.HasFusedLayers;
+        var isFused = training && Device == DeviceType.CPU && (_pass.HasFusedLayers || _pass.Share is not null);
         return _pass.Run(input, [Network.Layers.Count - 1], isFused ? tape : null)[0];
     }
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using static TorchSharp.torch;
 
 namespace Graft.Networks;
@@ -62,11 +63,24 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
             var folded = IsFolded(index) && !wanted.Contains(index) && _uses.Last(index) <= last;
             IReadOnlyList<int> steps = folded ? [index, _uses.Last(index)] : [index];
             var layer = network.Layers[index];
-            if (Share is not null && layer.Operation is BatchNorm && isTraining(layer)) throw NotShared(layer);
-            var output = layer.Operation.Accept(new TorchOperation(
-                network, layer, inputs, tensors, isTraining(layer), overwrites, folded ? network.Layers[steps[^1]] : null, Share));
+            var output = Share is not null && layer.Operation is BatchNorm && isTraining(layer)
+                ? NormalizeShared(layer, inputs[0])
+                : layer.Operation.Accept(new TorchOperation(
+                    network, layer, inputs, tensors, isTraining(layer), overwrites, folded ? network.Layers[steps[^1]] : null, Share));
             var isShared = tape is not null && _uses.Count(steps[^1]) > 1 && output.requires_grad;
             return (isShared ? tape!.Cut(output) : output, steps);
+        }
+
+        // libtorch cannot sum statistics over processes. The tape takes the memory of what it normalizes, so a copy.
+        Tensor NormalizeShared(Layer layer, Tensor value)
+        {
+            var copy = value.clone();
+            return tape is not null && Rows.TryOf(copy, out var rows)
+                ? tape.Apply(copy, StatisticsOf(layer, rows), addend: null, overwritesAddend: false, activation: null)
+                : throw new GraftException(
+                    $"The batch norm '{layer.Name}' takes the statistics of the batch, which several processes share only on the CPU and of a multiple of "
+                    + $"{Vector<float>.Count} channels. Train it with its moving statistics, or in one process.")
+                { Code = "batch-norm-not-shared" };
         }
 
         // Null where gradients do not run, or the numbers do not lie as the tape's kernels want them.
@@ -79,10 +93,7 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
             {
                 var layer = network.Layers[norm];
                 if (!isTraining(layer)) return null;
-                var op = (BatchNorm)layer.Operation;
-                statistics = new(
-                    rows, op, op.Scale ? tensors[$"{layer.Name}.weight"] : null, tensors[$"{layer.Name}.bias"],
-                    tensors[$"{layer.Name}.running_mean"], tensors[$"{layer.Name}.running_var"], Share);
+                statistics = StatisticsOf(layer, rows);
             }
             else if (!value.requires_grad)
             {
@@ -98,10 +109,13 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
     /// </summary>
     private bool IsFolded(int index) => _isNormalized[index] && !isTraining(network.Layers[_uses.Last(index)]);
 
-    private static GraftException NotShared(Layer layer) => new(
-        $"The batch norm '{layer.Name}' takes the statistics of the batch, which several processes can only share on the CPU and of a multiple of "
-        + $"{System.Numerics.Vector<float>.Count} channels. Train it with its moving statistics, or in one process.")
-    { Code = "batch-norm-not-shared" };
+    private BatchStatistics StatisticsOf(Layer layer, Rows rows)
+    {
+        var op = (BatchNorm)layer.Operation;
+        return new(
+            rows, op, op.Scale ? tensors[$"{layer.Name}.weight"] : null, tensors[$"{layer.Name}.bias"],
+            tensors[$"{layer.Name}.running_mean"], tensors[$"{layer.Name}.running_var"], Share);
+    }
 
     /// <summary>The same map [N, channels, height, width] with the channels of a position side by side in memory.</summary>
     private static Tensor ChannelsLast(Tensor map)

@@ -209,7 +209,7 @@ public sealed class TrainingRun : IDisposable
     {
         if (setup.Plan.Classifier is { } classic) throw new GraftException($"A {classic.Title} has no learning rate.");
         IFit fit = setup.Features is { } features ? new FeatureFit(features) : new NetworkFit(setup.Model!);
-        return fit.FindLearningRate(setup.Photos, setup.Plan, new(context ?? new(), Checkpoints: null, _ => [], cancellation));
+        return fit.FindLearningRate(setup.Photos, setup.Plan, new((context ?? new()) with { Ranks = null }, Checkpoints: null, _ => [], cancellation));
     }
 
     /// <summary>Starts to load on another thread what every run needs and takes some tenths of a second to load.</summary>
