@@ -168,13 +168,9 @@ public sealed class TrainingRun : IDisposable
     {
         if (ranks is not { Size: > 1 }) return;
         if (rankOfCaller == 0 != (ranks.Rank == 0)) throw new InvalidOperationException($"{ranks.Name}: rank 0 executes a run, and the others assist.");
-        RankAgreement.Check(ranks, new Dictionary<string, string>
-        {
-            ["another build of Graft"] = RankAgreement.Build,
-            ["another request"] = setup.Request is { } request ? RequestJson.ToObject(request).ToJsonString() : "",
-            ["other photos"] = RankAgreement.FingerprintOf(setup.Photos),
-            ["other weights"] = setup.Features is { } features ? string.Join('+', features.Blocks.Select(block => block.Fingerprint)) : setup.Model!.Backbone.Fingerprint,
-        });
+        RankAgreement.Check(
+            ranks, setup.Photos, setup.Features is { } features ? string.Join('+', features.Blocks.Select(block => block.Fingerprint)) : setup.Model!.Backbone.Fingerprint,
+            setup.Request is { } request ? RequestJson.ToObject(request).ToJsonString() : "");
     }
 
     /// <summary>Trains on the features of one frozen network: on one that has no name, say.</summary>
