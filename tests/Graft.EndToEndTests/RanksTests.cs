@@ -33,21 +33,22 @@ public sealed partial class RanksTests(DrawnPhotos photos) : IClassFixture<Drawn
     [Theory]
     [InlineData(0, 3, 1)]
     [InlineData(1, 5, 2)]
-    public void A_killed_rank_ends_the_job_with_its_name_and_the_run_resumes(int rank, int epochs, int resumedBy)
+    public async Task A_killed_rank_ends_the_job_with_its_name_and_the_run_resumes(int rank, int epochs, int resumedBy)
     {
         var undisturbed = Train(2, "undisturbed");
         Assert.True(undisturbed.ExitCode == 0, undisturbed.ToString());
 
         using (var job = Mpi(2).Start(Arguments("killed")))
         {
-            var messages = job.StandardError.ReadToEndAsync();
-            var output = job.StandardOutput.ReadToEndAsync();
+            var messages = job.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+            var output = job.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
             Wait(() => job.HasExited || CountOf(Path.Combine(_folder.File("killed"), "checkpoints")) > 0);
-            Thread.Sleep(epochs * 50);
+            await Task.Delay(epochs * 50, TestContext.Current.CancellationToken);
             if (ProcessOf(rank, job.Id) is { } process) Process.GetProcessById(process).Kill();
             Assert.True(job.WaitForExit(TimeSpan.FromMinutes(1)), "The other rank still waits.");
-            Assert.True(job.ExitCode != 0, output.Result + messages.Result);
-            Assert.Matches($@"(rank {rank} with PID|rank {rank} of 2)", messages.Result + output.Result);
+            var said = await output + await messages;
+            Assert.True(job.ExitCode != 0, said);
+            Assert.Matches($@"(rank {rank} with PID|rank {rank} of 2)", said);
         }
         var resumed = (resumedBy == 1 ? new GraftCommand(_folder.FullName) : Mpi(resumedBy)).Run("train", "--resume", _folder.File("killed"), "--json");
 
