@@ -99,7 +99,6 @@ public class DataParallelTests
         var one = Train(null, options, head, norms, count: 50);
         var three = ThreadRanks.Run(3, ranks => Train(ranks, options, head, norms, count: 50));
 
-        for (var i = 0; i < one.StepLosses.Count; i++) TestContext.Current.TestOutputHelper!.WriteLine($"{what} {one.StepLosses[i]} {three[0].StepLosses[i]} {(three[0].StepLosses[i] - one.StepLosses[i]) / one.StepLosses[i]:0.0e0}");
         Assert.All(three, rank => AssertSame(one, rank));
     }
 
