@@ -37,7 +37,10 @@ internal static class RankAgreement
     /// <exception cref="GraftException">See <see cref="Check(ICollective, IReadOnlyDictionary{string, string})"/>.</exception>
     public static void Check(ICollective ranks, LabeledImages photos, string weights, string request = "") => Check(ranks, new Dictionary<string, string>
     {
-        ["another build of Graft"] = Build, ["another request"] = request, ["other photos"] = FingerprintOf(photos), ["other weights"] = weights,
+        ["another build of Graft"] = Build,
+        ["another request"] = request,
+        ["other photos"] = FingerprintOf(photos),
+        ["other weights"] = weights,
     });
 
     /// <summary>What tells the photos apart from others: how they are divided, names, classes, and how large (some of) the files are.</summary>

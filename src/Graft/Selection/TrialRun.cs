@@ -80,7 +80,9 @@ public sealed record TrialRun
         {
             RankAgreement.Check(ranks, new Dictionary<string, string>
             {
-                ["another request"] = JsonSerializer.Serialize(request, RunFolder.Json), ["other photos"] = RankAgreement.FingerprintOf(photos), ["other contents of photos"] = fingerprint,
+                ["another request"] = JsonSerializer.Serialize(request, RunFolder.Json),
+                ["other photos"] = RankAgreement.FingerprintOf(photos),
+                ["other contents of photos"] = fingerprint,
             });
         }
         var mine = ranks is null

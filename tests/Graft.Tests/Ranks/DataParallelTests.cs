@@ -17,7 +17,13 @@ public class DataParallelTests
 
     private static readonly TrainingOptions TwentySteps = new()
     {
-        Optimizer = OptimizerKind.Sgd, LearningRate = 0.01, WeightDecay = 1e-4, BatchSize = 16, Epochs = 5, Patience = 0, Seed = 3,
+        Optimizer = OptimizerKind.Sgd,
+        LearningRate = 0.01,
+        WeightDecay = 1e-4,
+        BatchSize = 16,
+        Epochs = 5,
+        Patience = 0,
+        Seed = 3,
     };
 
     /// <summary>Noise with a tint for each class.</summary>

@@ -134,7 +134,8 @@ public sealed class RankedWorkTests : IDisposable
     {
         var problems = ThreadRanks.Run(3, ranks => Assert.Throws<GraftException>(() => RankAgreement.Check(ranks, new Dictionary<string, string>
         {
-            ["another build of Graft"] = ranks.Rank == 2 ? "2.0" : "1.0", ["other photos"] = "90",
+            ["another build of Graft"] = ranks.Rank == 2 ? "2.0" : "1.0",
+            ["other photos"] = "90",
         })).Message);
 
         Assert.Single(problems.Distinct());
