@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Graft.Checkpoints;
 using Graft.Imaging;
+using Graft.Ranks;
 using Graft.Runs;
 using Spectre.Console;
 
@@ -24,6 +25,8 @@ internal static class Terminal
     /// <summary>From here on nothing that is written to standard output or error can be mistaken by a terminal for a command.</summary>
     public static void Open()
     {
+        // mpirun reads what a rank prints from a terminal of its own, on which .NET would set its keys up, in the middle of a JSON document.
+        if (OpenMpi.StartedAs is not null) Environment.SetEnvironmentVariable("TERM", "dumb");
         s_drawing = VisibleWriter.Raw(Console.Error, ignoresFailure: true);
         Console.SetOut(new VisibleWriter(Console.Out, ignoresFailure: false));
         Console.SetError(new VisibleWriter(Console.Error, ignoresFailure: true));
@@ -44,11 +47,15 @@ internal static class Terminal
         {
             try
             {
-                return Task.FromResult(work(parsed, cancellation));
+                var code = work(parsed, cancellation);
+                RanksOfCommand.Leave();
+                return Task.FromResult(code);
             }
             catch (Exception problem)
             {
-                return Task.FromResult(Report(problem, parsed, cancellation));
+                var code = Report(problem, parsed, cancellation);
+                RanksOfCommand.EndAll(problem.Message, code);
+                return Task.FromResult(code);
             }
         });
 

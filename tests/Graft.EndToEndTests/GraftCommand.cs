@@ -22,6 +22,12 @@ internal sealed class GraftCommand(string home)
 
     public string? WorkingFolder { get; init; }
 
+    /// <summary>What starts the command, with its arguments; none for nothing.</summary>
+    public IReadOnlyList<string> Launcher { get; init; } = [];
+
+    /// <summary>The command as a launcher's argument names it.</summary>
+    public static IReadOnlyList<string> Words { get; } = ["dotnet", Program];
+
     public CommandResult Run(params string[] arguments) => Run(TimeSpan.FromMinutes(5), arguments);
 
     public CommandResult RunWithInput(string input, params string[] arguments)
@@ -61,7 +67,7 @@ internal sealed class GraftCommand(string home)
     {
         // Started in the background, a shell's children ignore Ctrl-C; a user's do not.
         var start = OperatingSystem.IsLinux()
-            ? new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", Program, .. arguments])
+            ? new ProcessStartInfo("env", ["--default-signal=INT", .. Launcher, "dotnet", Program, .. arguments])
             : new ProcessStartInfo("dotnet", [Program, .. arguments]);
         (start.RedirectStandardOutput, start.RedirectStandardError, start.RedirectStandardInput) = (true, true, hasInput);
         (start.StandardOutputEncoding, start.StandardErrorEncoding) = (Encoding.UTF8, Encoding.UTF8);

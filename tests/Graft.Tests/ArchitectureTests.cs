@@ -22,7 +22,7 @@ public partial class ArchitectureTests
 
     /// <summary>Left to right; a folder names no type of a folder to its right.</summary>
     private static readonly string[] Order =
-        ["Data", "Networks", "Checkpoints", "Backbones", "Features", "Training", "Classifiers", "Evaluation", "Unlabeled", "Export", "Transfer", "Runs", "Labeling", "Selection"];
+        ["Data", "Ranks", "Networks", "Checkpoints", "Backbones", "Features", "Training", "Classifiers", "Evaluation", "Unlabeled", "Export", "Transfer", "Runs", "Labeling", "Selection"];
 
     /// <summary>Of every type of the assembly: what its members' signatures, local variables and instructions name.</summary>
     [Fact]

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Graft.Features;
 using Graft.Features.Export;
+using Graft.Ranks;
 using Graft.Runs;
 
 namespace Graft.Cli.Verbs;
@@ -51,6 +52,8 @@ internal static class FeaturesVerb
             var clock = Stopwatch.StartNew();
             var file = parsed.GetRequiredValue(output);
             var shard = sharding.Value(parsed);
+            // Shards are computed apart from each other, by ranks too.
+            var ranks = shard is null ? RanksOfCommand.Join() : null;
             if (shard is not null && !Path.GetExtension(file).Equals(".parquet", StringComparison.OrdinalIgnoreCase)) throw new UsageException($"Expected a .parquet file with --shard, found {file}.");
             // A part that is there is gone on with.
             if (!(shard is not null && File.Exists(file)) && FeatureTable.ProblemWith(file) is { } problem) throw new UsageException(problem);
@@ -58,7 +61,8 @@ internal static class FeaturesVerb
             var photos = tables.Load(source, new() { Seed = parsed.GetValue(seed) }, parsed);
             foreach (var note in photos.Notes) Terminal.Note(note);
 
-            using var features = extraction.Load(parsed, cancellation);
+            using var features = RanksOfCommand.Rank0First(ranks, () => extraction.Load(parsed, cancellation));
+            if (ranks is not null) RankAgreement.Check(ranks, photos, string.Join('+', features.Blocks.Select(block => block.Fingerprint)));
             using var cache = caching.Open(parsed);
             if (shard is { } part)
             {
@@ -84,8 +88,11 @@ internal static class FeaturesVerb
                 Terminal.Say($"Features: {written.Kept:N0} kept, {written.CacheHits:N0} from the cache, {written.CacheMisses:N0} computed, {clock.Elapsed.TotalSeconds:0.0} s.");
                 return Terminal.Done;
             }
-            var set = Terminal.WithProgress(progress => features.Extract(
-                [.. photos.All], cache, Terminal.Warn, extraction.Engine(parsed), bank: null, progress, cancellation));
+            var isFirst = ranks is not { Rank: > 0 };
+            var set = Terminal.WithProgress(progress => RankedExtraction.Extract(
+                [.. photos.All], ranks,
+                share => features.Extract(share, cache, Terminal.Warn, extraction.Engine(parsed), bank: null, isFirst ? progress : null, cancellation), isWanted: isFirst));
+            if (!isFirst) return Terminal.Done;
             SkippedFiles.Say([.. photos.Skipped, .. set.Broken]);
             if (set.Rows.Count == 0) throw new GraftException($"None of the images in {source} can be read.");
             FeatureTable.Of(photos, set, features).Scaled(features).Write(file);

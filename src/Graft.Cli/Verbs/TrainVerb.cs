@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using Graft.Features;
 using Graft.Networks;
+using Graft.Ranks;
 using Graft.Runs;
 using Graft.Training;
 
@@ -49,6 +50,7 @@ internal static class TrainVerb
 
         command.SetHandler((parsed, cancellation) =>
         {
+            var ranks = RanksOfCommand.Join();
             var presentation = new Presentation(parsed.GetValue(json), Page: !parsed.GetValue(noReport), parsed.GetValue(Terminal.Verbose));
             if (parsed.GetValue(resume) is { } interrupted)
             {
@@ -58,20 +60,22 @@ internal static class TrainVerb
                     throw new UsageException($"--resume takes a run's original options from its folder: leave {stray.Option.Name} out.");
                 }
                 if (parsed.GetValue(data) is { } given) throw new UsageException($"--resume knows the photos of the run: leave {given} out.");
-                return Resume(interrupted, presentation, cancellation);
+                return Resume(interrupted, ranks, presentation, cancellation);
             }
             var source = LabeledPhotos.Existing(parsed.GetValue(data) ?? throw new UsageException("Name the photos: graft train DIR"));
             var request = requests.Read(parsed, source, networks);
             if (request.Problems() is { Count: > 0 } problems) throw new RequestException(problems);
             if (parsed.GetValue(findRate) && request.Way == Ways.Classifier)
                 throw new UsageException($"--find-lr tries learning rates, and {request.Classifier} has none: leave it out, or take --classifier softmax.");
-            if (parsed.GetValue(saveRecipe) is { } recipe) Recipe.Save(request, recipe);
+            if (parsed.GetValue(findRate) && ranks is not null) throw new UsageException("--find-lr takes one process: start it without mpirun.");
+            if (ranks is not { Rank: > 0 } && parsed.GetValue(saveRecipe) is { } recipe) Recipe.Save(request, recipe);
 
-            using var setup = TrainingSetup.Open(request, BackboneOptions.Fetch(cancellation));
+            using var setup = Open(request, ranks, cancellation);
+            if (ranks is { Rank: > 0 }) return Assist(setup, ranks, cancellation);
             using var run = RunFolder.Create(parsed.GetValue(output), NameOf(source, setup, parsed.GetValue(findRate)));
             try
             {
-                return parsed.GetValue(findRate) ? FindRate(run, setup, presentation, cancellation) : Train(run, setup, presentation, cancellation);
+                return parsed.GetValue(findRate) ? FindRate(run, setup, presentation, cancellation) : Train(run, setup, ranks, presentation, cancellation);
             }
             finally
             {
@@ -81,10 +85,28 @@ internal static class TrainVerb
         return command;
     }
 
-    private static int Resume(string path, Presentation presentation, CancellationToken cancellation)
+    private static TrainingSetup Open(TrainingRequest request, ICollective? ranks, CancellationToken cancellation) =>
+        RanksOfCommand.Rank0First(ranks, () => TrainingSetup.Open(request, BackboneOptions.Fetch(cancellation)));
+
+    /// <summary>What a rank above 0 does.</summary>
+    private static int Assist(TrainingSetup setup, ICollective ranks, CancellationToken cancellation)
     {
+        using var cache = CacheOptions.Open(setup.Request!);
+        TrainingRun.Assist(setup, new() { Cache = cache, Ranks = ranks }, cancellation);
+        return Terminal.Done;
+    }
+
+    private static int Resume(string path, ICollective? ranks, Presentation presentation, CancellationToken cancellation)
+    {
+        if (ranks is { Rank: > 0 })
+        {
+            if (RanksOfCommand.TextOfRank0(ranks) is not { Length: > 0 } begun) return Terminal.Done;
+            using var part = Open(TrainingRequest.FromJson(begun), ranks, cancellation);
+            return Assist(part, ranks, cancellation);
+        }
         if (RunFolder.Open(path).IsComplete)
         {
+            if (ranks is not null) RanksOfCommand.TextOfRank0(ranks);
             Terminal.Say($"The run in {path} is complete.");
             Console.Out.Write(RegularFile.ReadAllText(Path.Combine(path, presentation.Json ? "result.json" : "report.txt")));
             return Terminal.Done;
@@ -92,11 +114,12 @@ internal static class TrainVerb
         using var run = RunFolder.Resume(path);
         var request = run.Description.Request
             ?? throw new GraftException($"The run in {path} was started by an older Graft, whose checkpoints this one does not read. Start it again: {run.Description.Command()}");
-        using var setup = TrainingSetup.Open(request, BackboneOptions.Fetch(cancellation));
-        return Train(run.Folder, setup, presentation, cancellation);
+        if (ranks is not null) RanksOfCommand.TextOfRank0(ranks, request.ToJson());
+        using var setup = Open(request, ranks, cancellation);
+        return Train(run.Folder, setup, ranks, presentation, cancellation);
     }
 
-    private static int Train(RunFolder run, TrainingSetup setup, Presentation presentation, CancellationToken cancellation)
+    private static int Train(RunFolder run, TrainingSetup setup, ICollective? ranks, Presentation presentation, CancellationToken cancellation)
     {
         var (request, photos) = (setup.Request!, setup.Photos);
         foreach (var note in setup.Notes) Terminal.Note(note);
@@ -105,6 +128,7 @@ internal static class TrainVerb
         if (request is { Way: Ways.Softmax, Classifier: null } && photos.Train.Count < FewPhotos * photos.Classes.Count)
             Terminal.Note($"With fewer than {FewPhotos} photos of a class, --classifier auto is more accurate: graft auto {request.Photos} chooses it, and the network too.");
         Describe(setup, presentation);
+        if (ranks is not null) Terminal.Say(RanksText(ranks, setup));
         Terminal.AdviceAfterInterruption = $"Resume it: graft train --resume {run.FullName}";
         using var cache = CacheOptions.Open(request);
         using var result = Terminal.WithProgress(progress => TrainingRun.Execute(
@@ -113,6 +137,7 @@ internal static class TrainVerb
             {
                 Cache = cache,
                 Folder = run,
+                Ranks = ranks,
                 Progress = Console.IsErrorRedirected ? new EpochLines(progress) : progress,
                 Warn = Terminal.Warn,
                 Page = presentation.Page,
@@ -129,6 +154,10 @@ internal static class TrainVerb
             """);
         return Terminal.Done;
     }
+
+    private static string RanksText(ICollective ranks, TrainingSetup setup) => setup.Plan.Options.UnfrozenStage is { } stage
+        ? $"{ranks.Size} ranks: of the {stage.Training.BatchSize} images of a step, each computes {Math.Round((double)stage.Training.BatchSize / ranks.Size, 1)}."
+        : $"{ranks.Size} ranks: each computes the features of its share of the photos.";
 
     /// <summary>What is about to be trained.</summary>
     private static void Describe(TrainingSetup setup, Presentation presentation)

@@ -44,6 +44,7 @@ internal static class TryVerb
             "graft try flowers --way 5 --shot 1 --episodes 600") { data, backbones, classifiers, combine, curve, way, shot, episodes, repeats, seed, minutes, output, json };
         command.SetHandler((parsed, cancellation) =>
         {
+            var ranks = RanksOfCommand.Join();
             if (parsed.GetValue(episodes) is null && (parsed.GetValue(way) ?? parsed.GetValue(shot)) is not null)
                 throw new UsageException("--way and --shot belong to --episodes: say how many.");
             var usual = new TrialRequest { Photos = LabeledPhotos.Existing(parsed.GetRequiredValue(data)) };
@@ -58,12 +59,18 @@ internal static class TryVerb
                 Episodes = parsed.GetValue(episodes) is { } count ? new() { Episodes = count, Way = parsed.GetValue(way) ?? 5, Shot = parsed.GetValue(shot) ?? 1 } : null,
             };
             if (request.Problems() is { Count: > 0 } problems) throw new UsageException(string.Join(" ", problems));
+            if (ranks is { Rank: > 0 })
+            {
+                using var own = CacheOptions.OpenShared();
+                TrialRun.Execute(request, new() { Cache = own, Ranks = ranks, Fetch = BackboneOptions.Fetch(cancellation), Limit = LimitOf(parsed.GetValue(minutes)) }, cancellation);
+                return Terminal.Done;
+            }
             using var folder = TrialFolder.Open(parsed.GetValue(output), request);
             Terminal.AdviceAfterInterruption = $"What was tried is kept: repeat the command with --out {folder.FullName} to continue.";
             using var cache = CacheOptions.OpenShared();
             var run = Terminal.WithProgress(progress => TrialRun.Execute(
                 request,
-                new() { Cache = cache, Folder = folder, Fetch = BackboneOptions.Fetch(cancellation), Progress = progress, Warn = Terminal.Warn, Limit = LimitOf(parsed.GetValue(minutes)) },
+                new() { Cache = cache, Folder = folder, Ranks = ranks, Fetch = BackboneOptions.Fetch(cancellation), Progress = progress, Warn = Terminal.Warn, Limit = LimitOf(parsed.GetValue(minutes)) },
                 cancellation));
             var page = Path.Combine(folder.FullName, TrialPage.FileName);
             TrialPage.Write(run, page);

@@ -51,6 +51,9 @@ internal sealed class PhotoHashes
         return [.. shard.Of(photos, hashes).Select(index => photos[index])];
     }
 
+    /// <summary>Takes a hash that another process computed.</summary>
+    public void Add(LabeledImage image, byte[] hash) => _known.TryAdd(image.Path, hash);
+
     private static byte[] Hash(LabeledImage image)
     {
         if (!image.HasPath) return SHA256.HashData(image.Read());

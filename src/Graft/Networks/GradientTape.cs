@@ -173,13 +173,16 @@ internal sealed class BatchStatistics
     private readonly Tensor? _gamma;
     private readonly Tensor _beta;
     private readonly long _count;
+    private readonly BatchShare? _share;
 
     /// <summary>Takes the statistics of the rows and moves the moving ones, in place.</summary>
     /// <param name="gamma">Null for 1.</param>
-    public BatchStatistics(Rows rows, BatchNorm op, Tensor? gamma, Tensor beta, Tensor movingMean, Tensor movingVariance)
+    /// <param name="share">Where other processes have the rest of the batch; null where it is all here.</param>
+    public BatchStatistics(Rows rows, BatchNorm op, Tensor? gamma, Tensor beta, Tensor movingMean, Tensor movingVariance, BatchShare? share = null)
     {
-        (_gamma, _beta, _count) = (gamma, beta, rows.Count);
+        (_gamma, _beta, _share) = (gamma, beta, share);
         (_mean, var variance) = MapKernels.Statistics(rows);
+        _count = share?.Join(_mean, variance, rows.Count) ?? rows.Count;
         _deviation = [.. variance.Select(value => Math.Sqrt(value + op.Epsilon))];
         using var plainGamma = gamma?.detach();
         using var plainBeta = beta.detach();
@@ -218,6 +221,10 @@ internal sealed class BatchStatistics
         if (_gamma is { requires_grad: true }) AddGradient(_gamma, c => product[c] / _deviation[c]);
         if (_beta.requires_grad) AddGradient(_beta, c => sum[c]);
         if (!writesValue) return;
+        // The gradients of gamma and beta are summed with those of all weights.
+        if (_share is not null) (sum, product) = _share.Join(sum, product);
+        // What counts for nothing is no part of the statistics.
+        if (_share is { Counts: false }) (sum, product) = (new double[sum.Length], new double[sum.Length]);
         var (slope, level) = (new float[value.Channels], new float[value.Channels]);
         for (var c = 0; c < value.Channels; c++)
         {

@@ -77,6 +77,13 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
         }
     }
 
+    /// <summary>The part of a training step's batch that comes in; null for all of it.</summary>
+    internal BatchShare? Share
+    {
+        get => _pass.Share;
+        set => _pass.Share = value;
+    }
+
     /// <summary>Whether training changes a tensor of weights by gradient.</summary>
     public bool Learns(Parameter parameter) => !parameter.IsStatistic && _tensors[parameter.Key].requires_grad;
 
@@ -90,7 +97,7 @@ public sealed class TorchNetwork : nn.Module<Tensor, Tensor>, IWeights
     /// <param name="layer">A layer or block whose output is wanted too, and which a loss may depend on; null for none.</param>
     internal (Tensor Output, Tensor? OfLayer) Record(Tensor input, GradientTape tape, string? layer = null)
     {
-        var recorder = training && Device == DeviceType.CPU && _pass.HasFusedLayers ? tape : null;
+        var recorder = training && Device == DeviceType.CPU && (_pass.HasFusedLayers || _pass.Share is not null) ? tape : null;
         var last = Network.Layers.Count - 1;
         if (layer is null) return (_pass.Run(input, [last], recorder)[0], null);
         return _pass.Run(input, [Network.IndexOf(Network.Find(layer).Name), last], recorder) is var outputs ? (outputs[1], outputs[0]) : default;

@@ -10,8 +10,10 @@ namespace Graft.Networks;
 /// <param name="training">Whether the layer runs in training mode.</param>
 /// <param name="overwrites">Whether the first input is needed by nothing else, so that its memory may be the output's.</param>
 /// <param name="norm">The batch norm whose work a convolution does too; null for none.</param>
+/// <param name="share">The part of a training step's batch that the inputs are; null for all of it.</param>
 internal sealed class TorchOperation(
-    Network network, Layer layer, Tensor[] inputs, IReadOnlyDictionary<string, Tensor> tensors, bool training, bool overwrites, Layer? norm)
+    Network network, Layer layer, Tensor[] inputs, IReadOnlyDictionary<string, Tensor> tensors, bool training, bool overwrites, Layer? norm,
+    BatchShare? share = null)
     : IOperationVisitor<Tensor>
 {
     private Tensor Input => inputs[0];
@@ -88,7 +90,8 @@ internal sealed class TorchOperation(
 
     public Tensor Visit(Reshape operation) => Input.reshape([-1, .. operation.Shape.Select(size => (long)size)]);
 
-    public Tensor Visit(Dropout operation) => training ? F.dropout(Input, operation.Rate, training) : Input.alias();
+    public Tensor Visit(Dropout operation) =>
+        !training ? Input.alias() : share?.Dropout(Input, operation.Rate) ?? F.dropout(Input, operation.Rate, training);
 
     public Tensor Visit(Add operation)
     {

@@ -1,3 +1,4 @@
+using System.Numerics;
 using static TorchSharp.torch;
 
 namespace Graft.Networks;
@@ -18,6 +19,9 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
     private readonly bool[] _isNormalized = [.. network.Layers.Select((layer, index) =>
         layer.Operation is Convolution or SeparableConvolution
         && FoldableLayers.After(network, index) is [var first, ..] && network.Layers[first].Operation is BatchNorm)];
+
+    /// <summary>The part of a training step's batch that comes in; null for all of it.</summary>
+    public BatchShare? Share { get; set; }
 
     /// <summary>Whether a tape saves anything.</summary>
     public bool HasFusedLayers => _fused.Any(fused => fused is not null);
@@ -59,10 +63,24 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
             var folded = IsFolded(index) && !wanted.Contains(index) && _uses.Last(index) <= last;
             IReadOnlyList<int> steps = folded ? [index, _uses.Last(index)] : [index];
             var layer = network.Layers[index];
-            var output = layer.Operation.Accept(new TorchOperation(
-                network, layer, inputs, tensors, isTraining(layer), overwrites, folded ? network.Layers[steps[^1]] : null));
+            var output = Share is not null && layer.Operation is BatchNorm && isTraining(layer)
+                ? NormalizeShared(layer, inputs[0])
+                : layer.Operation.Accept(new TorchOperation(
+                    network, layer, inputs, tensors, isTraining(layer), overwrites, folded ? network.Layers[steps[^1]] : null, Share));
             var isShared = tape is not null && output.requires_grad && (_uses.Count(steps[^1]) > 1 || (steps[^1] < last && wanted.Contains(steps[^1])));
             return (isShared ? tape!.Cut(output) : output, steps);
+        }
+
+        // libtorch cannot sum statistics over processes. The tape takes the memory of what it normalizes, so a copy.
+        Tensor NormalizeShared(Layer layer, Tensor value)
+        {
+            var copy = value.clone();
+            return tape is not null && Rows.TryOf(copy, out var rows)
+                ? tape.Apply(copy, StatisticsOf(layer, rows), addend: null, overwritesAddend: false, activation: null)
+                : throw new GraftException(
+                    $"The batch norm '{layer.Name}' takes the statistics of the batch, which several processes share only on the CPU and of a multiple of "
+                    + $"{Vector<float>.Count} channels. Train it with its moving statistics, or in one process.")
+                { Code = "batch-norm-not-shared" };
         }
 
         // Null where gradients do not run, or the numbers do not lie as the tape's kernels want them.
@@ -75,10 +93,7 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
             {
                 var layer = network.Layers[norm];
                 if (!isTraining(layer)) return null;
-                var op = (BatchNorm)layer.Operation;
-                statistics = new(
-                    rows, op, op.Scale ? tensors[$"{layer.Name}.weight"] : null, tensors[$"{layer.Name}.bias"],
-                    tensors[$"{layer.Name}.running_mean"], tensors[$"{layer.Name}.running_var"]);
+                statistics = StatisticsOf(layer, rows);
             }
             else if (!value.requires_grad)
             {
@@ -93,6 +108,14 @@ internal sealed class TorchPass(Network network, IReadOnlyDictionary<string, Ten
     /// can take. It saves a pass over its output, and where gradients run, keeping that for them.
     /// </summary>
     private bool IsFolded(int index) => _isNormalized[index] && !isTraining(network.Layers[_uses.Last(index)]);
+
+    private BatchStatistics StatisticsOf(Layer layer, Rows rows)
+    {
+        var op = (BatchNorm)layer.Operation;
+        return new(
+            rows, op, op.Scale ? tensors[$"{layer.Name}.weight"] : null, tensors[$"{layer.Name}.bias"],
+            tensors[$"{layer.Name}.running_mean"], tensors[$"{layer.Name}.running_var"], Share);
+    }
 
     /// <summary>The same map [N, channels, height, width] with the channels of a position side by side in memory.</summary>
     private static Tensor ChannelsLast(Tensor map)

@@ -94,6 +94,9 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         })]);
     }
 
+    /// <summary>Features of the labeled photos are divided; all that follows them is rank 0's.</summary>
+    public void Assist(LabeledImages photos, TrainingPlan plan, TrainingWork work) => Extract(photos, plan, work);
+
     public LearningRateSweep FindLearningRate(LabeledImages photos, TrainingPlan plan, TrainingWork work)
     {
         using var step = Prepare(photos, plan, work);
@@ -148,16 +151,18 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         var networks = blocks.Networks(plan.Engine);
         try
         {
-            return (
-                blocks.Extract(photos.Train, networks, context.Cache, context.Warn, plan.Engine, plan.Views, context.Progress, cancellation, _hashes),
-                blocks.Extract(
-                    [.. photos.Validation, .. photos.Test], networks, context.Cache, context.Warn, plan.Engine, bank: null, context.Progress, cancellation,
-                    _hashes));
+            if (context.Ranks is { Size: > 1 } ranks) RankedExtraction.Hash([.. photos.All], _hashes, ranks, cancellation);
+            return (Of(photos.Train, plan.Views), Of([.. photos.Validation, .. photos.Test], bank: null));
         }
         finally
         {
             foreach (var network in networks.Where(network => network.IsValueCreated)) network.Value.Dispose();
         }
+
+        FeatureSet Of(IReadOnlyList<LabeledImage> images, ViewBank? bank) => RankedExtraction.Extract(
+            images, context.Ranks,
+            share => blocks.Extract(share, networks, context.Cache, context.Warn, plan.Engine, bank, context.Progress, cancellation, _hashes),
+            isWanted: context.Ranks is not { Rank: > 0 });
     }
 
     private static FeatureSet Scaled(TorchNetwork scaling, FeatureSet set) => set.Rows.Count == 0 ? set : set with

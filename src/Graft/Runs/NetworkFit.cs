@@ -29,6 +29,12 @@ internal sealed class NetworkFit(GraftedNetwork model, ModelTeacher? teacher = n
         return LearningRateFinder.Sweep(Started(probe, photos, plan), photos, plan.Options, ContextOf(photos, plan, work), work.Cancellation);
     }
 
+    public void Assist(LabeledImages photos, TrainingPlan plan, TrainingWork work)
+    {
+        using var threads = plan.Threads is { } count ? new TorchThreads(count) : null;
+        _ = FineTuning.Train(model, photos, plan.Options, ContextOf(photos, plan, work), work.Cancellation);
+    }
+
     /// <summary>Photos of another source, and those without labels where a teacher or another source makes something of them.</summary>
     private IReadOnlyList<LabeledImage> MoreThan(LabeledImages photos, TrainingWork work)
     {
@@ -66,6 +72,7 @@ internal sealed class NetworkFit(GraftedNetwork model, ModelTeacher? teacher = n
         More = MoreThan(photos, work),
         Domains = transfer is null || plan.CoralWeight == 0 ? null : new(plan.CoralWeight, IsTarget()),
         Cache = work.Context.Cache,
+        Ranks = work.Context.Ranks,
         Checkpoints = work.Checkpoints,
         Progress = work.Context.Progress,
         Warn = work.Context.Warn,

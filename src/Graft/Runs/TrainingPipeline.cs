@@ -64,6 +64,9 @@ internal interface IFit
     /// <exception cref="GraftException">Nothing is left to train on, or training diverged.</exception>
     Fitted Fit(LabeledImages photos, TrainingPlan plan, TrainingWork work);
 
+    /// <summary>Does the part of a rank above 0 in what <see cref="Fit"/> divides over ranks.</summary>
+    void Assist(LabeledImages photos, TrainingPlan plan, TrainingWork work);
+
     /// <summary>Tries learning rates in the last stage.</summary>
     LearningRateSweep FindLearningRate(LabeledImages photos, TrainingPlan plan, TrainingWork work);
 }

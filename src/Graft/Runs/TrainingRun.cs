@@ -4,6 +4,7 @@ using Graft.Data;
 using Graft.Evaluation;
 using Graft.Features;
 using Graft.Networks;
+using Graft.Ranks;
 using Graft.Training;
 using Graft.Unlabeled;
 
@@ -17,6 +18,12 @@ public sealed record TrainingContext
 
     /// <summary>Where checkpoints, history and results are written, and resumed from; null to write nothing.</summary>
     public RunFolder? Folder { get; init; }
+
+    /// <summary>
+    /// The processes that carry the request out together: rank 0 by <see cref="TrainingRun.Execute(TrainingSetup, TrainingContext, CancellationToken)"/>, the others by
+    /// <see cref="TrainingRun.Assist"/>. Null for this one alone.
+    /// </summary>
+    public ICollective? Ranks { get; init; }
 
     public IProgress<StepProgress>? Progress { get; init; }
 
@@ -153,10 +160,42 @@ public sealed class TrainingRun : IDisposable
     public static TrainingRun Execute(TrainingSetup setup, TrainingContext? context = null, CancellationToken cancellation = default)
     {
         context ??= new();
+        Agree(setup, context.Ranks, rankOfCaller: 0);
         if (setup.Request is { } request) context.Folder?.Begin(request);
         return setup.Features is { } features
             ? TrainingPipeline.Run(new FeatureFit(features, setup.Transfer, setup.Stored), setup.Photos, setup.Plan, context, cancellation)
             : TrainingPipeline.Run(new NetworkFit(setup.Model!, setup.Teacher, setup.Transfer), setup.Photos, setup.Plan, context, cancellation);
+    }
+
+    /// <summary>
+    /// The part of a rank above 0 in a run that several processes carry out: it computes features, and gradients, and writes nothing. Rank 0 evaluates and
+    /// saves.
+    /// </summary>
+    /// <param name="context">With <see cref="TrainingContext.Ranks"/>; without folder.</param>
+    /// <exception cref="GraftException">Nothing is left to train on, training diverged, or the ranks do not work on the same.</exception>
+    public static void Assist(TrainingSetup setup, TrainingContext context, CancellationToken cancellation = default)
+    {
+        Agree(setup, context.Ranks ?? throw new ArgumentException("There are no ranks to assist.", nameof(context)), rankOfCaller: null);
+        IFit fit = setup.Features is { } features ? new FeatureFit(features, setup.Transfer, setup.Stored) : new NetworkFit(setup.Model!);
+        fit.Assist(setup.Photos, setup.Plan, new(context with { Folder = null }, Checkpoints: null, _ => context.Callbacks, cancellation));
+    }
+
+    /// <summary>Compares what the ranks are about to work on.</summary>
+    private static void Agree(TrainingSetup setup, ICollective? ranks, int? rankOfCaller)
+    {
+        if (ranks is not { Size: > 1 }) return;
+        if (rankOfCaller == 0 != (ranks.Rank == 0)) throw new InvalidOperationException($"{ranks.Name}: rank 0 executes a run, and the others assist.");
+        if (setup.Teacher is not null || (setup.Model is not null && setup.Transfer is not null) || setup.Plan.HeadStart == HeadStart.Optimum || setup.Plan.Transfer is { AdaptsNetwork: true })
+        {
+            throw new GraftException("Several processes train no network with a teacher or another source of photos, adapt none, and fit no head to its optimum first.")
+            {
+                Code = "one-process",
+                Remedy = "Start it as one process.",
+            };
+        }
+        RankAgreement.Check(
+            ranks, setup.Photos, setup.Features is { } features ? string.Join('+', features.Blocks.Select(block => block.Fingerprint)) : setup.Model!.Backbone.Fingerprint,
+            setup.Request is { } request ? RequestJson.ToObject(request).ToJsonString() : "");
     }
 
     /// <summary>Trains on the features of one frozen network: on one that has no name, say.</summary>
@@ -191,7 +230,7 @@ public sealed class TrainingRun : IDisposable
     {
         if (setup.Plan.Classifier is { } classic) throw new GraftException($"A {classic.Title} has no learning rate.");
         IFit fit = setup.Features is { } features ? new FeatureFit(features, stored: setup.Stored) : new NetworkFit(setup.Model!, setup.Teacher, setup.Transfer);
-        return fit.FindLearningRate(setup.Photos, setup.Plan, new(context ?? new(), Checkpoints: null, _ => [], cancellation));
+        return fit.FindLearningRate(setup.Photos, setup.Plan, new((context ?? new()) with { Ranks = null }, Checkpoints: null, _ => [], cancellation));
     }
 
     /// <summary>Starts to load on another thread what every run needs and takes some tenths of a second to load.</summary>

@@ -134,8 +134,6 @@ public sealed class TrainingSetup : IDisposable
         }
     }
 
-    public void Dispose() => _owned.Dispose();
-
     /// <summary>The photos that a request names, divided as it says.</summary>
     /// <exception cref="GraftException">They are not there, or unsuitable.</exception>
     internal static LabeledImages PhotosOf(TrainingRequest request) =>

@@ -1,6 +1,7 @@
 using Graft.Backbones;
 using Graft.Data;
 using Graft.Features;
+using Graft.Ranks;
 
 namespace Graft.Selection;
 
@@ -18,6 +19,11 @@ public sealed record TrialContext
 
     /// <summary>Gets a network's published weights where they are not here yet; null to fail instead.</summary>
     public Action<BackboneDefinition>? Fetch { get; init; }
+
+    /// <summary>
+    /// Processes that each try a part of the networks; only rank 0 has a folder, joins networks and measures the curve. Null for this one alone.
+    /// </summary>
+    public ICollective? Ranks { get; init; }
 
     public IProgress<StepProgress>? Progress { get; init; }
 

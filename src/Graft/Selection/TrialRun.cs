@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Evaluation;
 using Graft.Evaluation.Transferability;
 using Graft.Features;
 using Graft.Networks;
+using Graft.Ranks;
 using Graft.Runs;
 
 namespace Graft.Selection;
@@ -73,13 +75,34 @@ public sealed record TrialRun
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         if (context.Limit is { } limit) deadline.CancelAfter(limit);
         List<string> backbones = [.. request.Backbones ?? TrialRequest.LocalBackbones];
+        var ranks = context.Ranks is { Size: > 1 } together ? together : null;
+        if (ranks is not null)
+        {
+            RankAgreement.Check(ranks, new Dictionary<string, string>
+            {
+                ["another request"] = JsonSerializer.Serialize(request, RunFolder.Json),
+                ["other photos"] = RankAgreement.FingerprintOf(photos),
+                ["other contents of photos"] = fingerprint,
+            });
+        }
+        var mine = ranks is null
+            ? null
+            : RankedTrials.Divide(backbones, RankedTrials.KnownTo0(ranks, backbones.Where(backbone => context.Folder?.Find(backbone, fingerprint) is not null)), ranks.Size);
         var trials = new List<Trial>();
         for (var place = 0; place < backbones.Count; place++)
         {
+            // What is known already, rank 0 has.
+            if (mine is not null && Math.Max(0, mine[place]) != ranks!.Rank) continue;
             context.Progress?.Report(new("Networks", place, backbones.Count + (request.Combine ? 1 : 0), "tried", TimeLeft(clock, place, backbones.Count)));
             trials.Add(Kept(backbones[place]));
         }
-        if (request.Combine && Best(2) is [var first, var second])
+        if (ranks is not null)
+        {
+            var all = RankedTrials.Gather(ranks, trials);
+            trials = [.. backbones.Select((backbone, place) => mine![place] > 0 && ranks.Rank == 0 ? Keep(all[backbone]) : all[backbone])];
+        }
+        var isFirst = ranks is not { Rank: > 0 };
+        if (request.Combine && isFirst && Best(2) is [var first, var second])
             trials.Add(Kept($"{first.Backbone}+{second.Backbone}"));
         context.Progress?.Report(new("Networks", trials.Count, trials.Count, "tried"));
         var ranking = RankedTrial.Of(trials);
@@ -92,7 +115,7 @@ public sealed record TrialRun
             Images = images.Length,
             Trials = trials,
             Ranking = ranking,
-            Curve = request.Curve ? CurveOf(ranking[0]) : null,
+            Curve = request.Curve && isFirst ? CurveOf(ranking[0]) : null,
             Notes = notes,
             Seconds = clock.Elapsed.TotalSeconds,
         };

@@ -5,6 +5,7 @@ using Graft.Data;
 using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
+using Graft.Ranks;
 using TorchSharp;
 
 namespace Graft.Training;
@@ -42,6 +43,9 @@ public sealed record FineTuningContext
 
     /// <summary>Of the photos that were read before; those that are read now are added.</summary>
     internal PhotoHashes Hashes { get; init; } = new();
+
+    /// <summary>The processes that train together, see <see cref="Trainer"/>; null for this one alone.</summary>
+    public ICollective? Ranks { get; init; }
 
     public IProgress<StepProgress>? Progress { get; init; }
 
@@ -105,6 +109,7 @@ public static class FineTuning
         var device = Resolve(options.Device);
         var pretrained = model.Backbone.Network.Layers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
         var source = new ExampleSource(model, photos, options, context, cancellation);
+        if (context.Ranks is { Size: > 1 } ranks) RankedExtraction.Hash([.. photos.Train, .. photos.Validation], context.Hashes, ranks, cancellation);
         if (stages.Any(source.NeedsPhotos)) source.OpenPhotos();
 
         var histories = new List<(TrainingStage, TrainingHistory)>();
@@ -130,9 +135,12 @@ public static class FineTuning
                         // Epochs on features take milliseconds: fewer than it takes to write them down.
                         Interval = context.Extracted is null ? TimeSpan.Zero : TimeSpan.FromSeconds(2),
                     };
-                histories.Add((stage, Trainer.Fit(
+                TrainingHistory Fit(ICollective? together) => Trainer.Fit(
                     module, training, validation, stage.Options.Training, context.OnStage?.Invoke(stage) ?? [], checkpoint,
-                    usual => ObjectiveOf(model, options, context, boundary, usual), pretrained, cancellation)));
+                    usual => ObjectiveOf(model, options, context, boundary, usual), pretrained, together, cancellation);
+                // A head on rows in memory takes seconds: less than it takes to exchange its gradients.
+                var isSmall = rest.InputShape.IsVector && !training.TakesTime;
+                histories.Add((stage, isSmall && context.Ranks is { Size: > 1 } all ? DataParallel.OnFirst(all, module, () => Fit(null)) : Fit(context.Ranks)));
             }
             weights = new CombinedWeights(
                 new CopiedWeights(module), plan.Layers.Where(layer => rest.Layers.Skip(1).Any(other => other.Name == layer.Name))
@@ -253,7 +261,7 @@ public static class FineTuning
         {
             Clock.Start();
             _opened = OpenedPhotos.Open(
-                [.. Learned, .. Photos.Validation], model.Backbone.Preprocessing, options.KeptBytes, context.Progress, cancellation);
+                [.. Learned, .. Photos.Validation], model.Backbone.Preprocessing, options.KeptBytes, context.Ranks, context.Progress, cancellation);
             Clock.Stop();
             if (_opened.Broken.Count > 0) Photos = Photos.WithSkipped(_opened.Broken);
         }
@@ -311,7 +319,7 @@ public static class FineTuning
             Clock.Start();
             using var frozen = Backbone.Of(model.Backbone.Name, model.Network.CutAfter(boundary), weights, model.Backbone.Preprocessing);
             using var extractor = new FeatureExtractor(frozen, context.Cache, context.Warn);
-            var set = extractor.Extract(images, bank, context.Hashes, context.Progress, cancellation);
+            var set = RankedExtraction.Extract(images, context.Ranks, share => extractor.Extract(share, bank, context.Hashes, context.Progress, cancellation));
             Clock.Stop();
             if (set.Broken.Count > 0) Photos = Photos.WithSkipped(set.Broken);
             CacheHits += set.CacheHits;

@@ -1,3 +1,4 @@
+using Graft.Networks;
 using TorchSharp;
 using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
@@ -55,6 +56,12 @@ public interface IObjective
     /// <param name="logits">float32 [N, classes].</param>
     /// <returns>A scalar, in nats per example for what is reported as the loss to mean something.</returns>
     Tensor Loss(Tensor logits, Batch batch);
+
+    /// <summary>
+    /// How much a part of a batch counts where several processes compute one: the loss of all is the sum of the parts' losses, each times this, over the sum
+    /// of these. Default: its number of examples.
+    /// </summary>
+    double WeightOf(Batch batch) => batch.Indices.Count;
 }
 
 /// <summary>
@@ -77,7 +84,15 @@ public sealed class CrossEntropy(Tensor? classWeights = null, double labelSmooth
         if (batch.Weights is null) return nn.functional.cross_entropy(logits, target, classWeights, label_smoothing: labelSmoothing);
         var losses = nn.functional.cross_entropy(logits, target, classWeights, reduction: nn.Reduction.None, label_smoothing: labelSmoothing);
         // As PyTorch's mean does with class weights: the sum of the weighted losses over that of the weights.
-        var weights = classWeights is null || batch.Targets.Count > 0 ? batch.Weights : batch.Weights * classWeights.index_select(0, batch.Labels);
-        return (losses * batch.Weights).sum() / weights.sum();
+        return (losses * batch.Weights).sum() / WeightsOf(batch)!.sum();
+    }
+
+    public double WeightOf(Batch batch) => WeightsOf(batch)?.sum().Value() ?? batch.Indices.Count;
+
+    /// <summary>What the mean divides by the sum of; null for the number of examples.</summary>
+    private Tensor? WeightsOf(Batch batch)
+    {
+        var ofClasses = classWeights is null || batch.Targets.Count > 0 ? null : classWeights.index_select(0, batch.Labels);
+        return batch.Weights is null || ofClasses is null ? batch.Weights ?? ofClasses : batch.Weights * ofClasses;
     }
 }

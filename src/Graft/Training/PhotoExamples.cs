@@ -1,7 +1,10 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using Graft.Data;
+using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
+using Graft.Ranks;
 
 namespace Graft.Training;
 
@@ -14,8 +17,12 @@ public sealed class OpenedPhotos
     private readonly RgbImage?[] _pixels;
     private readonly ulong[] _keys;
 
-    private OpenedPhotos(IReadOnlyList<LabeledImage> images, Preprocessing preprocessing, RgbImage?[] pixels, ulong[] keys, IReadOnlyList<SkippedFile> broken) =>
-        (Images, Preprocessing, _pixels, _keys, Broken) = (images, preprocessing, pixels, keys, broken);
+    /// <summary>Of how many photos, the first ones, pixels are kept.</summary>
+    private readonly int _kept;
+
+    private OpenedPhotos(
+        IReadOnlyList<LabeledImage> images, Preprocessing preprocessing, RgbImage?[] pixels, int kept, ulong[] keys, IReadOnlyList<SkippedFile> broken) =>
+        (Images, Preprocessing, _pixels, _kept, _keys, Broken) = (images, preprocessing, pixels, kept, keys, broken);
 
     /// <summary>All that could be read, in the order asked for.</summary>
     public IReadOnlyList<LabeledImage> Images { get; }
@@ -28,13 +35,19 @@ public sealed class OpenedPhotos
     /// <param name="keptBytes">How much memory decoded photos may take, 3 bytes a pixel of the input size.</param>
     public static OpenedPhotos Open(
         IReadOnlyList<LabeledImage> images, Preprocessing preprocessing, long keptBytes, IProgress<StepProgress>? progress = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default) => Open(images, preprocessing, keptBytes, ranks: null, progress, cancellation);
+
+    /// <param name="ranks">Processes that each open a share of the photos, and the others' when they need them; null for this one alone.</param>
+    internal static OpenedPhotos Open(
+        IReadOnlyList<LabeledImage> images, Preprocessing preprocessing, long keptBytes, ICollective? ranks, IProgress<StepProgress>? progress,
+        CancellationToken cancellation)
     {
         var kept = (int)Math.Min(images.Count, keptBytes / preprocessing.InputLength);
         var (pixels, keys, reasons) = (new RgbImage?[images.Count], new ulong[images.Count], new string?[images.Count]);
-        var done = 0;
+        var (done, total) = (0, ranks is null ? images.Count : RankedExtraction.ShareOf(images, ranks).Count);
         Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation }, index =>
         {
+            if (ranks is not null && index % ranks.Size != ranks.Rank) return;
             try
             {
                 var (picture, key) = Decode(images[index], preprocessing);
@@ -49,19 +62,42 @@ public sealed class OpenedPhotos
             {
                 reasons[index] = problem.Message;
             }
-            if (Interlocked.Increment(ref done) is var count && (count % 64 == 0 || count == images.Count))
-                progress?.Report(new("Photos", count, images.Count, "images"));
+            if (Interlocked.Increment(ref done) is var count && (count % 64 == 0 || count == total))
+                progress?.Report(new("Photos", count, total, "images"));
         });
+        if (ranks is { Size: > 1 }) Exchange(keys, reasons, ranks);
         int[] read = [.. Enumerable.Range(0, images.Count).Where(index => reasons[index] is null)];
         return new(
-            [.. read.Select(index => images[index])], preprocessing, [.. read.Select(index => pixels[index])], [.. read.Select(index => keys[index])],
+            [.. read.Select(index => images[index])], preprocessing, [.. read.Select(index => pixels[index])], read.Count(index => index < kept),
+            [.. read.Select(index => keys[index])],
             [.. images.Select((image, index) => (image, Reason: reasons[index])).Where(pair => pair.Reason is not null)
                 .Select(pair => new SkippedFile(pair.image.Path, pair.Reason!))]);
     }
 
     /// <summary>Fills in a view of a photo, normalized; view 0 is the plain one.</summary>
     internal void Read(int index, Augmentation augmentation, int seed, int view, Span<float> input) =>
-        Preprocessing.Apply(augmentation.Apply(_pixels[index] ?? Decode(Images[index], Preprocessing).Pixels, seed, _keys[index], view), input);
+        Preprocessing.Apply(augmentation.Apply(PixelsOf(index), seed, _keys[index], view), input);
+
+    private RgbImage PixelsOf(int index)
+    {
+        if (_pixels[index] is { } known) return known;
+        var pixels = Decode(Images[index], Preprocessing).Pixels;
+        // Another rank opened it first.
+        if (index < _kept) _pixels[index] = pixels;
+        return pixels;
+    }
+
+    /// <summary>Gives every rank what each found out about its share.</summary>
+    private static void Exchange(ulong[] keys, string?[] reasons, ICollective ranks)
+    {
+        ranks.Barrier();
+        int[] share = [.. Enumerable.Range(0, keys.Length).Where(index => index % ranks.Size == ranks.Rank)];
+        var all = ranks.AllGather(JsonSerializer.SerializeToUtf8Bytes(share.Select(index => new Opened(keys[index], reasons[index]))))
+            .Select(sent => JsonSerializer.Deserialize<Opened[]>(sent)!).ToArray();
+        for (var index = 0; index < keys.Length; index++) (keys[index], reasons[index]) = all[index % ranks.Size][index / ranks.Size];
+    }
+
+    private readonly record struct Opened(ulong Key, string? Reason);
 
     private static (RgbImage Pixels, ulong Key) Decode(LabeledImage image, Preprocessing preprocessing)
     {

@@ -1,4 +1,5 @@
 using Graft.Networks;
+using Graft.Ranks;
 using static TorchSharp.torch;
 
 namespace Graft.Training;
@@ -24,6 +25,10 @@ public static class Trainer
     /// to keep nothing.
     /// </param>
     /// <param name="objective">What is made small. Null for cross-entropy with the options' class weights and label smoothing.</param>
+    /// <param name="ranks">
+    /// Processes that train together, with the same network, images and options: each computes a part of every batch, and all end with the same
+    /// weights. Only rank 0 has a checkpoint. Null for this one alone.
+    /// </param>
     /// <exception cref="GraftException">
     /// Unsuitable options, or another training's checkpoint; or training diverged, and the network holds the best weights before that.
     /// </exception>
@@ -31,21 +36,21 @@ public static class Trainer
     public static TrainingHistory Fit(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options,
         IReadOnlyList<ITrainingCallback> callbacks, TrainingCheckpoint? checkpoint = null, IObjective? objective = null,
-        CancellationToken cancellation = default) =>
-        Fit(network, training, validation, options, callbacks, checkpoint, usual => objective ?? usual, pretrained: null, cancellation);
+        ICollective? ranks = null, CancellationToken cancellation = default) =>
+        Fit(network, training, validation, options, callbacks, checkpoint, usual => objective ?? usual, pretrained: null, ranks, cancellation);
 
     /// <param name="objective">What is made small, given the cross-entropy that the options describe.</param>
     /// <param name="pretrained">Layers that <see cref="TrainingOptions.L2Sp"/> keeps near what they are; null for all that are trained.</param>
     internal static TrainingHistory Fit(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options, IReadOnlyList<ITrainingCallback> callbacks,
-        TrainingCheckpoint? checkpoint, Func<IObjective, IObjective> objective, IReadOnlySet<string>? pretrained, CancellationToken cancellation)
+        TrainingCheckpoint? checkpoint, Func<IObjective, IObjective> objective, IReadOnlySet<string>? pretrained, ICollective? ranks, CancellationToken cancellation)
     {
         if (options.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
         if (training.Count < 2) throw new GraftException($"Expected at least 2 training images, found {training.Count}. Add images.");
         if (validation.Count == 0) throw new GraftException("Expected at least 1 validation image, found none. Add images, or split some off.");
         if (options.Mixing == BatchMixing.CutMix && !network.Network.InputShape.IsMap)
             throw new GraftException($"CutMix needs images or feature maps, and this training starts at a {network.Network.InputShape}. Take mixup.");
-        using var loop = new TrainingLoop(network, training, validation, options, callbacks, checkpoint, objective, pretrained);
+        using var loop = new TrainingLoop(network, training, validation, options, callbacks, checkpoint, objective, pretrained, ranks);
         return loop.Run(cancellation);
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Graft.Data;
 using Graft.Networks;
+using Graft.Ranks;
 using static Graft.Networks.Scalars;
 using static TorchSharp.torch;
 
@@ -23,13 +24,14 @@ internal sealed class TrainingLoop : IDisposable
     private readonly AverageWeights? _average;
     private readonly Tensor? _classWeights;
     private readonly EpochOrder _order;
+    private readonly DataParallel? _parallel;
     private readonly TrainingProgress _progress;
     private readonly int _classes;
     private TrainingState _state = TrainingState.Start;
 
     public TrainingLoop(
         TorchNetwork network, IExamples training, IExamples validation, TrainingOptions options, IReadOnlyList<ITrainingCallback> callbacks,
-        TrainingCheckpoint? checkpoint, Func<IObjective, IObjective> objective, IReadOnlySet<string>? pretrained)
+        TrainingCheckpoint? checkpoint, Func<IObjective, IObjective> objective, IReadOnlySet<string>? pretrained, ICollective? ranks = null)
     {
         (_network, _training, _validation, _options, _callbacks, _checkpoint) = (network, training, validation, options, callbacks, checkpoint);
         random.manual_seed(options.Seed); // dropout
@@ -41,16 +43,22 @@ internal sealed class TrainingLoop : IDisposable
         _classWeights = options.ClassWeights == ClassWeighting.Balanced ? ClassWeights() : null;
         _objective = objective(new CrossEntropy(_classWeights, options.LabelSmoothing));
         _progress = new(network, options, training.Count, _order.StepsPerEpoch);
+        _parallel = DataParallel.Of(ranks, network);
     }
 
     public TrainingHistory Run(CancellationToken cancellation)
     {
         var fingerprint = _checkpoint?.FingerprintOf(_network.Network, _training, _validation, _options) ?? "";
         if (_checkpoint?.Load(_network, _best, _average, _optimizer, fingerprint) is { } saved) _state = saved;
+        if (_parallel is not null) _state = _parallel.TakeState(_state, _best, _average, _optimizer);
         for (var epoch = 1; epoch <= _state.History.Count; epoch++) _order.Next();
         var clock = Stopwatch.StartNew();
         var secondsBefore = _state.History.Count == 0 ? 0 : _state.History[^1].Seconds;
-        double Seconds() => secondsBefore + clock.Elapsed.TotalSeconds;
+        double Seconds()
+        {
+            var own = secondsBefore + clock.Elapsed.TotalSeconds;
+            return _parallel?.OfFirst(own) ?? own;
+        }
 
         var written = TimeSpan.Zero;
         Tell(callback => callback.OnStart(_progress));
@@ -82,7 +90,8 @@ internal sealed class TrainingLoop : IDisposable
                     : _state.Plateau,
             };
             Tell(callback => callback.OnEpoch(_progress, result));
-            _state = _state with { IsStopped = _state.IsStopped || _progress.IsStopping };
+            _state = _state with { IsStopped = _state.IsStopped || (_parallel?.Any(_progress.IsStopping) ?? _progress.IsStopping) };
+            _parallel?.TakeWeights();
             if (_checkpoint is null || clock.Elapsed - written < _checkpoint.Interval) continue;
             _checkpoint.Save(_state, _network, _best, _average, _optimizer, fingerprint);
             written = clock.Elapsed;
@@ -97,6 +106,7 @@ internal sealed class TrainingLoop : IDisposable
     {
         _best.Dispose();
         _average?.Dispose();
+        _parallel?.Dispose();
         _classWeights?.Dispose();
         _optimizer.Dispose();
     }
@@ -114,15 +124,17 @@ internal sealed class TrainingLoop : IDisposable
     {
         _network.train();
         var (loss, correct, seen, labeled, rate) = (0.0, 0L, 0, 0.0, _options.LearningRate);
-        using var reader = new BatchReader(_network, _training, epoch, batches);
+        var own = _parallel?.Cut(batches) ?? batches;
+        using var reader = new BatchReader(_network, _training, epoch, own);
         for (var step = 0; step < batches.Count; step++)
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             rate = SetLearningRate((epoch - 1) * batches.Count + step, batches.Count);
             _optimizer.ForgetGradients();
-            var batch = Batch.Of(_training, batches[step], epoch, _network.Device);
+            var batch = Batch.Of(_training, own[step], epoch, _network.Device);
             var inputs = reader.Next();
+            var share = _network.Share = _parallel?.ShareOf(batches[step].Length);
             var mixed = Mix(ref inputs, epoch, step);
             var tape = new GradientTape();
             var (outputs, features) = _network.Record(inputs, tape, _objective.FeatureLayer);
@@ -131,12 +143,14 @@ internal sealed class TrainingLoop : IDisposable
             var batchLoss = mixed == 0
                 ? _objective.Loss(logits, batch)
                 : (_objective.Loss(logits, batch) * Number(1 - mixed)).Plus(_objective.Loss(logits, batch.Reversed()) * Number(mixed));
-            tape.Backward(batchLoss);
+            var weight = share is null ? 1 : share.Counts ? _objective.WeightOf(batch) : 0;
+            tape.Backward(weight == 1 ? batchLoss : batchLoss * Number(weight));
+            var (value, hits) = (batchLoss.Value(), Correct(logits, batch.Labels));
+            if (share is not null) (value, hits) = _parallel!.Average(share, weight, value, hits);
             Tell(callback => callback.OnGradients(_progress));
             if (_options.GradientClip > 0) _optimizer.ClipGradients(_options.GradientClip);
             _optimizer.Step();
             _average?.Update();
-            var (value, hits) = (batchLoss.Value(), Correct(logits, batch.Labels));
             if (!double.IsFinite(value)) throw Diverged(epoch, value);
             loss += value * batches[step].Length;
             correct += hits;
@@ -152,11 +166,13 @@ internal sealed class TrainingLoop : IDisposable
     private (double Loss, double Accuracy) Evaluate(CancellationToken cancellation)
     {
         _network.eval();
+        _network.Share = null;
         using var inference = inference_mode();
         var (loss, correct) = (0.0, 0L);
         var batches = Enumerable.Range(0, _validation.Count).Chunk(_options.BatchSize).ToList();
-        using var reader = new BatchReader(_network, _validation, epoch: 0, batches);
-        foreach (var batch in batches)
+        var own = _parallel?.CutWithoutSpares(batches) ?? batches;
+        using var reader = new BatchReader(_network, _validation, epoch: 0, own);
+        foreach (var batch in own)
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
@@ -164,6 +180,12 @@ internal sealed class TrainingLoop : IDisposable
             var logits = Logits(_network.call(reader.Next()));
             loss += nn.functional.cross_entropy(logits, labels).Value() * batch.Length;
             correct += Correct(logits, labels);
+        }
+        if (_parallel is not null)
+        {
+            double[] sums = [loss, correct];
+            _parallel.Sum(sums);
+            (loss, correct) = (sums[0], (long)sums[1]);
         }
         return (loss / _validation.Count, (double)correct / _validation.Count);
     }
