@@ -352,6 +352,8 @@ public sealed record TrainingRequest
         ImageFolder = Full(ImageFolder),
         From = Full(From),
         Source = Full(Source),
+        Unlabeled = Full(Unlabeled),
+        Teacher = Full(Teacher),
         Backbones = Backbones is null ? null :
         [
             .. Backbones.Select(backbone => backbone with

@@ -104,6 +104,19 @@ public class TrainingRequestTests
         return TrainingRequest.FromJson(document.ToJsonString());
     }
 
+    /// <summary>A run is resumed from any folder.</summary>
+    [Fact]
+    public void Every_path_becomes_a_full_one()
+    {
+        TrainingRequest request = new() { Photos = "a", ImageFolder = "b", From = "c", Source = "d", Unlabeled = "e", Teacher = "f", Backbones = [new() { Name = "g.onnx", Weights = "h.pth" }] };
+
+        var full = request.WithFullPaths();
+
+        string?[] paths = [full.Photos, full.ImageFolder, full.From, full.Source, full.Unlabeled, full.Teacher, full.Backbones![0].Name, full.Backbones[0].Weights];
+        Assert.Equal(["a", "b", "c", "d", "e", "f", "g.onnx", "h.pth"], paths.Select(path => Path.GetRelativePath(Environment.CurrentDirectory, path!)));
+        Assert.All(paths, path => Assert.True(Path.IsPathFullyQualified(path!)));
+    }
+
     [Fact]
     public void Json_holds_what_was_set_and_reads_back_the_same()
     {
