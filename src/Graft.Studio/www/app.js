@@ -1,5 +1,5 @@
 import { attempt, explain, post } from './api.js';
-import { el } from './dom.js';
+import { el, refill } from './dom.js';
 import { screen as open } from './screens/open.js';
 import { screen as photos } from './screens/photos.js';
 import { screen as train } from './screens/train.js';
@@ -43,7 +43,7 @@ function route() {
 
 function update() {
   document.getElementById('name').textContent = state.project?.name ?? 'Graft Studio';
-  steps.replaceChildren(...Object.entries(names).filter(([name]) => state.project || name === 'open').map(([name, words]) =>
+  refill(steps, Object.entries(names).filter(([name]) => state.project || name === 'open').map(([name, words]) =>
     el('li', {}, el('a', { href: `#${name}`, 'aria-current': current.name === name && 'page' }, words))));
   undo.disabled = !state.undo;
   undo.textContent = state.undo ? `Undo: ${state.undo}` : 'Undo';

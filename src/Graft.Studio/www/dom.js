@@ -6,6 +6,17 @@ export function el(tag, properties = {}, ...children) {
   return made;
 }
 
+/** Puts children into an element, and leaves those in place that look the same: a click or the focus on them is not lost. */
+export function refill(element, ...children) {
+  const made = [...el('div', {}, ...children).childNodes], look = node => node.outerHTML ?? node.data;
+  made.forEach((node, index) => {
+    const old = element.childNodes[index];
+    if (!old) element.append(node);
+    else if (look(old) !== look(node)) old.replaceWith(node);
+  });
+  while (element.childNodes.length > made.length) element.lastChild.remove();
+}
+
 const svgNamespace = 'http://www.w3.org/2000/svg';
 
 export function svg(tag, properties = {}, ...children) {

@@ -21,7 +21,8 @@ internal static class KerasLayout
         ParameterRole.MovingVariance => "moving_variance",
         ParameterRole.Embedding => "embeddings",
         ParameterRole.RelativePositions => "relative_position_bias_table",
-        _ => throw new ArgumentOutOfRangeException(nameof(role), role, null),
+        // Of operations that Keras has not: a name that none of its files has.
+        _ => LowerCase.Policy.ConvertName(role.ToString()),
     };
 
     /// <summary>The shape in a Keras file: kernels [height, width, input, output], dense kernels [input, output].</summary>

@@ -21,11 +21,12 @@ public sealed record KeyRule(string Parameter, params IReadOnlyList<string> Tens
     /// <summary>Whether the file has a matrix as [input, output], which the parameter has as [output, input].</summary>
     public bool IsTransposed { get; init; }
 
-    private readonly Regex _pattern = new(
-        $"^{string.Join("(.+?)", Parameter.Split('*').Select(Regex.Escape))}$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
+    // Made when a file is read, not with the catalog: it takes megabytes.
+    private readonly Lazy<Regex> _pattern = new(() => new(
+        $"^{string.Join("(.+?)", Parameter.Split('*').Select(Regex.Escape))}$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking));
 
     /// <summary>Null where the rule is for other parameters.</summary>
-    internal TensorPart? Apply(string key) => _pattern.Match(key) is { Success: true } match
+    internal TensorPart? Apply(string key) => _pattern.Value.Match(key) is { Success: true } match
         ? new([.. Tensors.Select(tensor => Fill(tensor, match))], Part, Parts, IsTransposed)
         : null;
 

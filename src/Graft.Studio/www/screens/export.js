@@ -1,5 +1,5 @@
 import { attempt, get, post } from '../api.js';
-import { el, progressOf } from '../dom.js';
+import { el, progressOf, refill } from '../dom.js';
 
 const cards = [
   ['onnx', 'A model file (ONNX)', 'One file that takes a photo and gives probabilities, for any program with ONNX Runtime.'],
@@ -41,7 +41,7 @@ export function screen(place, page) {
 
   return {
     update(state) {
-      progress.replaceChildren(...[progressOf(state.export)].filter(part => part));
+      refill(progress, [progressOf(state.export)].filter(part => part));
       tuned.hidden = !state.job.has_finished;
     },
   };

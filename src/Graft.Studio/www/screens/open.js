@@ -1,5 +1,5 @@
 import { attempt, post } from '../api.js';
-import { el } from '../dom.js';
+import { el, refill } from '../dom.js';
 
 export function screen(place, page) {
   const folder = el('input', { type: 'text', id: 'folder', autocomplete: 'off', spellcheck: 'false', placeholder: '/home/me/photos' });
@@ -41,7 +41,7 @@ export function screen(place, page) {
       problem.textContent = state.opening ? `Opening ${state.opening} …` : state.problem ?? '';
       home.textContent = `It is made in ${state.home}.`;
       recentCard.hidden = state.recent.length === 0;
-      recent.replaceChildren(...state.recent.map(source => el('li', {}, el('button', { type: 'button', onclick: () => open(source) }, source))));
+      refill(recent, state.recent.map(source => el('li', {}, el('button', { type: 'button', onclick: () => open(source) }, source))));
     },
   };
 }

@@ -1,5 +1,5 @@
 import { attempt, post } from '../api.js';
-import { bar, count, el, progressOf } from '../dom.js';
+import { bar, count, el, progressOf, refill } from '../dom.js';
 import { Grid } from '../grid.js';
 import { openPhoto } from '../photo-dialog.js';
 import { add, choose, recorder, takesDrops } from '../photos-in.js';
@@ -81,9 +81,9 @@ export function screen(place, page) {
         draw(state);
         if (focused) [...place.querySelectorAll('.classes button, .row button')].find(button => button.textContent === focused)?.focus();
       }
-      notes.replaceChildren(...state.project.notes.slice(0, 3).map(note => el('p', { class: 'warn' }, note)));
-      check.replaceChildren(...[state.check.is_busy && progressOf(state.check.progress), state.check.problem && el('p', { class: 'warn' }, state.check.problem)].filter(part => part));
-      apply.replaceChildren(...applying(state));
+      refill(notes, state.project.notes.slice(0, 3).map(note => el('p', { class: 'warn' }, note)));
+      refill(check, [state.check.is_busy && progressOf(state.check.progress), state.check.problem && el('p', { class: 'warn' }, state.check.problem)].filter(part => part));
+      refill(apply, applying(state));
       const key = `${state.version}/${state.learned?.version}/${state.learned?.has_insights}/${state.check.problems}`;
       if (key !== known) {
         known = key;

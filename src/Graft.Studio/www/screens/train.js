@@ -1,5 +1,5 @@
 import { attempt, post } from '../api.js';
-import { el, progressOf, svg } from '../dom.js';
+import { el, progressOf, svg, refill } from '../dom.js';
 
 const strategies = [['finetune', 'fine-tune: the new head, then the upper layers too'], ['head', 'only a new head, on varied photos'], ['partial', 'all but the lowest layers'], ['full', 'the whole network']];
 
@@ -25,12 +25,12 @@ export function screen(place, page) {
       const { learned, learner } = state;
       said.textContent = learned?.sentence ?? 'Nothing has been learned yet. Give at least two photos to each of two classes.';
       details.textContent = learned ? `Each of ${learned.count.toLocaleString('en')} photos was judged by a model that had not seen it; the numbers in brackets say how far chance may have moved the result. It learned in ${learned.seconds.toFixed(1)} seconds${learned.is_current ? '' : ', from earlier labels'}. It learns again by itself whenever you change a label.${learned.is_part ? ' To be quick it learns from a part of your photos, evenly spread; an export learns from all of them.' : ''}` : '';
-      begin.replaceChildren(...[
+      refill(begin, [
         learner.problem && el('p', { class: 'warn' }, learner.problem),
         learner.waiting > 0 && el('p', {}, `${learner.waiting.toLocaleString('en')} photos have not been looked at yet. That takes about ${Math.max(1, Math.round(learner.waiting / 3000))} minutes, once. `,
           el('button', { type: 'button', class: 'main', onclick: () => attempt(() => post('/api/learn')) }, 'Look at them')),
         progressOf(learner.progress)].filter(part => part));
-      job.replaceChildren(...jobOf(state.job));
+      refill(job, jobOf(state.job));
       if (state.job.is_busy || state.job.interrupted) place.querySelector('details').open = true;
     },
   };
