@@ -83,6 +83,8 @@ public sealed partial class StudioTests : IDisposable
         await browser.Press("ArrowRight", Cancellation, isShift: true);
         await browser.Press("2", Cancellation);
         await studio.Until(state => state.GetProperty("unlabeled").GetInt32() == 18);
+        // The page hears of it a moment later.
+        await browser.Until("!document.getElementById('undo').disabled", Cancellation);
         await browser.Press("z", Cancellation, isControl: true);
         await studio.Until(state => state.GetProperty("unlabeled").GetInt32() == 20);
         await browser.Until("document.querySelector('[role=listbox]').getAttribute('aria-label').startsWith('20 ')", Cancellation);
