@@ -29,7 +29,7 @@ public sealed partial class RanksTests(DrawnPhotos photos) : IClassFixture<Drawn
             one.Json.GetProperty("validation").GetProperty("accuracy").GetDouble(), two.Json.GetProperty("validation").GetProperty("accuracy").GetDouble());
     }
 
-    /// <summary>Killed at some moment, gone on with by another number of ranks.</summary>
+    /// <summary>A run that is killed at some moment is resumed on another number of ranks.</summary>
     [Theory]
     [InlineData(0, 3, 1)]
     [InlineData(1, 5, 2)]

@@ -32,7 +32,7 @@ public sealed class StudioWindow : IAsyncLifetime
         Photos.Copy("roses", OfEachClass, "flowers/roses");
         Photos.Copy("tulips", OfEachClass, "flowers/tulips");
         Photos.Copy("tulips", OfEachClass + 6, "flowers/unlabeled", skip: OfEachClass);
-        // A photo in both classes, a copy of another, one with nothing on it, one that is none.
+        // A photo in both classes, a copy of another, a blank one, and a file that is no picture.
         File.Copy(Photos.Flowers("roses", 1)[0], Path("flowers/tulips/also-a-rose.jpg"));
         File.Copy(Photos.Flowers("roses", 2)[1], Path("flowers/unlabeled/again.jpg"));
         File.WriteAllBytes(Path("flowers/unlabeled/gray.jpg"), Gray());

@@ -55,7 +55,7 @@ internal static class FeaturesVerb
             // Shards are computed apart from each other, by ranks too.
             var ranks = shard is null ? RanksOfCommand.Join() : null;
             if (shard is not null && !Path.GetExtension(file).Equals(".parquet", StringComparison.OrdinalIgnoreCase)) throw new UsageException($"Expected a .parquet file with --shard, found {file}.");
-            // A part that is there is gone on with.
+            // An existing part is resumed.
             if (!(shard is not null && File.Exists(file)) && FeatureTable.ProblemWith(file) is { } problem) throw new UsageException(problem);
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var photos = tables.Load(source, new() { Seed = parsed.GetValue(seed) }, parsed);
