@@ -12,7 +12,7 @@ internal sealed class ModelTeacher : ITeacher, IDisposable
     private readonly ImageClassifier _model;
     private readonly FeatureBlocks _features;
     private readonly TorchNetwork _head;
-    private readonly long[] _places;
+    private readonly int[] _places;
 
     /// <param name="model">Taken over.</param>
     /// <param name="classes">Which of its classes are taught, by name.</param>
@@ -28,7 +28,8 @@ internal sealed class ModelTeacher : ITeacher, IDisposable
             };
         }
         _model = model;
-        _places = [.. classes.Select(name => (long)model.Classes.ToList().IndexOf(name))];
+        var places = model.Classes.Index().ToDictionary(pair => pair.Item, pair => pair.Index, StringComparer.Ordinal);
+        _places = [.. classes.Select(name => places[name])];
         var layer = model.FeatureLayer ?? model.Network.Layers.TakeWhile(other => !other.Name.StartsWith("head.", StringComparison.Ordinal)).SkipLast(HasNewHead ? 0 : 1).Last().Name;
         _features = model.IsCombination ? new(model.Blocks) : new(Backbone.Of(model.BackboneName, model.Network.CutAfter(layer), model.Weights, model.Preprocessing));
         _head = new(model.Network.StartAfter(layer), model.Weights);

@@ -90,7 +90,7 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         FeatureBlocks Adapted(IReadOnlyList<LabeledImage> images) => new([.. features.Blocks.Select(block =>
         {
             var opened = OpenedPhotos.Open(images, block.Preprocessing, plan.Options.KeptBytes, work.Context.Progress, work.Cancellation);
-            return block.WithStatisticsOf(new PhotoExamples(opened, [.. Enumerable.Range(0, opened.Images.Count)], Augmentation.None, plan.Seed), cancellation: work.Cancellation);
+            return block.WithStatisticsOf(new PhotoExamples(opened, [.. Enumerable.Range(0, opened.Images.Count)], Augmentation.None, plan.Seed), seed: plan.Seed, cancellation: work.Cancellation);
         })]);
     }
 

@@ -1,4 +1,5 @@
 using Graft.Backbones;
+using Graft.Data;
 using Graft.Networks;
 using static TorchSharp.torch;
 
@@ -12,10 +13,11 @@ public static class BatchNormStatistics
     /// variance; their mean over the batches. PyTorch's cumulative average (<c>momentum=None</c>, <c>update_bn</c>).
     /// </summary>
     /// <param name="backbone">Stays the caller's, and must outlive the result.</param>
-    /// <param name="examples">At least 2; their plain views.</param>
+    /// <param name="examples">At least 2; their plain views. They are mixed first: a batch of one class would be normalized by what makes it that class.</param>
     /// <param name="batchSize">At least 2. A last batch of one is left out.</param>
+    /// <param name="seed">Decides the batches.</param>
     /// <exception cref="GraftException">The network has no batch norm, or there are fewer than 2 examples.</exception>
-    public static Backbone WithStatisticsOf(this Backbone backbone, IExamples examples, int batchSize = 32, CancellationToken cancellation = default)
+    public static Backbone WithStatisticsOf(this Backbone backbone, IExamples examples, int batchSize = 32, int seed = 1, CancellationToken cancellation = default)
     {
         var norms = backbone.Network.Layers.Where(layer => layer.Operation is BatchNorm).Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
         if (norms.Count == 0)
@@ -35,7 +37,9 @@ public static class BatchNormStatistics
         module.train();
         Parameter[] statistics = [.. network.Parameters.Where(parameter => norms.Contains(parameter.Layer) && parameter.IsStatistic)];
         var sums = statistics.ToDictionary(parameter => parameter.Key, parameter => new double[parameter.ElementCount], StringComparer.Ordinal);
-        int[][] batches = [.. Enumerable.Range(0, examples.Count).Chunk(batchSize).Where(batch => batch.Length > 1)];
+        int[] order = [.. Enumerable.Range(0, examples.Count)];
+        new SplitMix64((ulong)(uint)seed).Shuffle(order);
+        int[][] batches = [.. order.Chunk(batchSize).Where(batch => batch.Length > 1)];
         using var noGradients = no_grad();
         using var reader = new BatchReader(module, examples, epoch: 0, batches);
         foreach (var _ in batches)
