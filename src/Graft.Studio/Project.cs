@@ -102,7 +102,13 @@ internal sealed class Project : IDisposable
     /// <exception cref="GraftException">Another studio keeps labels there, or the folder cannot be written.</exception>
     public void BeginKeeping()
     {
-        lock (_gate) Written(Begin);
+        int before;
+        lock (_gate)
+        {
+            before = _version;
+            Written(Begin);
+        }
+        if (Labeling.Version != before) Changed?.Invoke();
     }
 
     /// <summary>Where something was kept before, other studios are kept out at once; where nothing can be kept, that is said.</summary>
@@ -130,9 +136,10 @@ internal sealed class Project : IDisposable
         try
         {
             // Read anew: another studio may have written meanwhile.
-            Journal journal = new(Own(JournalName));
-            Journal.Dispose();
+            Journal journal = new(Own(JournalName)), before = Journal;
+            before.Dispose();
             Volatile.Write(ref _journal, journal);
+            if (!journal.Entries.Select(entry => entry.Number).SequenceEqual(before.Entries.Select(entry => entry.Number))) Relabel();
         }
         catch
         {
@@ -140,7 +147,6 @@ internal sealed class Project : IDisposable
             throw;
         }
         (_lock, _cannotKeep) = (taken, null);
-        Relabel();
         return true;
     }
 

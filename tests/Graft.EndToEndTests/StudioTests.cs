@@ -108,7 +108,8 @@ public sealed partial class StudioTests : IDisposable
         await browser.Click(Button("Cancel"), Cancellation);
         await browser.Until("document.body.innerText.includes('was interrupted')", Cancellation);
 
-        // Look: a confusion shows its photos; a label is mended.
+        // Look: a confusion shows its photos; a label is mended. A photo that the next model guesses otherwise would leave the view.
+        await studio.Until(state => state.GetProperty("learned").GetProperty("is_current").GetBoolean() && !state.GetProperty("learner").GetProperty("is_busy").GetBoolean(), 120);
         await browser.Click(Link("Look"), Cancellation);
         await browser.Until("document.querySelectorAll('.map circle').length > 40 && document.querySelector('td button')", Cancellation);
         await browser.Click("document.querySelector('td.right button')", Cancellation);

@@ -36,6 +36,8 @@ export class Grid {
     this.view = view;
     this.reset();
     this.element.scrollTop = 0;
+    // Photos of the view before go at once: what is selected among them would be lost when the others come.
+    this.draw();
     await this.refresh();
   }
 
