@@ -35,7 +35,7 @@ public sealed class StudioClicksTests(StudioWindow window) : IClassFixture<Studi
         await Until($"document.title === 'Photos – second' && {Shown} === '3 photos' && [...document.querySelectorAll('.cell img')].every(image => image.naturalWidth > 0)");
 
         // And back by the list of recent projects.
-        await window.Show("open");
+        await Click(Link("Open"));
         await Until(StartsWith("/flowers"));
         await Click(StartsWith("/flowers"));
         await Until("document.title === 'Photos – flowers'");
