@@ -20,8 +20,8 @@ internal static class TransferBenchmark
 
     public static Command Create()
     {
-        var table = new Argument<string>("TABLE") { Description = "jda, mushrooms or mobilenet" };
-        table.AcceptOnlyFromAmong("jda", "mushrooms", "mobilenet");
+        var table = new Argument<string>("TABLE") { Description = "jda, coral, mushrooms or mobilenet" };
+        table.AcceptOnlyFromAmong("jda", "coral", "mushrooms", "mobilenet");
         var methods = new Option<string[]>("--methods") { DefaultValueFactory = _ => ["pool", "mean", "coral", "monge", "subspace", "density", "tca", "jda"], AllowMultipleArgumentsPerToken = true };
         var command = new Command("transfer", "Published tables of transfer between sources, and the same methods on features of MobileNetV2") { table, methods };
         command.SetAction((parsed, cancellation) => Task.Run(
@@ -31,6 +31,7 @@ internal static class TransferBenchmark
                 switch (parsed.GetRequiredValue(table))
                 {
                     case "jda": Joint(cancellation); break;
+                    case "coral": Aligned(cancellation); break;
                     case "mushrooms": OfMushrooms(cancellation); break;
                     default: OfMobileNet(parsed.GetRequiredValue(methods), cancellation); break;
                 }
@@ -52,6 +53,27 @@ internal static class TransferBenchmark
             var seconds = clock.Elapsed.TotalSeconds;
             int[][] predicted = [OfficeSurf.Nearest(xs, ys, xt), OfficeSurf.NearestOnAxes(xs, ys, xt), OfficeSurf.Components.Solve(xs, xt, ys, [], 10, cancellation).Labels[^1], joint];
             Say($"| {source} > {target} | {string.Join(" | ", predicted.Select(labels => Percent(Correct(labels, yt), yt.Length)))} | {seconds.ToString("0.0", CultureInfo.InvariantCulture)} |");
+        }
+    }
+
+    /// <summary>Mean of ten draws, and their standard deviation.</summary>
+    private static void Aligned(CancellationToken cancellation)
+    {
+        Say("| pair | linear SVM | after CORAL |");
+        foreach (var (source, target) in Pairs)
+        {
+            using var scope = TorchSharp.torch.NewDisposeScope();
+            var (from, to) = (OfficeSurf.Domain(source), OfficeSurf.Domain(target));
+            var draws = Enumerable.Range(1, 10).Select(draw => OfficeSurf.AfterCoral(from, to, draw, cancellation)).ToList();
+            Say($"| {source} > {target} | {OfDraws(draws.Select(draw => draw.AsTheyAre))} | {OfDraws(draws.Select(draw => draw.Aligned))} |");
+        }
+
+        static string OfDraws(IEnumerable<double> shares)
+        {
+            double[] values = [.. shares];
+            var mean = values.Average();
+            var deviation = Math.Sqrt(values.Sum(value => (value - mean) * (value - mean)) / (values.Length - 1));
+            return string.Create(CultureInfo.InvariantCulture, $"{100 * mean:0.0} ± {100 * deviation:0.0}");
         }
     }
 

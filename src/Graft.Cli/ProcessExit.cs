@@ -11,8 +11,24 @@ internal static partial class ProcessExit
     /// <returns>Only on Windows, which knows no such end: the code.</returns>
     public static int With(int code)
     {
-        if (!OperatingSystem.IsWindows()) Exit(code);
+        if (OperatingSystem.IsWindows()) return code;
+        RemoveDiagnosticPorts();
+        Exit(code);
         return code;
+    }
+
+    /// <summary>.NET takes these out of the temporary folder in its own farewell.</summary>
+    private static void RemoveDiagnosticPorts()
+    {
+        try
+        {
+            foreach (var names in new[] { $"dotnet-diagnostic-{Environment.ProcessId}-*", $"clr-debug-pipe-{Environment.ProcessId}-*" })
+                foreach (var port in Directory.EnumerateFiles(Path.GetTempPath(), names)) File.Delete(port);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            // They take no room.
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "_exit")]

@@ -101,14 +101,7 @@ public sealed class Classifier : IDisposable
         InferenceSession? session = null;
         try
         {
-            using var settings = new SessionOptions
-            {
-                IntraOpNumThreads = options.Threads,
-                InterOpNumThreads = 1,
-                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
-            };
-            // A file from a stranger does not read the user's others.
-            settings.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.Join(AppContext.BaseDirectory, "external-data-is-not-read"));
+            using var settings = OnnxSessions.Options(options.Threads).WithoutExternalData();
             session = new(model, settings);
             return new(session, name, options);
         }

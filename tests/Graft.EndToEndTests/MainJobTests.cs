@@ -58,9 +58,11 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
     }
 
     [Fact]
-    public void Report_names_accuracy_and_every_class()
+    public void Report_names_accuracy_and_every_class_and_nothing_stays_in_the_temporary_folder()
     {
         var graft = new GraftCommand(_folder.FullName) { WorkingFolder = _folder.FullName };
+        var temporary = Directory.CreateDirectory(_folder.File("temporary/x")[..^2]);
+        graft.Environment["TMPDIR"] = temporary.FullName;
         var result = graft.Run("train", photos.Folder, "--backbone", "tiny", "--hidden", "16", "--dropout", "0.2", "--optimizer", "rmsprop", "--epochs", "3");
 
         Assert.True(result.ExitCode == 0, result.ToString());
@@ -69,6 +71,7 @@ public sealed class MainJobTests(DrawnPhotos photos) : IClassFixture<DrawnPhotos
         foreach (var name in Directory.GetDirectories(Path.Combine(photos.Folder, "train")).Select(Path.GetFileName))
             Assert.Contains(name!, result.Output);
         Assert.Equal(result.Output, File.ReadAllText(_folder.File("runs/photos-graft_mobilenet_v2_050/report.txt")));
+        Assert.Empty(temporary.EnumerateFileSystemInfos());
     }
 
     [Fact]

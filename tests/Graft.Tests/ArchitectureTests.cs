@@ -10,6 +10,7 @@ using Graft.Networks;
 using Graft.Runs;
 using Graft.Runs.Reports;
 using Graft.Selection;
+using Microsoft.ML.OnnxRuntime;
 using TorchSharp;
 
 namespace Graft.Tests;
@@ -169,6 +170,19 @@ public partial class ArchitectureTests
     {
         while (type.HasElementType) type = type.GetElementType()!;
         return type.IsGenericType ? type.GetGenericArguments().SelectMany(Parts).Prepend(type) : [type];
+    }
+
+    /// <summary>Whoever opens a model past <c>OnnxSessions</c> lets ONNX Runtime tell its maker of it.</summary>
+    [Theory]
+    [InlineData(typeof(Checkpoint))]
+    [InlineData(typeof(Graft.Inference.Classifier))]
+    public void Models_are_opened_in_one_way(Type ofAssembly)
+    {
+        var violations = MethodsOf(ofAssembly.Assembly.GetTypes()).Where(method => method.DeclaringType!.Name != "OnnxSessions")
+            .Where(method => NamedIn(method).OfType<ConstructorInfo>().Any(made => made.DeclaringType == typeof(SessionOptions)
+                || (made.DeclaringType == typeof(InferenceSession) && made.GetParameters().All(parameter => parameter.ParameterType != typeof(SessionOptions)))));
+
+        Assert.Empty(violations.Select(method => $"{method.DeclaringType}.{method.Name}"));
     }
 
     [Fact]

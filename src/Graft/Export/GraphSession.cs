@@ -23,7 +23,7 @@ internal sealed class GraphSession : IDisposable
         graph.Output.Clear();
         graph.Output.Add(outputs.Select(name => new ValueInfoProto { Name = name }));
         var wanted = new ModelProto(model) { Graph = graph };
-        using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
+        using var options = OnnxSessions.Options();
         _session = new(wanted.ToByteArray(), options);
         (_preprocessing, _inputs, _outputs) = (preprocessing, [graph.Input[0].Name], [.. outputs]);
     }

@@ -1,3 +1,4 @@
+using Graft.Inference;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Graft.Networks.Onnx;
@@ -14,12 +15,7 @@ internal sealed class OnnxNetwork : FrozenNetwork
     /// <exception cref="GraftException">A layer has no counterpart in ONNX.</exception>
     public OnnxNetwork(Network network, IWeights weights)
     {
-        using var options = new SessionOptions
-        {
-            IntraOpNumThreads = 1,
-            InterOpNumThreads = 1,
-            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
-        };
+        using var options = OnnxSessions.Options();
         _session = new(OnnxModel.Of(network, weights).ToArray(), options);
         (_inputs, _outputs) = ([network.Layers[0].Name], [network.Output.Name]);
         _inputShape = [1, .. network.InputShape.Sizes.Select(size => (long)size)];

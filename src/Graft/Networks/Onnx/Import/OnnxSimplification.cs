@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using Graft.Inference;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Graft.Networks.Onnx.Import;
@@ -43,14 +44,8 @@ internal static class OnnxSimplification
         try
         {
             var file = Path.Combine(folder.FullName, "simplified.onnx");
-            using var options = new SessionOptions
-            {
-                IntraOpNumThreads = 1,
-                InterOpNumThreads = 1,
-                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
-                GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_BASIC,
-                OptimizedModelFilePath = file,
-            };
+            using var options = OnnxSessions.Options();
+            (options.GraphOptimizationLevel, options.OptimizedModelFilePath) = (GraphOptimizationLevel.ORT_ENABLE_BASIC, file);
             options.AddSessionConfigEntry("optimization.disable_specified_optimizers", MergingOptimizers);
             using (new InferenceSession(model.ToByteArray(), options)) return new(Parse(RegularFile.ReadAllBytes(file)).Graph);
         }
