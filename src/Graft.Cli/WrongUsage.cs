@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 
 namespace Graft.Cli;
 
@@ -10,16 +11,23 @@ internal static class WrongUsage
     public static string? Of(ParseResult parsed)
     {
         if (parsed.Errors.Count > 0) return string.Join(" ", parsed.Errors.Select(Sentence).Distinct(StringComparer.Ordinal));
-        // Of a shell's variable that was never set, say: nothing is called so, and nothing is meant by it.
         for (var index = 0; index < parsed.Tokens.Count; index++)
         {
-            if (parsed.Tokens[index] is not { Type: TokenType.Argument, Value: var value } || !string.IsNullOrWhiteSpace(value)) continue;
+            if (parsed.Tokens[index].Type == TokenType.DoubleDash) break;
+            if (parsed.Tokens[index] is not { Type: TokenType.Argument, Value: var value }) continue;
+            // Where several names are taken, a misspelled option would be one of them, and be ignored.
+            if (IsLikeAnOption(value)) return $"There is no option '{value}'. If it is a file, name it as ./{value}.";
+            // Of a shell's variable that was never set, say: nothing is called so, and nothing is meant by it.
+            if (!string.IsNullOrWhiteSpace(value)) continue;
             return index > 0 && parsed.Tokens[index - 1] is { Type: TokenType.Option, Value: var option }
                 ? $"Expected a value for {option}, found '{value}'."
                 : $"Expected a name, found '{value}'.";
         }
         return null;
     }
+
+    /// <summary>Not a number, and not the <c>-</c> that stands for standard input.</summary>
+    private static bool IsLikeAnOption(string value) => value is ['-', var second, ..] && (second == '-' || char.IsLetter(second)) && !double.TryParse(value, CultureInfo.InvariantCulture, out _);
 
     private static string Sentence(ParseError error)
     {

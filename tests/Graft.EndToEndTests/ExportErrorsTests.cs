@@ -40,6 +40,7 @@ public sealed class ExportErrorsTests : IDisposable
 
         Fails(Graft.Run("export", "tiny", "--for", "triton", "--out", "site"), "site is there already", "Name a new folder with --out");
         Fails(Graft.Run("export", "tiny", "--out", "model/m.onnx"), "labels.txt is there already", "--out");
+        Fails(Graft.Run("export", "tiny", "--out", "out/labels.txt"), "Expected a .onnx file to export to, found out/labels.txt.");
 
         Assert.Equal(["mine.txt"], Directory.EnumerateFileSystemEntries(_folder.File("site")).Select(Path.GetFileName));
         Assert.Equal(["labels.txt"], Directory.EnumerateFileSystemEntries(_folder.File("model")).Select(Path.GetFileName));

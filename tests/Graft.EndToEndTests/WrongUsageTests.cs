@@ -32,12 +32,30 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
     [InlineData("Expected --fill reflect, edge or black, found 'blue'.\nSee: graft data preview --help\n", "data", "preview", "x", "--fill", "blue")]
     [InlineData("Expected a value for --quarantine, found ''.\nSee: graft data check --help\n", "data", "check", "x", "--quarantine", "")]
     [InlineData("Expected a name, found ' '.\nSee: graft evaluate --help\n", "evaluate", " ", "x")]
+    [InlineData("There is no option '--treshold'. If it is a file, name it as ./--treshold.\nSee: graft predict --help\n", "predict", "x", "y", "--treshold", "0.5")]
+    [InlineData("There is no option '--treshold'. If it is a file, name it as ./--treshold.\nSee: graft label --help\n", "label", "x", "--with", "y", "--treshold", "0.5")]
+    [InlineData("There is no option '--precison'. If it is a file, name it as ./--precison.\nSee: graft export --help\n", "export", "x", "--out", "y.onnx", "--check", "z", "--precison", "int8")]
+    [InlineData("There is no option '--eopchs'. If it is a file, name it as ./--eopchs.\nSee: graft train --help\n", "train", "x", "--out", "--eopchs")]
     [InlineData("Option '--into' is required.\nSee: graft data split --help\n", "data", "split", "x")]
     public void Wrong_value_is_told_with_the_words_of_the_help(string sentence, params string[] arguments)
     {
         var result = Graft.Run(arguments);
 
         Assert.Equal((2, $"graft: {sentence}", ""), (result.ExitCode, result.Messages, result.Output));
+    }
+
+    [Fact]
+    public void Unknown_network_to_try_is_told_without_the_words_of_the_library() =>
+        Assert.Equal((2, "graft: There is no backbone 'nowhere'.\n"), Graft.Run("try", ".", "--backbones", "nowhere") is var result ? (result.ExitCode, result.Messages) : default);
+
+    [Fact]
+    public void File_that_is_called_like_an_option_is_named_by_its_place()
+    {
+        File.WriteAllText(_folder.File("--odd.jpg"), "no photo");
+
+        AssertFails(2, "There is no option '--odd.jpg'", Graft.Run("predict", "tiny", "--odd.jpg"));
+        AssertFails(1, "--odd.jpg: not a picture", Graft.Run("predict", "tiny", "./--odd.jpg"), oneLine: false);
+        AssertFails(1, "--odd.jpg: not a picture", Graft.Run("predict", "tiny", "--", "--odd.jpg"), oneLine: false);
     }
 
     [Fact]

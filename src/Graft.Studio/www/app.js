@@ -46,13 +46,13 @@ function update() {
   refill(steps, Object.entries(names).filter(([name]) => state.project || name === 'open').map(([name, words]) =>
     el('li', {}, el('a', { href: `#${name}`, 'aria-current': current.name === name && 'page' }, words))));
   undo.disabled = !state.undo;
-  undo.textContent = state.undo ? `Undo: ${state.undo}` : 'Undo';
+  undo.textContent = undo.title = state.undo ? `Undo: ${state.undo}` : 'Undo';
   document.getElementById('said').textContent = sentence();
   current.update?.(state);
 }
 
 function sentence() {
-  if (!state.project) return 'Your photos stay on this computer.';
+  if (!state.project) return '';
   if (state.learner.problem) return state.learner.problem;
   const { learned, learner } = state;
   if (learner.progress) return `${learner.progress.step}: ${learner.progress.done.toLocaleString('en')} of ${learner.progress.total.toLocaleString('en')} …`;

@@ -68,6 +68,11 @@ export class Grid {
     return Math.max(1, Math.floor((this.element.clientWidth - 4) / width));
   }
 
+  /** Whether it is known that the view has no photos. */
+  get isEmpty() {
+    return this.pages.size > 0 && this.total === 0;
+  }
+
   firstSeen() {
     return Math.floor(this.element.scrollTop / height) * this.columns();
   }
@@ -94,7 +99,8 @@ export class Grid {
   }
 
   draw() {
-    const columns = this.columns();
+    const columns = this.columns(), pitch = Math.floor((this.element.clientWidth - 4) / columns);
+    this.element.style.setProperty('--cell', `${pitch - 8}px`);
     // A style sheet of numbers: the page's policy forbids style attributes, not the style object.
     this.space.style.height = `${Math.ceil(this.total / columns) * height}px`;
     const first = Math.max(0, Math.floor(this.element.scrollTop / height) - beyond) * columns;
@@ -105,14 +111,14 @@ export class Grid {
       cell.remove();
       this.spare.push(cell);
     }
-    for (let index = first; index < last; index++) this.place(index, columns);
+    for (let index = first; index < last; index++) this.place(index, columns, pitch);
     if (this.spare.length > 60) this.spare.length = 60;
     const active = this.cells.get(this.active);
     if (active) this.element.setAttribute('aria-activedescendant', active.id);
     else this.element.removeAttribute('aria-activedescendant');
   }
 
-  place(index, columns) {
+  place(index, columns, pitch) {
     let cell = this.cells.get(index);
     if (!cell) {
       cell = this.spare.pop() ?? this.make();
@@ -121,9 +127,9 @@ export class Grid {
       cell.id = `photo${index}`;
       this.element.append(cell);
     }
-    cell.style.transform = `translate(${(index % columns) * width}px, ${Math.floor(index / columns) * height}px)`;
+    cell.style.transform = `translate(${(index % columns) * pitch}px, ${Math.floor(index / columns) * height}px)`;
     const photo = this.photo(index);
-    const key = photo ? `${photo.id}/${photo.label}/${photo.guess}/${photo.probability}/${photo.problem}` : '';
+    const key = photo ? `${this.view}/${photo.id}/${photo.label}/${photo.guess}/${photo.probability}/${photo.problem}` : '';
     if (cell.key !== key) {
       cell.key = key;
       this.fill(cell, photo);
@@ -135,7 +141,10 @@ export class Grid {
   make() {
     const [image, label, guess] = [el('img', { alt: '', draggable: 'false', decoding: 'async' }), el('span'), el('span', { class: 'soft' })];
     const cell = el('div', { class: 'cell', role: 'option' }, image, label, guess);
-    image.addEventListener('error', () => image.getAttribute('src') && (guess.textContent ||= 'cannot be shown'));
+    image.addEventListener('error', () => {
+      cell.classList.add('broken');
+      guess.textContent ||= 'cannot be shown';
+    });
     cell.addEventListener('click', event => this.click(cell.index, event));
     cell.addEventListener('dblclick', () => this.open(cell.index));
     cell.addEventListener('pointerenter', () => this.on.hover?.(this.photo(cell.index)));
@@ -144,6 +153,7 @@ export class Grid {
 
   fill(cell, photo) {
     const { image, label, guess } = cell.parts;
+    cell.classList.remove('broken', 'told');
     if (!photo) {
       image.removeAttribute('src');
       label.textContent = guess.textContent = '';
@@ -153,8 +163,12 @@ export class Grid {
     image.src = `/photos/${photo.id}/thumb`;
     label.textContent = photo.label ?? 'no class';
     const isWrong = photo.guess && photo.label && photo.guess !== photo.label;
-    guess.className = isWrong ? 'wrong' : 'soft';
-    guess.textContent = photo.problem ?? (photo.guess && (isWrong || !photo.label) ? `${photo.guess}? ${percent(photo.probability)}` : '');
+    const guessed = photo.guess && (isWrong || !photo.label) ? `${photo.guess}? ${percent(photo.probability)}` : '';
+    // Where problems are looked for, the whole sentence; elsewhere the guess comes first.
+    const isTold = photo.problem && (!guessed || this.view === 'problems' || this.view === 'copies');
+    guess.className = isTold ? 'warn' : isWrong ? 'wrong' : 'soft';
+    guess.textContent = isTold ? photo.problem : guessed;
+    cell.classList.toggle('told', Boolean(isTold));
     cell.title = photo.problem ?? photo.name;
     image.alt = `${photo.name}, `;
   }

@@ -15,7 +15,11 @@ export async function openPhoto(id, page) {
   const classes = page.state.classes.map(entry => entry.name);
   const place = (source, words) => {
     const image = el('img', { src: source, alt: words });
-    const figure = el('figure', {}, image, el('figcaption', {}, words));
+    const caption = el('figcaption', {}, `${words} …`), figure = el('figure', { class: 'wait' }, image, caption);
+    image.addEventListener('load', () => {
+      figure.className = '';
+      caption.textContent = words;
+    });
     image.addEventListener('error', () => figure.replaceChildren(el('figcaption', {}, `${words}: cannot be shown.`)));
     return figure;
   };

@@ -7,12 +7,13 @@ internal sealed class ExportFiles
     private readonly List<(string Name, byte[] Content)> _files = [];
 
     /// <param name="path">The model's file, with the others in its folder; for other targets than one file, the folder.</param>
-    /// <exception cref="GraftException">It, or one of the files that lie beside an exported model, is there already.</exception>
+    /// <exception cref="GraftException">The file is no .onnx; or it, or one of the files that lie beside an exported model, is there already.</exception>
     public ExportFiles(string path, ExportTarget target)
     {
         if (target == ExportTarget.File)
         {
             if (Directory.Exists(path)) throw new GraftException($"{path} is a folder.") { Code = "output-is-folder", Remedy = "Name a new file in it." };
+            if (!Path.GetExtension(path).Equals(".onnx", StringComparison.OrdinalIgnoreCase)) throw new GraftException($"Expected a .onnx file to export to, found {path}.") { Code = "output-not-onnx" };
             (_folder, Model) = (Path.GetDirectoryName(Path.GetFullPath(path))!, Path.GetFileName(path));
             foreach (var name in (string[])[Model, "labels.txt", "MODEL_CARD.md", "parity.json", "parity"]) CheckFree(Path.Combine(_folder, name));
             Name = Path.GetFileNameWithoutExtension(path);

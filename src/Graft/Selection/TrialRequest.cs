@@ -51,7 +51,7 @@ public sealed record TrialRequest
         List<string> problems = [.. DeclaredRanges.ProblemsOf(this), .. Episodes?.Problems() ?? []];
         if (Backbones is { Count: 0 }) problems.Add("Expected at least one network, found none.");
         foreach (var name in (Backbones ?? []).SelectMany(entry => Parsed(entry)).Select(backbone => backbone.Name))
-            if (!BackboneCatalog.Contains(name)) problems.Add(new UnknownBackboneException(name).Message);
+            if (!BackboneCatalog.Contains(name)) problems.Add(new UnknownBackboneException(name).Problem);
         if (Backbones?.GroupBy(entry => entry, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
             problems.Add($"{twice.Key} is named twice.");
         if (Classifiers.Count == 0) problems.Add("Expected at least one classifier, found none.");

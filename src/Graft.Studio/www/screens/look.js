@@ -9,7 +9,7 @@ const tabs = { wrong: 'Wrong', unsure: 'Unsure', mislabeled: 'Likely mislabeled'
 export function screen(place, page) {
   place.className = 'full';
   let view = 'wrong', known = '', looked = null, hovering;
-  const sentences = el('ul', { class: 'classes' }), matrix = el('div'), bar = el('div', { class: 'row tools' }), actions = el('div', { class: 'row' }), said = el('p', { class: 'soft' }), title = el('h2', {});
+  const sentences = el('ul', { class: 'classes' }), matrix = el('div'), bar = el('div', { class: 'row tools' }), actions = el('div', { class: 'row actions' }), said = el('p', { class: 'soft' }), title = el('h2', {});
   const heat = el('img', { alt: '', hidden: true }), heatWords = el('p', { class: 'soft' }, 'Rest the pointer on a photo, or select one, to see what speaks for its guess.');
   heat.addEventListener('error', () => {
     heat.hidden = true;
@@ -31,7 +31,7 @@ export function screen(place, page) {
     if (ids.length > 0) await post('/api/label', { ids, class: className });
   });
   place.append(
-    el('aside', {}, el('h1', {}, 'Look'), el('h2', {}, 'Confusions'), sentences, matrix, el('h2', {}, 'Heat map'), heat, heatWords),
+    el('aside', { class: 'parts' }, el('div', {}, el('h1', {}, 'Look'), el('h2', {}, 'Confusions'), sentences, matrix), el('section', { class: 'heat', 'aria-label': 'Heat map' }, el('h2', {}, 'Heat map'), heat, heatWords)),
     el('section', { class: 'fill', 'aria-label': 'Photos of the view' }, bar, el('details', { open: true }, el('summary', {}, 'Map: photos that look alike to the network lie together. Draw around some to see them.'), map.element), title, actions, grid.element));
   grid.show(view);
 
@@ -52,10 +52,12 @@ export function screen(place, page) {
     draw();
   }
 
+  const nothing = () => view === 'copies' && page.state.check.is_busy ? 'Looking for copies …' : 'No photos here.';
+
   function drawActions() {
     const photos = [...grid.selected].map(index => grid.photo(index)).filter(photo => photo);
     const likely = [...new Set([...photos.map(photo => photo.label), ...photos.map(photo => photo.guess), ...page.state.classes.map(one => one.name)].filter(name => name))].slice(0, 5);
-    actions.replaceChildren(...photos.length === 0 ? [el('span', { class: 'soft' }, 'Select photos to put them right.')] : [
+    actions.replaceChildren(...photos.length === 0 ? [el('span', { class: 'soft' }, grid.isEmpty ? nothing() : 'Select photos to put them right.')] : [
       ...likely.map(name => el('button', { type: 'button', onclick: () => label(name) }, `It is ${name}`)),
       el('button', { type: 'button', onclick: () => label(null) }, 'Neither'),
       el('button', { type: 'button', onclick: () => attempt(async () => post('/api/keep', { ids: await grid.ids() })) }, 'Keep as hard'), said]);
@@ -70,9 +72,9 @@ export function screen(place, page) {
     } }, `${words} ${key === 'copies' && page.state.check.problems === null ? '' : looked.tabs?.[key] ?? 0}`)));
     sentences.replaceChildren(...looked.confusions.length === 0 ? [el('li', {}, 'No photo was taken for another class.')] : looked.confusions.slice(0, 12).map(one =>
       el('li', {}, el('button', { type: 'button', 'aria-pressed': pressed(one.view), onclick: () => show(one.view) }, one.sentence))));
-    matrix.replaceChildren(...looked.classes.length > 8 ? [] : [el('table', {}, el('caption', { class: 'soft' }, 'Rows: what it is. Columns: the guess.'),
-      el('thead', {}, el('tr', {}, el('td', {}), looked.classes.map(name => el('th', { scope: 'col', title: name }, name.slice(0, 4))))),
-      el('tbody', {}, looked.classes.map((name, label) => el('tr', {}, el('th', { scope: 'row', title: name }, name.slice(0, 8)), looked.classes.map((guess, index) =>
+    matrix.replaceChildren(...looked.classes.length > 8 ? [] : [el('table', { class: 'matrix' }, el('caption', { class: 'soft' }, 'Rows: what it is. Columns: the guess.'),
+      el('thead', {}, el('tr', {}, el('td', {}), looked.classes.map(name => el('th', { scope: 'col', title: name }, name)))),
+      el('tbody', {}, looked.classes.map((name, label) => el('tr', {}, el('th', { scope: 'row', title: name }, name), looked.classes.map((guess, index) =>
         el('td', { class: label === index && 'right' }, el('button', { type: 'button', 'aria-label': `${looked.matrix[label][index]} ${name}, guess ${guess}`, 'aria-pressed': pressed(`cell:${label}:${index}`), onclick: () => show(`cell:${label}:${index}`) }, String(looked.matrix[label][index]))))))))]);
     title.textContent = view.words ?? looked.confusions.find(one => one.view === view)?.sentence ?? tabs[view] ?? 'Photos of this cell';
     drawActions();
@@ -86,9 +88,12 @@ export function screen(place, page) {
       looked = await attempt(() => get('/api/look'));
       if (!looked) return;
       looked.confusions ??= [];
+      // Its class was undone.
+      if (String(view).startsWith('cell:') && view.split(':').slice(1).some(number => number >= looked.classes.length)) view = 'wrong';
       map.show(looked.map ?? [], state.classes.map(one => one.name));
       draw();
-      grid.refresh();
+      if (grid.view === view) grid.refresh();
+      else grid.show(view);
     },
     close() {
       clearTimeout(hovering);

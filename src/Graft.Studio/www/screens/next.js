@@ -15,7 +15,7 @@ export function screen(place, page) {
     if (event.key === 'Enter' && !event.target.matches('button, a, summary')) give(next.classes[0].class);
     else if (/^[1-9]$/.test(event.key) && next.classes[event.key - 1]) give(next.classes[event.key - 1].class);
     else if (event.key === '0') give(null);
-    else if (event.key === 's') skip();
+    else if (event.key.toLowerCase() === 's') skip();
     else if (event.key === 'Backspace') {
       event.preventDefault();
       page.undo().then(answer => ask(answer?.undone?.[0]));
@@ -80,7 +80,7 @@ export function screen(place, page) {
         say();
       } }, el('img', { src: `/photos/${photo.id}/thumb`, alt: '' }));
       return button;
-    })), el('p', {}, accept));
+    })), el('p', { class: 'accept' }, accept));
   }
 
   return {

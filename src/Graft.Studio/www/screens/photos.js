@@ -19,7 +19,7 @@ export function screen(place, page) {
   const grid = new Grid({
     open: photo => openPhoto(photo.id, page),
     label: number => number === 0 ? label(null) : page.state.classes[number - 1] && label(page.state.classes[number - 1].name),
-    selected: number => selection.textContent = number === 0 ? 'Click photos to select them; shift-click for a range.' : `${count(number, 'photo')} selected.`,
+    selected: number => selection.textContent = grid.isEmpty ? 'No photos here.' : number === 0 ? 'Click photos to select them; shift-click for a range.' : `${count(number, 'photo')} selected.`,
   });
   const label = className => attempt(async () => {
     const ids = await grid.ids();
@@ -41,24 +41,24 @@ export function screen(place, page) {
     el('aside', {},
       el('h1', {}, 'Photos'),
       notes,
-      classes,
+      classes, check,
       el('form', { onsubmit: event => {
         event.preventDefault();
         attempt(async () => {
           const given = name.value.trim(), { class: taken } = await post('/api/class', { class: given });
           show(`class:${taken}`);
           name.value = '';
-          if (taken !== given) say(`${taken} differs from ${given} in upper and lower case only, so it was taken.`);
+          say(taken === given ? '' : `${taken} differs from ${given} in upper and lower case only, so it was taken.`);
         });
       } }, el('label', { for: 'class' }, 'New class'), el('div', { class: 'row' }, name, el('button', { type: 'submit' }, 'Add'))),
-      el('h2', {}, 'Add photos'), drop, check, apply),
+      el('h2', {}, 'Add photos'), drop, apply),
     el('section', { class: 'fill', 'aria-label': 'Photos of the view' }, el('div', { class: 'tools' }, el('div', { class: 'row' }, selection), labels), grid.element));
   grid.show(view);
   selection.textContent = 'Click photos to select them; shift-click for a range.';
 
   function draw(state) {
     const entry = (key, words, number, note, share = null, few = false) => {
-      const button = el('button', { type: 'button', 'aria-pressed': String(view === key), onclick: () => show(key) }, el('span', { class: 'count' }, number === null ? '' : number.toLocaleString('en')), words,
+      const button = el('button', { type: 'button', 'aria-pressed': String(view === key), onclick: () => show(key) }, el('span', { class: 'count' }, number === null ? 'not checked' : number.toLocaleString('en')), words,
         share !== null && bar(share, few), note && el('span', { class: 'warn' }, note));
       return el('li', {}, key.startsWith('class:') ? takesDrops(button, () => key.slice(6), say) : button);
     };
@@ -74,6 +74,8 @@ export function screen(place, page) {
 
   return {
     update(state) {
+      // Its class was undone.
+      if (target() && !state.classes.some(one => one.name === target())) show('all');
       const focused = document.activeElement?.closest?.('.classes, .row') ? document.activeElement.textContent : null;
       const drawn = JSON.stringify([state.classes, state.photos, state.unlabeled, state.check.problems]);
       if (drawn !== className) {

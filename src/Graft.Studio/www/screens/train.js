@@ -1,5 +1,5 @@
 import { attempt, post } from '../api.js';
-import { el, progressOf, svg, refill } from '../dom.js';
+import { count, el, progressOf, refill, svg } from '../dom.js';
 
 const strategies = [['finetune', 'fine-tune: the new head, then the upper layers too'], ['head', 'only a new head, on varied photos'], ['partial', 'all but the lowest layers'], ['full', 'the whole network']];
 
@@ -52,9 +52,12 @@ function jobOf(job) {
 function curve(points) {
   const [width, height, edge] = [640, 190, 30], most = Math.max(...points.map(point => point.loss), .01);
   const x = index => edge + (width - 2 * edge) * (points.length === 1 ? .5 : index / (points.length - 1));
-  const line = value => points.map((point, index) => `${x(index)},${height - edge - (height - 2 * edge) * value(point)}`).join(' ');
+  const y = value => height - edge - (height - 2 * edge) * value;
   const last = points.at(-1);
-  return svg('svg', { class: 'curve', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `After ${points.length} epochs: ${Math.round(100 * last.validation)} of 100 photos held out named correctly, loss ${last.loss.toFixed(3)}` },
-    svg('polyline', { points: line(point => point.validation) }), svg('polyline', { class: 'loss', points: line(point => point.loss / most) }),
-    svg('text', { x: edge, y: 16 }, 'Named correctly (line), training loss (dashed)'), svg('text', { x: width - edge, y: height - 8, 'text-anchor': 'end' }, `${points.length} epochs`));
+  // The dot is all there is after one epoch.
+  const line = (name, value) => [
+    svg('polyline', { class: name, points: points.map((point, index) => `${x(index)},${y(value(point))}`).join(' ') }), svg('circle', { class: name, cx: x(points.length - 1), cy: y(value(last)), r: 4 })];
+  return svg('svg', { class: 'curve', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `After ${count(points.length, 'epoch')}: ${Math.round(100 * last.validation)} of 100 photos held out named correctly, loss ${last.loss.toFixed(3)}` },
+    line('right', point => point.validation), line('loss', point => point.loss / most),
+    svg('text', { x: edge, y: 16 }, 'Named correctly (line), training loss (dashed)'), svg('text', { x: width - edge, y: height - 8, 'text-anchor': 'end' }, count(points.length, 'epoch')));
 }

@@ -46,7 +46,8 @@ export function screen(place, page) {
   }
 
   async function show(file) {
-    const answer = await send('/api/use', file);
+    say(`Looking at ${file.name} …`);
+    const answer = await send('/api/use', file).finally(() => say(''));
     const picture = el('img', { alt: file.name, src: URL.createObjectURL(file) });
     answers.prepend(el('section', { class: 'card', 'aria-label': file.name }, el('div', { class: 'pictures' }, el('figure', {}, picture, el('figcaption', {}, file.name)),
       answer.heat && el('figure', {}, el('img', { src: answer.heat, alt: `What speaks for ${answer.classes[0].class}` }), el('figcaption', {}, `What speaks for ${answer.classes[0].class}`))), ...card(file, answer, true)));
