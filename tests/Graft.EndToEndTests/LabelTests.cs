@@ -213,7 +213,7 @@ public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixtur
 
         var unlabeled = result.Json.GetProperty("unlabeled");
         Assert.Equal(Directory.GetFiles(_folder.File("heap/x")[..^2]).Length - 1, unlabeled.GetProperty("photos").GetInt32());
-        Assert.Contains("Unlabeled photos:", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
+        Assert.Contains("by self-training", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
         Assert.Equal(unlabeled.GetProperty("photos").GetInt32() + 1, File.ReadAllLines(_folder.File("run/pseudo_labels.csv")).Length);
         // Copies of labeled photos under other names are no unlabeled ones.
         foreach (var (number, photo) in Directory.EnumerateFiles(photos, "*.jpg", SearchOption.AllDirectories).Take(3).Index())

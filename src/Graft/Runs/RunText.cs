@@ -87,7 +87,7 @@ public static class RunText
         var told = refused is { } share ? string.Create(CultureInfo.InvariantCulture, $"{100 * share:0} % of them are called unlike, ") : "";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"The {novelty.Others:N0} photos of none of the classes are hardly told from the others: {told}area under ROC {area:0.00}, where 0.5 is chance. To this network they look like photos of the classes. Where such photos come at use, make them a class of their own: give their folder another name, not_these, say.");
+            $"The {novelty.Others:N0} photos of none of the classes are hardly told from the others: {told}area under ROC {area:0.00}, where 0.5 is chance. To this network they look like photos of the classes. Refuse a larger share, or make them a class of their own: give their folder another name, such as not_these, and balance the class weights.");
     }
 
     /// <summary>How well photos of none of the classes are told, in a sentence.</summary>

@@ -19,6 +19,8 @@ public sealed record LabelSpreading : PseudoLabeling
 
     public override string Name => "label-spreading";
 
+    public override string Title => "label spreading";
+
     /// <summary>α: how far labels spread, above 0 and below 1. Default 0.9. (scikit-learn's default is 0.2, Zhou's 0.99.)</summary>
     public double Spread { get; init; } = 0.9;
 

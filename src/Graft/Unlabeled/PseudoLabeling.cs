@@ -92,7 +92,7 @@ public abstract record PseudoLabeling
     public abstract string Name { get; }
 
     /// <summary>In words, for a summary.</summary>
-    public string Title => Name.Replace('-', ' ');
+    public virtual string Title => Name;
 
     /// <summary>Rounds; after the last all photos may have a label. 1 to 20, default 5.</summary>
     public int Rounds { get; init; } = 5;
