@@ -5,6 +5,7 @@ using Graft.Backbones;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Features;
+using Graft.Imaging;
 using Graft.Unlabeled;
 
 namespace Graft.Benchmarks;
@@ -24,17 +25,19 @@ internal static class UnlabeledBenchmark
         var labels = new Option<int[]>("--labels") { Description = "Labels of a class", DefaultValueFactory = _ => [5, 20] };
         var draws = new Option<int>("--draws") { DefaultValueFactory = _ => 5 };
         var c = new Option<double>("--C") { DefaultValueFactory = _ => 0.01 };
+        var views = new Option<int>("--views") { Description = "Measure what so many augmented views of each photo bring, in the place of the other methods" };
+        var augment = new Option<string>("--augment") { Description = "How they are varied", DefaultValueFactory = _ => "strong" };
         var output = new Option<string>("--out") { Description = "The file of results, JSON lines", Required = true };
-        var command = new Command("unlabeled", "Accuracy on unlabeled photos of self-training and label spreading beside the labels alone") { data, networks, labels, draws, c, output };
+        var command = new Command("unlabeled", "Accuracy on unlabeled photos of self-training and label spreading beside the labels alone") { data, networks, labels, draws, c, views, augment, output };
         command.SetAction((parsed, cancellation) => Task.Run(
             () => Run(
                 parsed.GetRequiredValue(data), parsed.GetRequiredValue(networks), parsed.GetRequiredValue(labels), parsed.GetValue(draws), parsed.GetValue(c),
-                parsed.GetRequiredValue(output), cancellation),
+                parsed.GetValue(views) is > 0 and var count ? new ViewBank(Augmentation.Named(parsed.GetRequiredValue(augment))!, count) : null, parsed.GetRequiredValue(output), cancellation),
             cancellation));
         return command;
     }
 
-    private static void Run(string[] data, string[] networks, int[] counts, int draws, double c, string output, CancellationToken cancellation)
+    private static void Run(string[] data, string[] networks, int[] counts, int draws, double c, ViewBank? bank, string output, CancellationToken cancellation)
     {
         var rows = File.Exists(output) ? File.ReadAllLines(output).Select(line => JsonSerializer.Deserialize<Row>(line)!).ToList() : [];
         using var file = new StreamWriter(output, append: true) { AutoFlush = true };
@@ -46,7 +49,7 @@ internal static class UnlabeledBenchmark
             {
                 using var backbone = Backbone.Load(network[0], network.ElementAtOrDefault(1));
                 using var blocks = new FeatureBlocks(backbone.Features());
-                var set = blocks.Extract([.. photos.All], cache, cancellation: cancellation);
+                var set = blocks.Extract([.. photos.All], cache, bank: bank, cancellation: cancellation);
                 foreach (var count in counts)
                 {
                     for (var draw = 0; draw < draws; draw++)
@@ -88,20 +91,45 @@ internal static class UnlabeledBenchmark
         var alone = classifier.Fit(labeled, labels, classes, cancellation: cancellation);
         yield return ("labels alone", Of(alone), clock.Elapsed.TotalSeconds, 0);
         clock.Restart();
+        PartlyLabeled data = new(labeled, labels, classes, unlabeled);
         var method = new SelfTraining();
-        var graph = NeighborGraph.Of(unlabeled, method.Neighbors, cancellation);
-        var result = method.Run(classifier, labeled, labels, classes, unlabeled, graph: graph, cancellation: cancellation);
+        if (set.Views.Count > 0)
+        {
+            var withViews = data with
+            {
+                LabeledViews = [.. set.Views.Select(rows => (IReadOnlyList<float[]>)[.. known.Select(photo => rows[photo])])],
+                UnlabeledViews = [.. set.Views.Select(rows => (IReadOnlyList<float[]>)[.. open.Select(photo => rows[photo])])],
+            };
+            foreach (var (of, title) in ((PartlyLabeled, string)[])[(data, ""), (withViews, $", {set.Views.Count} views")])
+            {
+                clock.Restart();
+                var (fitted, rounds, first) = Chosen(method, of);
+                if (title.Length > 0) yield return ($"labels alone{title}", Of(first), 0, 0);
+                yield return ($"self-training, rounds by cross-validation{title}", Of(fitted), clock.Elapsed.TotalSeconds, rounds);
+            }
+            yield break;
+        }
+        var result = method.Run(classifier, data, cancellation: cancellation);
         yield return ("self-training, all rounds", Of(result.After), clock.Elapsed.TotalSeconds, result.Rounds.Count);
-        clock.Restart();
-        var trial = method.Try(classifier, labeled, labels, classes, unlabeled, graph: graph, cancellation: cancellation);
-        var chosen = trial.Rounds == 0 || result.Rounds.Count == 0 ? result.Before : result.Rounds[Math.Min(trial.Rounds, result.Rounds.Count) - 1].Fitted;
-        yield return ("self-training, rounds by cross-validation", Of(chosen), clock.Elapsed.TotalSeconds, trial.Rounds);
+        foreach (var each in PseudoLabeling.Methods)
+        {
+            clock.Restart();
+            var (fitted, rounds, _) = Chosen(each, data);
+            yield return ($"{each.Title}, rounds by cross-validation", Of(fitted), clock.Elapsed.TotalSeconds, rounds);
+        }
         clock.Restart();
         int[] partial = [.. Enumerable.Range(0, truth.Length).Select(photo => drawn.Contains(photo) ? truth[photo] : -1)];
         var shares = new LabelSpreading().Spreading(NeighborGraph.Of(set.Rows, 10, cancellation), partial, classes, cancellation);
-        yield return ("label spreading", Accuracy([.. open.Select(photo => shares[photo])]), clock.Elapsed.TotalSeconds, 0);
+        yield return ("the graph's own answers", Accuracy([.. open.Select(photo => shares[photo])]), clock.Elapsed.TotalSeconds, 0);
         clock.Restart();
         yield return ("labels never taken back (scikit-learn's criterion, 0.75)", Of(new YarowskySelfTraining().Run(classifier, labeled, labels, classes, unlabeled, cancellation).After), clock.Elapsed.TotalSeconds, 0);
+
+        (FittedClassifier Fitted, int Rounds, FittedClassifier First) Chosen(PseudoLabeling by, PartlyLabeled of)
+        {
+            var trial = by.Try(classifier, of, cancellation: cancellation);
+            var run = by.Run(classifier, of, cancellation: cancellation);
+            return (trial.Rounds == 0 || run.Rounds.Count == 0 ? run.Before : run.Rounds[Math.Min(trial.Rounds, run.Rounds.Count) - 1].Fitted, trial.Rounds, run.Before);
+        }
     }
 
     private static void Print(List<Row> rows)

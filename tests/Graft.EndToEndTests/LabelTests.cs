@@ -213,7 +213,7 @@ public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixtur
 
         var unlabeled = result.Json.GetProperty("unlabeled");
         Assert.Equal(Directory.GetFiles(_folder.File("heap/x")[..^2]).Length - 1, unlabeled.GetProperty("photos").GetInt32());
-        Assert.Contains("Unlabeled photos:", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
+        Assert.Contains("by self-training", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
         Assert.Equal(unlabeled.GetProperty("photos").GetInt32() + 1, File.ReadAllLines(_folder.File("run/pseudo_labels.csv")).Length);
         // Copies of labeled photos under other names are no unlabeled ones.
         foreach (var (number, photo) in Directory.EnumerateFiles(photos, "*.jpg", SearchOption.AllDirectories).Take(3).Index())
@@ -225,6 +225,50 @@ public sealed class LabelTests(PredictTests.TrainedModel trained) : IClassFixtur
             "nothing to learn from", Ends(1, "train", photos, "--backbone", "tiny", "--classifier", "mean", "--unlabeled", photos, "--out", "same").Messages,
             StringComparison.Ordinal);
         Assert.Contains("--unlabeled needs", Ends(2, "train", photos, "--backbone", "tiny", "--unlabeled", "heap").Messages, StringComparison.Ordinal);
+    }
+
+    /// <summary>Label spreading on photos and views of them: in the run's files, and again from its request.</summary>
+    [Fact]
+    public void Training_spreads_labels_and_learns_from_views()
+    {
+        Heap();
+        var photos = Path.Combine(trained.Photos, "train");
+        var result = Ends(
+            0, "train", photos, "--backbone", "tiny", "--classifier", "logistic", "--unlabeled", "heap", "--unlabeled-method", "label-spreading", "--views", "2", "--out", "run", "--json").Json;
+
+        var unlabeled = result.GetProperty("unlabeled");
+        Assert.Equal("label-spreading", unlabeled.GetProperty("method").GetString());
+        Assert.Equal(6, unlabeled.GetProperty("accuracies").GetArrayLength());
+        Assert.NotEqual(System.Text.Json.JsonValueKind.Null, result.GetProperty("validation_without_views").ValueKind);
+        Assert.Contains("by label spreading", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
+        Assert.Contains("--unlabeled-method label-spreading", File.ReadAllText(_folder.File("run/report.html")), StringComparison.Ordinal);
+        Assert.Contains("\"unlabeled_method\": \"label-spreading\"", File.ReadAllText(_folder.File("run/run.json")), StringComparison.Ordinal);
+
+        // Interrupted before it ended, and resumed: the same labels.
+        var labels = File.ReadAllText(_folder.File("run/pseudo_labels.csv"));
+        File.Delete(_folder.File("run/result.json"));
+        File.Delete(_folder.File("run/pseudo_labels.csv"));
+        Ends(0, "train", "--resume", "run");
+        Assert.Equal(labels, File.ReadAllText(_folder.File("run/pseudo_labels.csv")));
+        Assert.Contains("Name them with --unlabeled", Ends(2, "train", photos, "--backbone", "tiny", "--classifier", "mean", "--unlabeled-method", "label-spreading").Messages, StringComparison.Ordinal);
+    }
+
+    /// <summary>Photos of the classes' own kind in <c>_other</c>: the run says that they are not told.</summary>
+    [Fact]
+    public void Photos_of_none_of_the_classes_that_are_like_them_are_said()
+    {
+        var photos = _folder.File("photos/x")[..^2];
+        foreach (var photo in Directory.EnumerateFiles(Path.Combine(trained.Photos, "train"), "*.jpg", SearchOption.AllDirectories))
+            File.Copy(photo, _folder.File($"photos/{Path.GetFileName(Path.GetDirectoryName(photo))}/{Path.GetFileName(photo)}"));
+        foreach (var (number, photo) in Directory.EnumerateFiles(Path.Combine(trained.Photos, "test"), "*.jpg", SearchOption.AllDirectories).Take(8).Index())
+            File.Copy(photo, _folder.File($"photos/_other/{number}.jpg"));
+
+        var result = Ends(0, "train", photos, "--backbone", "tiny", "--classifier", "mean", "--refuse", "0.2", "--out", "run", "--json");
+
+        Assert.Contains("are hardly told from the others", result.Messages, StringComparison.Ordinal);
+        Assert.Contains("make them a class of their own", File.ReadAllText(_folder.File("run/report.txt")), StringComparison.Ordinal);
+        Assert.Contains("make them a class of their own", File.ReadAllText(_folder.File("run/report.html")), StringComparison.Ordinal);
+        Assert.Equal(8, result.Json.GetProperty("novelty").GetProperty("others").GetInt32());
     }
 
     private SortedDictionary<string, DateTime> Contents(string folder) =>

@@ -52,6 +52,9 @@ public sealed record Novelty
     /// <summary>Photos of none of the classes that chose the measure; 0 where left-out classes did.</summary>
     public int Others { get; init; }
 
+    /// <summary>Of <see cref="Others"/>, the distances, ascending; empty in a model that was read from a file.</summary>
+    internal float[] OtherDistances { get; init; } = [];
+
     /// <summary>The example whose distance counts, counted from the nearest.</summary>
     internal int Rank { get; init; } = 1;
 
@@ -88,6 +91,13 @@ public sealed record Novelty
         var place = (int)Math.Ceiling((1 - refuse) * (Known.Length + 1));
         return place > Known.Length ? null : Known[place - 1];
     }
+
+    /// <summary>
+    /// The share of <see cref="Others"/> beyond <see cref="Cut"/>, which is called unlike; null without such photos or a cut, and in a model that was read from a file.
+    /// </summary>
+    /// <param name="refuse">Above 0, below 1.</param>
+    public double? RefusedOthers(double refuse) =>
+        OtherDistances.Length > 0 && Cut(refuse) is { } cut ? OtherDistances.Average(distance => distance > cut ? 1.0 : 0) : null;
 
     /// <summary>How far each photo is from the training photos; at least 0.</summary>
     public double[] Distances(IReadOnlyList<float[]> rows)

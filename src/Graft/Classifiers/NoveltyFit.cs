@@ -56,6 +56,7 @@ internal static class NoveltyFit
             Length = training[0].Length,
             RocAuc = areas,
             Others = others.Count,
+            OtherDistances = others.Count == 0 ? [] : [.. chosen.Distances(FeatureMatrix.WithoutLabels(others, 1).Values).ToFloats().Order()],
             Rank = chosen.Rank,
             Center = chosen.Center.ToFloats(),
             Factors = chosen.Factors.ToFloats(),

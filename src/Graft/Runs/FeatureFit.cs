@@ -40,15 +40,15 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         var (training, others, scaling) = (step.Training, step.Others, step.Scaling);
         photos = step.Photos;
         var featureSeconds = clock.Elapsed.TotalSeconds;
-        var novelty = plan.Refuse == 0 && plan.SelfTraining is null ? null : NoveltyOf(photos, step.Raw, plan, work);
-        var unlabeled = plan.SelfTraining is null ? null : step.LearnUnlabeled(novelty);
-        var (head, stages, classifier, onSource) = step.Train(training, work.Checkpoints, work.Callbacks);
+        var novelty = plan.Refuse == 0 && plan.PseudoLabeling is null ? null : NoveltyOf(photos, step.Raw, plan, work);
+        var unlabeled = plan.PseudoLabeling is null ? null : step.LearnUnlabeled(novelty);
+        var (head, stages, classifier, onSource) = step.Train(training, unlabeled, work.Checkpoints, work.Callbacks);
         using (head)
         using (onSource)
         {
             var measured = onSource ?? head;
             var (validation, test) = (step.EvaluateValidation(measured), step.EvaluateTest(measured));
-            using var refitted = plan.Refit ? step.Refit() : null;
+            using var refitted = plan.Refit ? step.Refit(unlabeled) : null;
             return new()
             {
                 Photos = photos,
@@ -192,15 +192,16 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         private readonly Network _joint = Scaling?.Network ?? Fit.Features.Blocks[0].Network;
 
         /// <param name="training">The training images' features, and views of them.</param>
+        /// <param name="unlabeled">Unlabeled photos for a classic classifier to learn from too; null without.</param>
         /// <returns>Last the head for photos of another source, where these are measured on; else null.</returns>
         public (TorchNetwork Head, IReadOnlyList<(TrainingStage, TrainingHistory)> Stages, FittedClassifier? Classifier, TorchNetwork? OnSource) Train(
-            FeatureSet training, string? checkpoints, Func<TrainingStage, IReadOnlyList<ITrainingCallback>>? callbacks)
+            FeatureSet training, UnlabeledPhotos? unlabeled, string? checkpoints, Func<TrainingStage, IReadOnlyList<ITrainingCallback>>? callbacks)
         {
             if (Plan.Classifier is not null)
             {
                 int[] labels = [.. Photos.Train.Select(image => image.Class)];
                 var transferred = Plan.Transfer is null ? null : FitTransfer(training.Rows, labels);
-                var fitted = transferred?.Classifier ?? FitClassifier(training.Rows, training.Views, labels);
+                var fitted = transferred?.Classifier ?? FitClassifier(training.Rows, training.Views, labels, unlabeled);
                 foreach (var warning in fitted.Warnings) Work.Context.Warn?.Invoke(warning);
                 return (fitted.ToModule(_joint), [], fitted, Fit.MeasuresSource ? transferred?.OnSource.ToModule(_joint) : null);
             }
@@ -224,11 +225,8 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
                 });
         }
 
-        /// <summary>What self-training made of the unlabeled photos; set before the classifier is fitted, which then learns from those with a label too.</summary>
-        private UnlabeledPhotos? _unlabeled;
-
-        /// <summary>The classifier that has named them.</summary>
-        private FeatureClassifier? _settled;
+        /// <summary>The features of labeled and unlabeled photos, the images of the latter, and the classifier that is fitted on them; null before <see cref="LearnUnlabeled(Novelty?)"/>.</summary>
+        private (PartlyLabeled Data, FeatureSet Unlabeled, FeatureClassifier Settled)? _partly;
 
         /// <summary>Names the unlabeled photos, and decides by cross-validation in how many rounds the classifier learns from them.</summary>
         /// <param name="novelty">Tells photos unlike the training photos; null where that is not known.</param>
@@ -239,19 +237,24 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
             // Copies of labeled photos teach nothing, and those of photos to measure on would flatter.
             var unlabeled = Fit._hashes.WithoutCopies(named, [.. Photos.All], cancellation);
             if (unlabeled.Count < named.Length) context.Warn?.Invoke($"{named.Length - unlabeled.Count:N0} of the photos without labels are copies of labeled ones, and are left out.");
-            var raw = Fit.Features.Extract(unlabeled, context.Cache, context.Warn, Plan.Engine, bank: null, Fit._hashes, context.Progress, cancellation);
+            var raw = Fit.Features.Extract(unlabeled, context.Cache, context.Warn, Plan.Engine, Plan.Views, Fit._hashes, context.Progress, cancellation);
             if (raw.Images.Count == 0)
                 throw new GraftException("There is nothing to learn from without labels: all of these photos are among the labeled ones, or cannot be read.") { Code = "no-unlabeled-photos" };
-            var rows = Scaling is null ? raw.Rows : BlockScaling.Apply(Scaling, raw.Rows);
+            var scaled = Scaling is null ? raw : Scaled(Scaling, raw);
             var cut = novelty?.Cut(Plan.Refuse == 0 ? Novelty.DefaultRefuse : Plan.Refuse);
             bool[]? isUnlike = cut is { } most ? [.. novelty!.Distances(raw.Rows).Select(distance => distance > most)] : null;
             int[] labels = [.. Photos.Train.Select(image => image.Class)];
-            _settled = SelfTraining.Settled(Plan.Classifier!, Training.Rows, labels, Photos.Classes.Count, Plan.Seed, context.Progress, cancellation);
-            _unlabeled = UnlabeledPhotos.Learn(
-                Plan.SelfTraining!, _settled, Training.Rows, labels, Photos.Classes, raw with { Rows = rows }, isUnlike, Plan.Seed, context.Progress, cancellation);
-            foreach (var warning in _unlabeled.Warnings) context.Warn?.Invoke(warning);
-            return _unlabeled;
+            var settled = PseudoLabeling.Settled(Plan.Classifier!, Training.Rows, labels, Photos.Classes.Count, Plan.Seed, context.Progress, cancellation);
+            PartlyLabeled data = new(Training.Rows, labels, Photos.Classes.Count, scaled.Rows) { IsUnlike = isUnlike, LabeledViews = Training.Views, UnlabeledViews = scaled.Views };
+            data = Plan.PseudoLabeling!.WithGraph(data, cancellation);
+            _partly = (data, raw, settled);
+            var learned = LearnUnlabeled(data);
+            foreach (var warning in learned.Warnings) context.Warn?.Invoke(warning);
+            return learned;
         }
+
+        private UnlabeledPhotos LearnUnlabeled(PartlyLabeled data) => UnlabeledPhotos.Learn(
+            Plan.PseudoLabeling!, _partly!.Value.Settled, data, Photos.Classes, _partly.Value.Unlabeled, Plan.Seed, Work.Context.Progress, Work.Cancellation);
 
         public void Dispose() => Scaling?.Dispose();
 
@@ -263,16 +266,17 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         /// <summary>What the same gives without augmented views.</summary>
         public EvaluationResult ValidateWithoutViews()
         {
-            var (head, _, _, _) = Train(Training with { Views = [] }, checkpoints: null, callbacks: null);
+            var unlabeled = _partly is { } partly ? LearnUnlabeled(partly.Data with { LabeledViews = [], UnlabeledViews = [] }) : null;
+            var (head, _, _, _) = Train(Training with { Views = [] }, unlabeled, checkpoints: null, callbacks: null);
             using (head) return EvaluateValidation(head);
         }
 
         /// <summary>The classic classifier, fitted on the training and validation images.</summary>
-        public TorchNetwork Refit()
+        public TorchNetwork Refit(UnlabeledPhotos? unlabeled)
         {
             IReadOnlyList<float[]> rows = [.. Training.Rows, .. Of(PredictionTable.Validation).Rows];
             int[] labels = [.. Photos.Train.Select(image => image.Class), .. Photos.Validation.Select(image => image.Class)];
-            return (Plan.Transfer is null ? FitClassifier(rows, [], labels) : FitTransfer(rows, labels).Classifier).ToModule(_joint);
+            return (Plan.Transfer is null ? FitClassifier(rows, [], labels, unlabeled) : FitTransfer(rows, labels).Classifier).ToModule(_joint);
         }
 
         /// <param name="rows">Of labeled photos of the target or, where it has none, of the source.</param>
@@ -293,12 +297,12 @@ internal sealed class FeatureFit(FeatureBlocks features, TransferPhotos? transfe
         }
 
         /// <summary>Fitted in one go, so on the images and all their views at once.</summary>
-        private FittedClassifier FitClassifier(IReadOnlyList<float[]> rows, IReadOnlyList<IReadOnlyList<float[]>> views, int[] labels)
+        private FittedClassifier FitClassifier(IReadOnlyList<float[]> rows, IReadOnlyList<IReadOnlyList<float[]>> views, int[] labels, UnlabeledPhotos? unlabeled)
         {
-            if (_unlabeled is { Rounds: > 0 } learned)
+            if (unlabeled is { Rounds: > 0 })
             {
-                return Plan.SelfTraining!.Fit(
-                    _settled!, rows, labels, learned.Rows, learned.Labels, Photos.Classes.Count, Plan.Seed, Work.Context.Progress, Work.Cancellation);
+                PartlyLabeled data = new(rows, labels, Photos.Classes.Count, unlabeled.Rows) { LabeledViews = views, UnlabeledViews = unlabeled.Views };
+                return Plan.PseudoLabeling!.Fit(_partly!.Value.Settled, data, unlabeled.Labels, Plan.Seed, Work.Context.Progress, Work.Cancellation);
             }
             return Plan.Classifier!.Fit(
                 [.. rows, .. views.SelectMany(ofView => ofView)], [.. Enumerable.Repeat(labels, 1 + views.Count).SelectMany(ofView => ofView)],

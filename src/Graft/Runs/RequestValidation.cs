@@ -138,8 +138,12 @@ internal static class RequestValidation
         }
         foreach (var problem in TransferProblems(request)) yield return problem;
         foreach (var problem in TeacherProblems(request)) yield return problem;
-        if (request is { Unlabeled: not null, Views: not null, Teacher: null })
-            yield return new("conflict", nameof(request.Views), request.Views, "{Unlabeled} learns from the photos as they are: there are no {Views} of them.", "Leave {Views} out.");
+        if (request is { UnlabeledMethod: not null, Unlabeled: null })
+        {
+            yield return new(
+                "conflict", nameof(request.UnlabeledMethod), request.UnlabeledMethod, "{UnlabeledMethod} says how photos without labels are named, and there are none.",
+                "Name them with {Unlabeled}, or leave {UnlabeledMethod} out.");
+        }
         if (request is { Unlabeled: not null, Source: not null })
         {
             yield return new(

@@ -96,9 +96,9 @@ public sealed record ResultDocument
         Features = run.Plan.Options.Strategy == Training.Strategy.Features ? run.Model.Network.ShapeOf(run.Model.FeatureLayer!).ElementCount : null,
         DataCheck = run.DataCheck,
         Map = run.Map is { } map ? new("features", map.VarianceShares) : null,
-        Unlabeled = run.Unlabeled is { } unlabeled ? new(unlabeled.Images.Count, unlabeled.Used, unlabeled.Rounds, unlabeled.Trial.Accuracies, unlabeled.Trial.Losses) : null,
+        Unlabeled = run.Unlabeled is { } unlabeled ? new(unlabeled.Images.Count, unlabeled.Used, unlabeled.Rounds, unlabeled.Trial.Accuracies, unlabeled.Trial.Losses, unlabeled.Method.Name) : null,
         Novelty = run.Model.Novelty is { } novelty
-            ? new(LowerCase.Policy.ConvertName(novelty.Measure.ToString()), run.Model.Refuse, novelty.Cut(run.Model.Refuse), novelty.RocAuc.ToDictionary(area => LowerCase.Policy.ConvertName(area.Key.ToString()), area => area.Value))
+            ? new(LowerCase.Policy.ConvertName(novelty.Measure.ToString()), run.Model.Refuse, novelty.Cut(run.Model.Refuse), novelty.RocAuc.ToDictionary(area => LowerCase.Policy.ConvertName(area.Key.ToString()), area => area.Value), novelty.Others, novelty.RefusedOthers(run.Model.Refuse))
             : null,
         Validation = Scores.Of(run.Validation),
         Test = run.Test is { } test ? Scores.Of(test) : null,
@@ -142,13 +142,16 @@ public sealed record ResultDocument
     /// <param name="Used">With a pseudo-label that the classifier has learned from.</param>
     /// <param name="Accuracies">Of labeled photos in cross-validation after 0, 1, … rounds.</param>
     /// <param name="Losses">The same as cross-entropy, in nats.</param>
-    public sealed record UnlabeledSummary(int Photos, int Used, int Rounds, IReadOnlyList<double> Accuracies, IReadOnlyList<double> Losses);
+    /// <param name="Method">What named them: <c>self-training</c> or <c>label-spreading</c>.</param>
+    public sealed record UnlabeledSummary(int Photos, int Used, int Rounds, IReadOnlyList<double> Accuracies, IReadOnlyList<double> Losses, string Method = "self-training");
 
     /// <param name="Measure"><c>neighbors</c> or <c>mahalanobis</c>.</param>
     /// <param name="Refuse">The share of photos like the training photos that may be called unlike.</param>
     /// <param name="Cut">The distance from which on they are; null where there are too few validation photos to say.</param>
     /// <param name="RocAuc">Of each measure, with classes left out in turn, or with the photos of none of the classes.</param>
-    public sealed record NoveltySummary(string Measure, double Refuse, double? Cut, IReadOnlyDictionary<string, double> RocAuc);
+    /// <param name="Others">Photos of none of the classes; 0 without.</param>
+    /// <param name="RefusedOthers">The share of them that is called unlike; null without them, or without a cut.</param>
+    public sealed record NoveltySummary(string Measure, double Refuse, double? Cut, IReadOnlyDictionary<string, double> RocAuc, int Others = 0, double? RefusedOthers = null);
 
     public sealed record EpochCounts(int Trained, int Best);
 

@@ -9,6 +9,9 @@ namespace Graft.Runs;
 /// <summary>A run in words, tables and JSON, as its files have it.</summary>
 public static class RunText
 {
+    /// <summary>Below them, photos of none of the classes are hardly told: the area under ROC, and the share of them that is called unlike.</summary>
+    private const double LeastArea = 0.7, LeastRefused = 0.5;
+
     /// <summary>A run's results for a program, as <c>result.json</c> has them.</summary>
     public static string Result(TrainingRun run) => JsonSerializer.Serialize(ResultDocument.Of(run), RunFolder.Json);
 
@@ -57,6 +60,7 @@ public static class RunText
                 $"Augmented views: accuracy {100 * run.Validation.Accuracy:0.0} % on validation with them, {100 * without.Accuracy:0.0} % without; loss {run.Validation.Loss:0.000}, {without.Loss:0.000} without.");
         }
         if (Sentence(run.Model) is { } sentence) text.AppendLine(sentence);
+        if (Doubt(run.Model.Novelty, run.Model.Refuse) is { } doubt) text.AppendLine(doubt);
         Append(text, "Validation", run.Validation);
         if (run.Test is not null) Append(text, "Test", run.Test);
         return text.ToString();
@@ -69,8 +73,21 @@ public static class RunText
         if (novelty.Cut(model.Refuse) is null)
             return string.Create(CultureInfo.InvariantCulture, $"None of these: with {novelty.ValidationCount} validation photos it cannot be said which photos are unlike them. {Math.Ceiling(1 / model.Refuse) - 1:0} are needed for a share of {model.Refuse} refused.");
         var far = novelty.Measure == NoveltyMeasure.Neighbors ? "their nearest training photos" : "all class means";
-        var area = novelty.RocAuc.TryGetValue(novelty.Measure, out var value) ? string.Create(CultureInfo.InvariantCulture, $"; tried on {(novelty.Others > 0 ? $"{novelty.Others:N0} photos of none of the classes" : "classes left out")}, area under ROC {value:0.00}") : "";
+        var refused = novelty.RefusedOthers(model.Refuse) is { } share ? string.Create(CultureInfo.InvariantCulture, $", {100 * share:0} % of them called unlike") : "";
+        var area = novelty.RocAuc.TryGetValue(novelty.Measure, out var value) ? string.Create(CultureInfo.InvariantCulture, $"; tried on {(novelty.Others > 0 ? $"{novelty.Others:N0} photos of none of the classes" : "classes left out")}, area under ROC {value:0.00}{refused}") : "";
         return string.Create(CultureInfo.InvariantCulture, $"None of these: photos far from {far} are called unlike, at most {100 * model.Refuse:0.##} of 100 like the validation photos{area}.");
+    }
+
+    /// <summary>That a run's own photos of none of its classes are hardly told, and what to do; null where they are, or there are none.</summary>
+    internal static string? Doubt(Novelty? novelty, double refuse)
+    {
+        if (novelty is not { Others: > 0 } || !novelty.RocAuc.TryGetValue(novelty.Measure, out var area)) return null;
+        var refused = novelty.RefusedOthers(refuse);
+        if (area >= LeastArea && refused is null or >= LeastRefused) return null;
+        var told = refused is { } share ? string.Create(CultureInfo.InvariantCulture, $"{100 * share:0} % of them are called unlike, ") : "";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"The {novelty.Others:N0} photos of none of the classes are hardly told from the others: {told}area under ROC {area:0.00}, where 0.5 is chance. To this network they look like photos of the classes. Refuse a larger share, or make them a class of their own: give their folder another name, such as not_these, and balance the class weights.");
     }
 
     /// <summary>How well photos of none of the classes are told, in a sentence.</summary>

@@ -22,7 +22,7 @@ internal sealed record Fitted
     /// <summary>What tells photos unlike the training photos; null where that is not known or not wanted.</summary>
     public required Novelty? Novelty { get; init; }
 
-    /// <summary>What self-training made of unlabeled photos; null where there were none to learn from.</summary>
+    /// <summary>What was made of unlabeled photos; null where there were none to learn from.</summary>
     public UnlabeledPhotos? Unlabeled { get; init; }
 
     /// <summary>Photos beyond those of the run that the model was fitted on, of another source or without labels, with SHA-256.</summary>
@@ -129,6 +129,7 @@ internal static class TrainingPipeline
                 CacheHits = fitted.CacheHits,
                 CacheMisses = fitted.CacheMisses,
             };
+            if (RunText.Doubt(run.Model.Novelty, run.Model.Refuse) is { } doubt) context.Warn?.Invoke(doubt);
             try
             {
                 folder?.Save(run, context.Page, context.Warn);

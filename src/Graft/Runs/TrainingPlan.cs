@@ -36,7 +36,7 @@ public sealed record TrainingPlan
     public bool Refit { get; init; }
 
     /// <summary>How a classic classifier also learns from the photos that have no labels; null where these are left alone.</summary>
-    public SelfTraining? SelfTraining { get; init; }
+    public PseudoLabeling? PseudoLabeling { get; init; }
 
     /// <summary>The share of photos like the training photos that may be called unlike them; 0 to tell no photo so. Default 0.02.</summary>
     [Range(0.0, 1.0, MaximumIsExclusive = true)]
@@ -153,7 +153,7 @@ internal static class RequestPlan
             Transfer = request.TransferOrDefault,
             CoralWeight = request.CoralWeight ?? new TrainingPlan().CoralWeight,
             Refit = request.Refit ?? false,
-            SelfTraining = request is { Unlabeled: not null, Teacher: null } ? new() : null,
+            PseudoLabeling = request.PseudoLabelingOrDefault,
             Refuse = request.Refuse ?? Novelty.DefaultRefuse,
             Engine = request.Engine ?? InferenceEngine.Onnx,
             Threads = request.Threads,

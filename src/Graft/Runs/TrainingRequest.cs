@@ -7,6 +7,7 @@ using Graft.Imaging;
 using Graft.Networks;
 using Graft.Training;
 using Graft.Transfer;
+using Graft.Unlabeled;
 
 namespace Graft.Runs;
 
@@ -69,8 +70,12 @@ public sealed record TrainingRequest
     [Setting(SettingGroup.Photos, "Table: what its paths lack at the end, such as .jpg", Placeholder = "TEXT")]
     public string? ImageSuffix { get; init; }
 
-    [Setting(SettingGroup.Photos, "Photos without labels: self-training names them and learns from them, without those named wrongly most likely; with a teacher, its answers to them are learned", Placeholder = "DIR", For = Ways.Classifier | Ways.Staged)]
+    [Setting(SettingGroup.Photos, "Photos without labels: they are named and learned from, without those named wrongly most likely; with a teacher, its answers to them are learned", Placeholder = "DIR", For = Ways.Classifier | Ways.Staged)]
     public string? Unlabeled { get; init; }
+
+    [Setting(SettingGroup.Method, "How photos without labels are named: self-training (by the classifier itself, in rounds; the default) or label-spreading (from the labeled photos to their neighbors and on)", Placeholder = "METHOD", For = Ways.Classifier)]
+    [AllowedValues("self-training", "label-spreading")]
+    public string? UnlabeledMethod { get; init; }
 
     [Setting(SettingGroup.Photos, "More labeled photos from another source, such as a catalog or an older camera; DIR may then have labels, some (with a folder unlabeled) or none. Or, for a classic classifier, stored features of such photos, a .safetensors file", Placeholder = "DIR|FILE", For = Ways.Classifier | Ways.Staged, IsBasic = true)]
     public string? Source { get; init; }
@@ -307,6 +312,11 @@ public sealed record TrainingRequest
     /// <summary>Null without another source, or with a method that there is not.</summary>
     internal TransferMethod? TransferOrDefault =>
         Source is null || StrategyOrDefault != Training.Strategy.Features ? null : TransferCatalog.Methods.FirstOrDefault(method => method.Name == (Method ?? TransferCatalog.Default));
+
+    /// <summary>Null without photos to name, or with a method that there is not.</summary>
+    internal PseudoLabeling? PseudoLabelingOrDefault => this is { Unlabeled: not null, Teacher: null }
+        ? PseudoLabeling.Methods.FirstOrDefault(method => method.Name == (UnlabeledMethod ?? PseudoLabeling.Methods[0].Name))
+        : null;
 
     internal int SeedOrDefault => Seed ?? new TrainingOptions().Seed;
 

@@ -80,7 +80,7 @@ public sealed class TrainingRun : IDisposable
     /// <summary>The classic classifier, or null where a head was trained.</summary>
     public FittedClassifier? Classifier { get; init; }
 
-    /// <summary>What self-training made of unlabeled photos; null where there were none to learn from.</summary>
+    /// <summary>What was made of unlabeled photos; null where there were none to learn from.</summary>
     public UnlabeledPhotos? Unlabeled { get; init; }
 
     /// <summary>Photos beyond <see cref="Photos"/> that the model was fitted on, with SHA-256.</summary>

@@ -1,19 +1,25 @@
+using Graft.Classifiers;
+
 namespace Graft.Unlabeled;
 
 /// <summary>
 /// Labels that spread from the labeled photos to their neighbors and on (Zhou et al. 2004, "Learning with local and global consistency"): F = (1 − α)(I − α S)⁻¹ Y
 /// with S = D^−½ W D^−½ of a symmetric graph W, in which two photos are joined if one is among the other's nearest. The graph that scikit-learn's
-/// <c>LabelSpreading(kernel="knn")</c> builds is directed and holds the photo itself, and spreads worse.
+/// <c>LabelSpreading(kernel="knn")</c> builds is directed and holds the photo itself, and spreads worse. As a
+/// way to learn from unlabeled photos, it names them all at once; the rounds take more and more of these names.
 /// </summary>
-public sealed record LabelSpreading
+public sealed record LabelSpreading : PseudoLabeling
 {
     /// <summary>Iterations of conjugate gradients, which end much sooner.</summary>
     private const int MostIterations = 500;
 
     private const double Tolerance = 1e-11;
 
-    /// <summary>Neighbors of each photo, at least 1. Default 10.</summary>
-    public int Neighbors { get; init; } = 10;
+    public LabelSpreading() => Neighbors = 10;
+
+    public override string Name => "label-spreading";
+
+    public override string Title => "label spreading";
 
     /// <summary>α: how far labels spread, above 0 and below 1. Default 0.9. (scikit-learn's default is 0.2, Zhou's 0.99.)</summary>
     public double Spread { get; init; } = 0.9;
@@ -27,6 +33,7 @@ public sealed record LabelSpreading
     /// <returns>For each photo a share of each class; they sum to 1. All zeros where no labeled photo can be reached.</returns>
     public IReadOnlyList<float[]> Spreading(NeighborGraph graph, IReadOnlyList<int> labels, int classes, CancellationToken cancellation = default)
     {
+        if (Neighbors < 1) throw new GraftException($"Expected at least 1 neighbor, found {Neighbors}.");
         if (Spread is not (> 0 and < 1)) throw new GraftException($"Expected a spread above 0 and below 1, found {Spread}.");
         var edges = Edges.Of(graph, Neighbors);
         var counts = new int[classes];
@@ -49,6 +56,15 @@ public sealed record LabelSpreading
             for (var label = 0; label < classes; label++) row[label] = sum > 1e-12f ? row[label] / sum : 0;
         }
         return shares;
+    }
+
+    private protected override NeighborGraph GraphOf(PartlyLabeled data, CancellationToken cancellation) =>
+        NeighborGraph.Of([.. data.Unlabeled, .. data.Labeled], Math.Max(1, Neighbors), cancellation);
+
+    private protected override Func<FittedClassifier, IReadOnlyList<float[]>> Naming(PartlyLabeled data, CancellationToken cancellation)
+    {
+        IReadOnlyList<float[]> shares = [.. Spreading(data.Graph!, [.. data.Unlabeled.Select(_ => -1), .. data.Labels], data.Classes, cancellation).Take(data.Unlabeled.Count)];
+        return _ => shares;
     }
 
     /// <summary>Conjugate gradients for (I − α S) x = b, which is symmetric and positive definite.</summary>

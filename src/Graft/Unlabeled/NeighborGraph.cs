@@ -47,6 +47,18 @@ public sealed record NeighborGraph(IReadOnlyList<int[]> Neighbors, IReadOnlyList
         return new(neighbors, similarities);
     }
 
+    /// <summary>Of some of the photos: neighbors that are not among them are left out.</summary>
+    /// <param name="kept">Their numbers; they are counted anew from 0.</param>
+    internal NeighborGraph Of(IReadOnlyList<int> kept)
+    {
+        var places = new int[Neighbors.Count];
+        Array.Fill(places, -1);
+        for (var place = 0; place < kept.Count; place++) places[kept[place]] = place;
+        return new(
+            [.. kept.Select(photo => Neighbors[photo].Select(other => places[other]).Where(place => place >= 0).ToArray())],
+            [.. kept.Select(photo => Similarities[photo].Where((_, near) => places[Neighbors[photo][near]] >= 0).ToArray())]);
+    }
+
     /// <summary>Rows of length 1, [photos, features]; one of zeros stays so and is like none.</summary>
     private static Tensor Directions(IReadOnlyList<float[]> rows)
     {

@@ -7,11 +7,12 @@ namespace Graft.Unlabeled;
 
 /// <summary>Unlabeled photos that a training has learned from, or has decided not to.</summary>
 /// <param name="Images">Those that could be read.</param>
-/// <param name="PseudoLabels">What self-training says of each.</param>
+/// <param name="Method">What has named them.</param>
+/// <param name="PseudoLabels">What it says of each.</param>
 /// <param name="Trial">Why so many rounds, by cross-validation on the labeled photos.</param>
 /// <param name="Broken">Those that could not be read.</param>
 public sealed record UnlabeledPhotos(
-    IReadOnlyList<LabeledImage> Images, IReadOnlyList<PseudoLabel> PseudoLabels, SelfTrainingTrial Trial, IReadOnlyList<SkippedFile> Broken)
+    IReadOnlyList<LabeledImage> Images, PseudoLabeling Method, IReadOnlyList<PseudoLabel> PseudoLabels, PseudoLabelingTrial Trial, IReadOnlyList<SkippedFile> Broken)
 {
     /// <summary>Rounds of pseudo-labels that the classifier learns from; 0 for none.</summary>
     public int Rounds => Trial.Rounds;
@@ -29,6 +30,9 @@ public sealed record UnlabeledPhotos(
     /// <summary>Their features.</summary>
     internal IReadOnlyList<float[]> Rows { get; private init; } = [];
 
+    /// <summary>Those of their views, view by view.</summary>
+    internal IReadOnlyList<IReadOnlyList<float[]>> Views { get; private init; } = [];
+
     /// <summary>The class of each of <see cref="Rows"/>.</summary>
     internal IReadOnlyList<int> Labels { get; private init; } = [];
 
@@ -41,8 +45,8 @@ public sealed record UnlabeledPhotos(
             var leftOut = string.Join(", ", PseudoLabels.Where(label => label.Reason != LabelReason.Labeled).CountBy(label => label.Reason)
                 .OrderByDescending(entry => entry.Value).Select(entry => string.Create(CultureInfo.InvariantCulture, $"{entry.Value:N0} {Text(entry.Key)}")));
             return Rounds == 0
-                ? string.Create(CultureInfo.InvariantCulture, $"Unlabeled photos: {Images.Count:N0} were tried and bring nothing: in cross-validation on the labeled photos, those alone do best ({before:0.0} %). The model has learned from the labeled photos alone.")
-                : string.Create(CultureInfo.InvariantCulture, $"Unlabeled photos: {Used:N0} of {Images.Count:N0} were named in {Rounds} round{(Rounds == 1 ? "" : "s")} and learned from{(leftOut.Length == 0 ? "" : $"; left out: {leftOut}")}. In cross-validation on the labeled photos, {before:0.0} % are named correctly without them and {after:0.0} % with them (McNemar p = {Trial.Test.PValue:0.##}).");
+                ? string.Create(CultureInfo.InvariantCulture, $"Unlabeled photos: {Images.Count:N0} were tried by {Method.Title} and bring nothing: in cross-validation on the labeled photos, those alone do best ({before:0.0} %). The model has learned from the labeled photos alone.")
+                : string.Create(CultureInfo.InvariantCulture, $"Unlabeled photos: {Used:N0} of {Images.Count:N0} were named by {Method.Title} in {Rounds} round{(Rounds == 1 ? "" : "s")} and learned from{(leftOut.Length == 0 ? "" : $"; left out: {leftOut}")}. In cross-validation on the labeled photos, {before:0.0} % are named correctly without them and {after:0.0} % with them (McNemar p = {Trial.Test.PValue:0.##}).");
         }
     }
 
@@ -50,25 +54,30 @@ public sealed record UnlabeledPhotos(
     {
         LabelReason.NeighborsDisagree => "whose neighbors are named otherwise",
         LabelReason.Unlike => "unlike the labeled photos",
+        LabelReason.Unreached => "with no way over neighbors to a labeled photo",
         LabelReason.FewLabels => "of classes with few labels",
         LabelReason.Quota => "beyond their class's share",
         LabelReason.Unsure => "unsure",
         _ => "labeled",
     };
 
+    /// <param name="unlabeled">What <paramref name="data"/> has the features of.</param>
+    /// <param name="classes">Their names.</param>
     internal static UnlabeledPhotos Learn(
-        SelfTraining method, FeatureClassifier classifier, IReadOnlyList<float[]> labeled, IReadOnlyList<int> labels, IReadOnlyList<string> classes, FeatureSet unlabeled,
-        IReadOnlyList<bool>? isUnlike, int seed, IProgress<StepProgress>? progress, CancellationToken cancellation)
+        PseudoLabeling method, FeatureClassifier classifier, PartlyLabeled data, IReadOnlyList<string> classes, FeatureSet unlabeled, int seed, IProgress<StepProgress>? progress,
+        CancellationToken cancellation)
     {
-        var graph = method.Neighbors == 0 ? new([], []) : NeighborGraph.Of(unlabeled.Rows, method.Neighbors, cancellation);
-        var trial = method.Try(classifier, labeled, labels, classes.Count, unlabeled.Rows, isUnlike, graph, seed, progress, cancellation);
+        data = method.WithGraph(data, cancellation);
+        var trial = method.Try(classifier, data, seed, progress, cancellation);
         // Of no round, the labels are shown all the same: those of one.
-        var result = (method with { Last = Math.Max(1, trial.Rounds) }).Run(classifier, labeled, labels, classes.Count, unlabeled.Rows, isUnlike, graph, seed, progress, cancellation);
+        var result = (method with { Last = Math.Max(1, trial.Rounds) }).Run(classifier, data, seed, progress, cancellation);
         int[] taken = trial.Rounds == 0 ? [] : [.. Enumerable.Range(0, result.Labels.Count).Where(photo => result.Labels[photo].Reason == LabelReason.Labeled)];
-        string[] few = [.. classes.Where((_, index) => labels.Count(label => label == index) < method.LeastLabels)];
-        return new(unlabeled.Images, result.Labels, trial, unlabeled.Broken)
+        string[] few = [.. classes.Where((_, index) => data.Labels.Count(label => label == index) < method.LeastLabels)];
+        var learned = data.WithUnlabeled(taken);
+        return new(unlabeled.Images, method, result.Labels, trial, unlabeled.Broken)
         {
-            Rows = [.. taken.Select(photo => unlabeled.Rows[photo])],
+            Rows = learned.Unlabeled,
+            Views = learned.UnlabeledViews,
             Labels = [.. taken.Select(photo => result.Labels[photo].Class)],
             Warnings = few.Length == 0 ? [] : [$"{string.Join(", ", few)} {(few.Length == 1 ? "has" : "have")} fewer than {method.LeastLabels} labeled photos: no unlabeled photo is named so."],
         };

@@ -17,15 +17,19 @@ public sealed record YarowskySelfTraining
     /// <summary>Default 10.</summary>
     public int MostRounds { get; init; } = 10;
 
-    /// <inheritdoc cref="SelfTraining.Run"/>
-    public SelfTrained Run(
+    /// <param name="classifier">Fitted in each round.</param>
+    /// <param name="labeled">The features of each labeled photo.</param>
+    /// <param name="labels">The class of each, from 0.</param>
+    /// <param name="classes">At least 2; each has a photo.</param>
+    /// <param name="unlabeled">The features of each unlabeled photo.</param>
+    public PseudoLabelingResult Run(
         FeatureClassifier classifier, IReadOnlyList<float[]> labeled, IReadOnlyList<int> labels, int classes, IReadOnlyList<float[]> unlabeled,
         CancellationToken cancellation = default)
     {
         var fitted = classifier.Fit(labeled, labels, classes, cancellation: cancellation);
         var (before, given) = (fitted, new PseudoLabel[unlabeled.Count]);
         Array.Fill(given, new(0, 0, 0, LabelReason.Unsure));
-        List<SelfTrainingRound> rounds = [];
+        List<PseudoLabelingRound> rounds = [];
         for (var round = 1; round <= MostRounds; round++)
         {
             int[] open = [.. Enumerable.Range(0, given.Length).Where(photo => given[photo].Round == 0)];

@@ -1,5 +1,6 @@
 using Graft.Classifiers;
 using Graft.Data;
+using Graft.Runs;
 
 namespace Graft.Tests.Classifiers;
 
@@ -58,6 +59,27 @@ public class NoveltyTests
     {
         var novelty = Fitted(others: Photos(30, 5, [5]).Rows);
         Assert.InRange(novelty.RocAuc[novelty.Measure], 0.95, 1);
+    }
+
+    /// <summary>Photos of the classes in the place of others: that they cannot be told is said with figures, and with what to do.</summary>
+    [Fact]
+    public void Others_that_look_like_the_classes_are_doubted()
+    {
+        var (told, alike) = (Fitted(others: Photos(30, 5, [5]).Rows), Fitted(others: Photos(4, 6).Rows));
+
+        Assert.Equal(told.Distances(Photos(30, 5, [5]).Rows).Average(distance => distance > told.Cut(0.05) ? 1.0 : 0), told.RefusedOthers(0.05));
+        Assert.Null(RunText.Doubt(told, 0.05));
+        Assert.Null(RunText.Doubt(Fitted(), 0.05));
+        Assert.InRange(alike.RocAuc[alike.Measure], 0.4, 0.7);
+        var share = alike.RefusedOthers(0.05)!.Value;
+        Assert.InRange(share, 0, 0.3);
+        var doubt = RunText.Doubt(alike, 0.05)!;
+        Assert.StartsWith("The 12 photos of none of the classes are hardly told from the others: ", doubt, StringComparison.Ordinal);
+        Assert.Contains(FormattableString.Invariant($"{100 * share:0} % of them are called unlike, area under ROC {alike.RocAuc[alike.Measure]:0.00}"), doubt, StringComparison.Ordinal);
+        // Far enough to be told in the order, not by the cut.
+        Assert.Contains("0 % of them are called unlike", RunText.Doubt(told with { OtherDistances = [told.Cut(0.05)!.Value is var cut ? (float)cut : 0] }, 0.05)!, StringComparison.Ordinal);
+        // Without a cut, the area alone says it.
+        Assert.Contains("hardly told from the others: area under ROC", RunText.Doubt(Fitted(others: Photos(4, 6).Rows, validation: 30), 0.02)!, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -48,6 +48,7 @@ public class TrainingRequestTests
                 new() { Strategy = strategy, Classifier = classifier, Source = "others" },
                 new() { Strategy = strategy, Classifier = classifier, Optimizer = OptimizerKind.Sgd },
                 new() { Strategy = strategy, Classifier = classifier, Teacher = "model" },
+                new() { Strategy = strategy, Classifier = classifier, Unlabeled = "heap" },
             ];
             foreach (var request in bases.Where(request => request.Problems().Count == 0))
             {
@@ -102,6 +103,27 @@ public class TrainingRequestTests
         // Photos as they are have no views to flip.
         if (setting.Name == nameof(TrainingRequest.Flip) && request.StrategyOrDefault is Strategy.Partial) document[setting.JsonName] = true;
         return TrainingRequest.FromJson(document.ToJsonString());
+    }
+
+    [Fact]
+    public void How_unlabeled_photos_are_named_needs_some_and_a_classic_classifier()
+    {
+        static string Problem(TrainingRequest request) => Assert.Single(request.Problems()).Text(SettingNames.OnTheCommandLine);
+        TrainingRequest request = new() { Classifier = "logistic", Unlabeled = "heap", UnlabeledMethod = "label-spreading", Views = 2 };
+
+        Assert.Empty(request.Problems());
+        Assert.Equal("label-spreading", RequestPlan.Of(request).PseudoLabeling!.Name);
+        Assert.Equal("self-training", RequestPlan.Of(request with { UnlabeledMethod = null }).PseudoLabeling!.Name);
+        Assert.Null(RequestPlan.Of(new()).PseudoLabeling);
+        Assert.Contains("Name them with --unlabeled, or leave --unlabeled-method out.", Problem(request with { Unlabeled = null }), StringComparison.Ordinal);
+        Assert.Contains("self-training or label-spreading, found 'guessing'", Problem(request with { UnlabeledMethod = "guessing" }), StringComparison.Ordinal);
+        Assert.Contains(
+            "--unlabeled-method needs --strategy", Problem(new() { Strategy = Strategy.FineTune, Teacher = "model", Unlabeled = "heap", UnlabeledMethod = "self-training" }), StringComparison.Ordinal);
+        Assert.Equal(
+            "graft train flowers --unlabeled heap --unlabeled-method label-spreading --classifier logistic --views 2",
+            RequestCommand.Of(TrainingRequest.FromJson((request with { Photos = "flowers" }).ToJson())));
+        // As many methods as there are choices.
+        Assert.Equal(Setting.Named(nameof(TrainingRequest.UnlabeledMethod)).Choices, Graft.Unlabeled.PseudoLabeling.Methods.Select(method => method.Name));
     }
 
     /// <summary>A run is resumed from any folder.</summary>
