@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Graft.Inference;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -37,11 +38,11 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
     private readonly bool _channelsLast;
     private readonly TensorShape _inputShape, _outputShape;
 
-    public OnnxGraphNetwork(byte[] model, TensorShape inputShape, TensorShape outputShape)
+    public OnnxGraphNetwork(byte[] model, TensorShape inputShape, TensorShape outputShape, InferenceDevice device = InferenceDevice.Cpu)
     {
         try
         {
-            _session = Open(model);
+            _session = Open(model, device);
         }
         catch (OnnxRuntimeException problem)
         {
@@ -53,14 +54,14 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
     }
 
     /// <summary>A stranger's model reads no other file, and its activations share one budget of memory with those of all such models.</summary>
-    public static InferenceSession Open(byte[] model)
+    public static InferenceSession Open(byte[] model, InferenceDevice device = InferenceDevice.Cpu)
     {
         _ = Budget.Value;
         using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
         options.AddSessionConfigEntry("session.use_env_allocators", "1");
         options.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1");
         options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.Join(AppContext.BaseDirectory, "external-data-is-not-read"));
-        return new(model, options);
+        return OnnxNetwork.Open(model, options, device);
     }
 
     /// <summary>What the model says of its image; sizes that it leaves open are null.</summary>
