@@ -44,6 +44,7 @@ internal static class Remedies
         ["transfer-needs-labels"] = "Label some photos of each class, or take --method coral.",
         ["transfer-no-overlap"] = "Take --method balanced or coral, which need no overlap.",
         ["other-feature-space"] = "`graft features map` brings them into its space.",
+        ["device-missing"] = "--device cuda needs Graft built with -p:GraftOnnxRuntime=cuda, NVIDIA's driver, CUDA 13 and cuDNN 9. Without --device, the CPU computes.",
         ["port-taken"] = "Choose another one with --port, or 0 for any free one.",
     };
 

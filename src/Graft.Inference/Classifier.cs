@@ -35,6 +35,8 @@ public sealed class Classifier : IDisposable
             if (_metadata[ModelMetadata.InputKey] == ModelMetadata.TensorInput) _preprocessing = preprocessing;
             // Several networks may each have another size.
             if (networks.RootElement.GetArrayLength() == 1) _resize = preprocessing;
+            if (DeviceSession.Unsuited(options.Device, name, networks.RootElement.GetArrayLength(), _metadata.GetValueOrDefault(ModelMetadata.PrecisionKey)) is { } unsuited)
+                throw new ModelException(unsuited);
             if (session.OutputMetadata[ModelMetadata.ProbabilitiesOutput].Dimensions is not [_, var count] || count != Classes.Count)
                 throw new JsonException($"its outputs are not its {Classes.Count} classes");
         }
@@ -71,7 +73,8 @@ public sealed class Classifier : IDisposable
     public IReadOnlyDictionary<string, string> Metadata => _metadata;
 
     /// <summary>Opens a file that <c>graft export</c> or <c>model.Export</c> wrote.</summary>
-    /// <exception cref="ModelException">There is no such file, it is damaged, or Graft did not export it.</exception>
+    /// <exception cref="ModelException">There is no such file, it is damaged, Graft did not export it, or it is not for the device.</exception>
+    /// <exception cref="DeviceException">The device of the options cannot be used.</exception>
     public static Classifier Open(string path, ClassifierOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -93,7 +96,8 @@ public sealed class Classifier : IDisposable
 
     /// <summary>Opens an exported file's content.</summary>
     /// <param name="name">Of the file, for messages.</param>
-    /// <exception cref="ModelException">It is damaged, or Graft did not export it.</exception>
+    /// <exception cref="ModelException">It is damaged, Graft did not export it, or it is not for the device.</exception>
+    /// <exception cref="DeviceException">The device of the options cannot be used.</exception>
     public static Classifier Open(byte[] model, ClassifierOptions? options = null, string name = "The model")
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -102,7 +106,7 @@ public sealed class Classifier : IDisposable
         try
         {
             using var settings = OnnxSessions.Options(options.Threads).WithoutExternalData();
-            session = new(model, settings);
+            session = DeviceSession.Open(model, settings, options.Device);
             return new(session, name, options);
         }
         catch (OnnxRuntimeException problem)
@@ -142,7 +146,9 @@ public sealed class Classifier : IDisposable
         return Run(Shrunk(photo));
     }
 
-    private RgbImage Shrunk(RgbImage photo) => _resize is null ? photo : PhotoTensor.Shrunk(photo, _resize);
+    /// <summary>On another device, the resizing inside the model has nothing to do, so that its pixels are the same.</summary>
+    private RgbImage Shrunk(RgbImage photo) => _resize is null ? photo
+        : _options.Device == InferenceDevice.Cpu ? PhotoTensor.Shrunk(photo, _resize) : PhotoTensor.Resized(photo, _resize);
 
     private Prediction Run(RgbImage photo)
     {

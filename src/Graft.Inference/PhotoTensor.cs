@@ -13,9 +13,14 @@ internal static class PhotoTensor
     public static RgbImage Shrunk(RgbImage photo, Preprocessing preprocessing)
     {
         var (width, height) = preprocessing.ResizedSize(photo.Width, photo.Height);
-        return (long)width * height < (long)photo.Width * photo.Height
-            ? Resampler.Resize(photo, width, height, preprocessing.Interpolation)
-            : photo;
+        return (long)width * height < (long)photo.Width * photo.Height ? Resized(photo, preprocessing) : photo;
+    }
+
+    /// <summary>A photo of the size that the model makes of it: the model then leaves its pixels as they are.</summary>
+    public static RgbImage Resized(RgbImage photo, Preprocessing preprocessing)
+    {
+        var (width, height) = preprocessing.ResizedSize(photo.Width, photo.Height);
+        return Resampler.Resize(photo, width, height, preprocessing.Interpolation);
     }
 
     /// <param name="photo">Read as long as the tensor is used.</param>

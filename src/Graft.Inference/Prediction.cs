@@ -74,6 +74,9 @@ public sealed record ClassifierOptions
         init => field = value >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "Expected 0 or more threads.");
     }
 
+    /// <summary>Where the model computes; a device that is missing is a <see cref="DeviceException"/>.</summary>
+    public InferenceDevice Device { get; init; }
+
     /// <summary>What a photo may cost to decode.</summary>
     public DecodingOptions Decoding { get; init; } = DecodingOptions.Default;
 }

@@ -57,13 +57,15 @@ public sealed class RealPhotosTests : IDisposable
         Assert.InRange(skipped, 20, hostile.Count);
     }
 
+    /// <summary>And the default, which downloads nothing, is as good as logistic regression on its features: 88.5 % with scikit-learn's C = 1.</summary>
     [SharedFact("data/flowers5")]
     public void Memory_does_not_grow_with_the_number_of_photos()
     {
         var few = Graft.Run(TimeSpan.FromMinutes(5), "train", SharedFolder.Path("data/trashnet"), "--out", _folder.File("few"));
-        var many = Graft.Run(TimeSpan.FromMinutes(10), "train", SharedFolder.Path("data/flowers5"), "--out", _folder.File("many"));
+        var many = Graft.Run(TimeSpan.FromMinutes(10), "train", SharedFolder.Path("data/flowers5"), "--out", _folder.File("many"), "--json");
 
         Assert.True(few.ExitCode == 0 && many.ExitCode == 0, $"{few}\n{many}");
         Assert.InRange(many.PeakBytes, 1, few.PeakBytes + 150_000_000);
+        Assert.InRange(many.Json.GetProperty("validation").GetProperty("accuracy").GetDouble(), 0.885, 1);
     }
 }

@@ -44,6 +44,30 @@ public sealed class WrongUsageTests(DrawnPhotos photos) : IClassFixture<DrawnPho
         Assert.Equal((2, $"graft: {sentence}", ""), (result.ExitCode, result.Messages, result.Output));
     }
 
+    /// <summary>This build, or this machine, has no GPU: never is the CPU taken instead.</summary>
+    [Theory]
+    [InlineData("predict", "tiny", "PHOTO")]
+    [InlineData("evaluate", "tiny", "PHOTOS")]
+    [InlineData("serve", "tiny", "--port", "0")]
+    [InlineData("features", "PHOTOS", "--backbone", "tiny", "--out", "features.npz")]
+    public void Missing_GPU_is_told_with_what_to_install(params string[] arguments)
+    {
+        var photo = Directory.EnumerateFiles(photos.Folder, "*.jpg", SearchOption.AllDirectories).First();
+        var result = Graft.Run([.. arguments.Select(argument => argument switch { "PHOTO" => photo, "PHOTOS" => photos.Folder, _ => argument }), "--device", "cuda"]);
+
+        Assert.SkipWhen(result.ExitCode == 0, "this machine has a GPU, and this build is for it");
+        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.Contains("--device cuda needs Graft built with -p:GraftOnnxRuntime=cuda, NVIDIA's driver, CUDA 13 and cuDNN 9.", result.Messages, StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder.File("features.npz")));
+    }
+
+    [Fact]
+    public void Device_that_does_not_exist_or_does_not_fit_the_engine_is_wrong_usage()
+    {
+        AssertFails(2, "'gpu'", Graft.Run("predict", "tiny", "photo.jpg", "--device", "gpu"));
+        AssertFails(2, "Leave --engine out", Graft.Run("features", photos.Folder, "--out", "features.npz", "--device", "cuda", "--engine", "torch"));
+    }
+
     [Fact]
     public void Unknown_network_to_try_is_told_without_the_words_of_the_library() =>
         Assert.Equal((2, "graft: There is no backbone 'nowhere'.\n"), Graft.Run("try", ".", "--backbones", "nowhere") is var result ? (result.ExitCode, result.Messages) : default);

@@ -24,11 +24,13 @@ internal sealed class ServedModel : IDisposable
 
     /// <param name="path">An exported file, a trained model, or the folder of a run.</param>
     /// <param name="open">Opens what is not an exported file, which is exported then; null for a file.</param>
-    /// <exception cref="GraftException">The model cannot be opened or exported.</exception>
-    public ServedModel(string path, Func<ImageClassifier>? open, DecodingOptions decoding)
+    /// <exception cref="GraftException">The model cannot be exported.</exception>
+    /// <exception cref="ModelException">The model cannot be opened, or is not for the device.</exception>
+    /// <exception cref="DeviceException">The device cannot be used.</exception>
+    public ServedModel(string path, Func<ImageClassifier>? open, DecodingOptions decoding, InferenceDevice device = InferenceDevice.Cpu)
     {
         // Photos are predicted side by side, so each takes one thread.
-        (_path, _open, _options) = (path, open, new() { Threads = 1, Decoding = decoding });
+        (_path, _open, _options) = (path, open, new() { Threads = 1, Decoding = decoding, Device = device });
         _state = State();
         _current = Load();
         _timer = new(_ => ReloadIfChanged(), null, Poll, Poll);
@@ -81,7 +83,7 @@ internal sealed class ServedModel : IDisposable
                 before.Dispose();
                 Terminal.Say($"{_path} was replaced: the new model answers now.");
             }
-            catch (Exception problem) when (problem is GraftException or ModelException or IOException or UnauthorizedAccessException)
+            catch (Exception problem) when (problem is GraftException or ModelException or DeviceException or IOException or UnauthorizedAccessException)
             {
                 _refused = state;
                 Terminal.Warn($"{_path} was replaced, but the new file cannot be served, and the old model goes on answering: {problem.Message}");

@@ -20,18 +20,27 @@ internal sealed class AnsweringModel : IDisposable
 
     private AnsweringModel(ImageClassifier? trained, Classifier? exported) => (_trained, _exported) = (trained, exported);
 
-    /// <exception cref="GraftException">The model is damaged, or an ONNX file that Graft did not export.</exception>
-    public static AnsweringModel Open(string model, BackboneOptions options, ParseResult parsed, CancellationToken cancellation)
+    /// <exception cref="GraftException">The model is damaged, an ONNX file that Graft did not export, or not for the device.</exception>
+    public static AnsweringModel Open(string model, BackboneOptions options, InferenceDevice device, ParseResult parsed, CancellationToken cancellation)
     {
-        if (!options.IsExported(model, parsed)) return new(options.Open(model, parsed, cancellation), null);
+        if (!options.IsExported(model, parsed))
+        {
+            var trained = options.Open(model, parsed, cancellation);
+            trained.Device = device;
+            return new(trained, null);
+        }
         try
         {
             // Photos are predicted side by side.
-            return new(null, Classifier.Open(model, new() { Threads = 1 }));
+            return new(null, Classifier.Open(model, new() { Threads = 1, Device = device }));
         }
         catch (ModelException problem)
         {
             throw new GraftException(problem.Message, problem);
+        }
+        catch (DeviceException missing)
+        {
+            throw DeviceOption.Phrased(missing);
         }
     }
 

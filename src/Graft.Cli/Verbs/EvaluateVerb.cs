@@ -16,6 +16,7 @@ internal static class EvaluateVerb
         var (data, tables) = (LabeledPhotos.Argument(), new LabeledPhotos());
         var others = new Option<string?>("--others") { Description = "Photos of none of the classes, beside those of a folder _other: how many are told so", HelpName = "DIR" };
         var output = new Option<string?>("--out") { Description = "A new folder for report.txt, predictions.csv and charts", HelpName = "FOLDER" };
+        var placing = new DeviceOption();
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
         var command = new Verb(
@@ -23,11 +24,12 @@ internal static class EvaluateVerb
             "Measure a model on labeled photos: on their test/ folder if they have one, else on all of them.",
             "graft evaluate runs/flowers-mobilenet_v2 new-flowers",
             "graft evaluate runs/flowers-mobilenet_v2 new-flowers --others holiday") { model, data, others, output, json };
+        placing.AddTo(command);
         pretrained.AddTo(command);
         tables.AddTo(command);
         command.SetHandler((parsed, cancellation) =>
         {
-            using var classifier = AnsweringModel.Open(parsed.GetRequiredValue(model), pretrained, parsed, cancellation);
+            using var classifier = AnsweringModel.Open(parsed.GetRequiredValue(model), pretrained, placing.Value(parsed), parsed, cancellation);
             if (classifier.Trained is null) Terminal.Note("An exported file does not know which photos it was trained on. Its run does, and would warn of them.");
             var source = LabeledPhotos.Existing(parsed.GetRequiredValue(data));
             var photos = tables.Load(source, LabeledImagesOptions.ForEvaluation(classifier.Classes), parsed);

@@ -27,6 +27,7 @@ internal static class FeaturesVerb
         };
         var networks = new BackboneOptions();
         var extraction = new ExtractionOptions(networks);
+        var placing = new DeviceOption();
         var caching = new CacheOptions();
         var sharding = new ShardOption();
         var json = Terminal.Json();
@@ -41,6 +42,7 @@ internal static class FeaturesVerb
         command.Add(FeaturesMergeVerb.Create());
         networks.AddAllTo(command);
         extraction.AddTo(command, BackboneRequests.PoolingNames);
+        placing.AddTo(command);
         command.Add(seed);
         sharding.AddTo(command);
         caching.AddTo(command);
@@ -52,6 +54,7 @@ internal static class FeaturesVerb
             var clock = Stopwatch.StartNew();
             var file = parsed.GetRequiredValue(output);
             var shard = sharding.Value(parsed);
+            var device = placing.Value(parsed, extraction.Engine(parsed));
             // Shards are computed apart from each other, by ranks too.
             var ranks = shard is null ? RanksOfCommand.Join() : null;
             if (shard is not null && !Path.GetExtension(file).Equals(".parquet", StringComparison.OrdinalIgnoreCase)) throw new UsageException($"Expected a .parquet file with --shard, found {file}.");
@@ -62,6 +65,7 @@ internal static class FeaturesVerb
             foreach (var note in photos.Notes) Terminal.Note(note);
 
             using var features = RanksOfCommand.Rank0First(ranks, () => extraction.Load(parsed, cancellation));
+            features.Device = device;
             if (ranks is not null) RankAgreement.Check(ranks, photos, string.Join('+', features.Blocks.Select(block => block.Fingerprint)));
             using var cache = caching.Open(parsed);
             if (shard is { } part)

@@ -44,6 +44,7 @@ internal static class PredictVerb
             HelpName = "DIR",
         };
         var sharding = new ShardOption();
+        var placing = new DeviceOption();
         var pretrained = new BackboneOptions();
         var json = Terminal.Json();
         var csv = new Option<bool>("--csv") { Description = "Print a table of path, class, probability (RFC 4180) on standard output" };
@@ -61,6 +62,7 @@ internal static class PredictVerb
             "graft predict runs/flowers-mobilenet_v2 \"shards/{000..127}.tar\" --shard 3/8 --csv > part-3.csv",
             "graft predict mobilenet_v1 garden.jpg") { model, paths, top, threshold, refuse, sortInto, json, csv };
         sharding.AddTo(command);
+        placing.AddTo(command);
         pretrained.AddTo(command);
         var explain = new ExplainOption();
         explain.AddTo(command);
@@ -74,7 +76,7 @@ internal static class PredictVerb
             var target = parsed.GetValue(sortInto);
             if (File.Exists(target)) throw new UsageException($"--sort-into {target} is a file. Name a folder, new or not.");
             string[] results = [.. new[] { target, explain.Folder(parsed) }.OfType<string>()];
-            using var classifier = AnsweringModel.Open(parsed.GetRequiredValue(model), pretrained, parsed, cancellation);
+            using var classifier = AnsweringModel.Open(parsed.GetRequiredValue(model), pretrained, placing.Value(parsed), parsed, cancellation);
             if (parsed.GetValue(refuse) is { } share)
             {
                 Refuse(

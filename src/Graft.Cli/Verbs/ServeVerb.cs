@@ -22,6 +22,7 @@ internal static class ServeVerb
         var maxPixels = Number("--max-pixels", 50, "The largest photo, in millions of pixels", "MILLIONS");
         var queue = Number("--queue", 256, "How many photos may wait; more are refused with status 429", "COUNT");
         var workers = Number("--workers", Environment.ProcessorCount, "How many photos are predicted at once", "COUNT");
+        var placing = new DeviceOption();
         var pretrained = new BackboneOptions();
         var command = new Verb(
             "serve",
@@ -35,6 +36,7 @@ internal static class ServeVerb
             "graft serve runs/flowers-mobilenet_v2 --port 9000",
             "curl --data-binary @garden.jpg -H \"Content-Type: image/jpeg\" http://127.0.0.1:8080/predict?top=3")
             { model, host, port, name, maxBody, maxPixels, queue, workers };
+        placing.AddTo(command);
         pretrained.AddTo(command);
         command.SetHandler((parsed, cancellation) =>
         {
@@ -49,16 +51,21 @@ internal static class ServeVerb
                 parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(path)), address, Value(port, 0, 65535),
                 Value(maxBody, 1, 1900) * 1_000_000L, Value(maxPixels, 1, 500) * 1_000_000L, Value(queue, 1, 100_000), Value(workers, 1, 1024),
                 MaxConnections: 1000);
+            var device = placing.Value(parsed);
             ServedModel served;
             try
             {
                 served = new(
                     path, isExported ? null : () => pretrained.Open(path, parsed, cancellation),
-                    new() { MaxFileBytes = options.MaxBodyBytes, MaxPixels = options.MaxPixels });
+                    new() { MaxFileBytes = options.MaxBodyBytes, MaxPixels = options.MaxPixels }, device);
             }
             catch (ModelException problem)
             {
                 throw new GraftException(problem.Message, problem);
+            }
+            catch (DeviceException missing)
+            {
+                throw DeviceOption.Phrased(missing);
             }
             Run(served, options, cancellation).GetAwaiter().GetResult();
             return Terminal.Done;

@@ -17,7 +17,7 @@ public static class BackboneCatalog
         ("ResNet", [.. ResNet.Variants, .. CntkResNet.Variants]),
         ("DenseNet", DenseNet.Variants),
         ("RegNet", RegNet.Variants),
-        ("ConvNeXt", ConvNeXt.Variants),
+        ("ConvNeXt", [.. ConvNeXt.Variants, .. KerasConvNeXt.Variants]),
         ("Inception", [.. InceptionV3.Variants, .. Xception.Variants, .. GoogLeNet.Variants, .. InceptionResNetV2.Variants]),
         ("NASNet", NasNet.Variants),
         ("Vision Transformer", [.. DinoV2.Variants, .. VisionTransformer.Variants, .. DeiT.Variants, .. SwinTransformer.Variants, .. Clip.Variants, .. SigLip.Variants]),

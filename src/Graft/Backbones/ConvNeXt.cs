@@ -11,10 +11,12 @@ namespace Graft.Backbones;
 /// </summary>
 public static class ConvNeXt
 {
+    internal const string Paper = "Liu et al. 2022, arXiv:2201.03545";
+
     private const double Epsilon = 1e-6;
 
     /// <summary>Channels and blocks of each stage.</summary>
-    private static (int Channels, int Blocks)[] Table9(int channels, int thirdStage) =>
+    internal static (int Channels, int Blocks)[] Table9(int channels, int thirdStage) =>
         [(channels, 3), (2 * channels, 3), (4 * channels, thirdStage), (8 * channels, 3)];
 
     private static Network Build(string name, (int Channels, int Blocks)[] table)
@@ -92,7 +94,7 @@ public static class ConvNeXt
 
     private static BackboneDefinition Entry(
         string name, (int Channels, int Blocks)[] table, long parameters, params PretrainedWeights[] weights) =>
-        BackboneDefinition.Torchvision(name, "Liu et al. 2022, arXiv:2201.03545", () => Build(name, table), parameters, weights) with
+        BackboneDefinition.Torchvision(name, Paper, () => Build(name, table), parameters, weights) with
         {
             OtherNames = [TimmNames(table)],
         };

@@ -187,6 +187,15 @@ public sealed class CheckpointWeights : IWeights
                        match.PartOf,
                        [.. compared.Problems, .. Unexpected(match.Unknown.Select(tensor => checkpoint.Find(tensor)!))],
                        compared.Differing),
+                .. from map in otherKeys
+                   let partOf = known.ToDictionary(parameter => parameter.Key, map.PartOf, StringComparer.Ordinal)
+                       .Where(part => part.Value.Tensors.All(checkpoint.Contains)).ToDictionary(StringComparer.Ordinal)
+                   where partOf.Count > 0
+                   let compared = Compare(checkpoint, network, partOf, map: null)
+                   let used = partOf.Values.SelectMany(part => part.Tensors).ToHashSet(StringComparer.Ordinal)
+                   let beside = keras.Layers.Where(layer => layer.Kind is "conv2d" or "layer_scale").SelectMany(layer => layer.TensorNames).Where(tensor => !used.Contains(tensor))
+                   select new Candidate(
+                       "", partOf, [.. compared.Problems, .. Unexpected(beside.Select(tensor => checkpoint.Find(tensor)!))], compared.Differing),
             ];
         }
         var candidates = new List<Candidate>();
@@ -273,6 +282,7 @@ public sealed class CheckpointWeights : IWeights
             if (found.FirstOrDefault(tensor => tensor!.Type is not (TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16 or TensorType.Float64)) is { } whole)
                 return $"expected '{whole.Name}' in floating point, found {whole.Type}";
             var fits = found is [{ Shape: var single }] && part.IsWholeTensor && (HasShape(single, shape)
+                    || (isKeras && KerasLayout.GroupedShape(parameter) is { } grouped && HasShape(single, grouped))
                     || (IsGray(parameter, single, isKeras) && network[parameter.Layer].Inputs is [var input] && input == first))
                 || (map is not null && map != KeyMap.Own && HasSameNumbers(found!, part, parameter));
             return fits ? null : $"expected {part} [{sizes}], found {string.Join(" + ", found.Select(tensor => $"[{string.Join(", ", tensor!.Shape)}]"))}";

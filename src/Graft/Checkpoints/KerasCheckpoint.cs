@@ -10,7 +10,7 @@ namespace Graft.Checkpoints;
 /// A Keras weights file in HDF5: the layout of the official ones (Keras 1 and 2, <c>model.save_weights('x.h5')</c>), of whole models
 /// (<c>model.save('x.h5')</c>), and Keras 3's <c>.weights.h5</c>, alone or inside a <c>.keras</c> archive. A tensor's key is <c>layer/weight</c>: the layer's name and the last
 /// part of the weight's name without <c>:0</c>, such as <c>conv1/kernel</c>, whatever group the file keeps it in; a
-/// layer whose weights would share a key (a model inside a model) has <c>layer/</c> and the weights' full names instead. In Keras 3's files, which number the weights of a layer, it is
+/// layer with the weights of several (a model inside a model) has <c>layer/</c> and the weights' full names instead. In Keras 3's files, which number the weights of a layer, it is
 /// <c>layers/conv2d/vars/0</c>, the path in the file.
 /// </summary>
 public sealed class KerasCheckpoint : Checkpoint
@@ -37,6 +37,8 @@ public sealed class KerasCheckpoint : Checkpoint
     {
         (_stream, _file, _datasets, Layers) = (stream, file, contents.Datasets, contents.Layers);
         Models = [.. contents.Layers.Concat(contents.Nested).GroupBy(layer => layer.Model).Select(model => model.ToList())];
+        var nested = contents.Nested.ToLookup(layer => layer.Model);
+        AllLayers = [.. contents.Layers.SelectMany(layer => nested.Contains(layer.Name) ? nested[layer.Name] : [layer])];
     }
 
     /// <summary>All layers in the order of <c>layer_names</c>.</summary>
@@ -44,6 +46,9 @@ public sealed class KerasCheckpoint : Checkpoint
 
     /// <summary>The layers of the file's own model and of each model that is used as a layer of it.</summary>
     internal IReadOnlyList<IReadOnlyList<KerasLayer>> Models { get; }
+
+    /// <summary>The same with the layers of each model in the place of that model.</summary>
+    internal IReadOnlyList<KerasLayer> AllLayers { get; }
 
     internal static KerasCheckpoint Load(string path) => Load(path, new GuardedStream(path), namesOf: null);
 
@@ -262,7 +267,8 @@ public sealed class KerasCheckpoint : Checkpoint
             var group = Group(weights, layer, layer);
             var names = Names(group, "weight_names");
             var keys = names.ConvertAll(name => $"{layer}/{WithoutOutput(name[(name.LastIndexOf('/') + 1)..])}");
-            if (keys.Distinct().Count() != keys.Count)
+            // Weights of one name, or of several layers: a model.
+            if (keys.Distinct().Count() != keys.Count || names.Select(name => name[..Math.Max(0, name.LastIndexOf('/'))]).Distinct().Count() > 1)
                 keys = names.ConvertAll(name => $"{layer}/{WithoutOutput(name)}");
             for (var i = 0; i < names.Count; i++)
             {

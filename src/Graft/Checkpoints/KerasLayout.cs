@@ -33,8 +33,17 @@ internal static class KerasLayout
         // [input · multiplier, 1, height, width]; every network of the catalog has multiplier 1.
         (ParameterRole.DepthwiseKernel, [var channels, _, var height, var width]) => [height, width, channels, 1],
         (ParameterRole.DenseKernel, [var output, var input]) => [input, output],
+        // Of a map: [channels, 1, 1].
+        (ParameterRole.LayerScale, [var channels, ..]) => [channels],
         (_, var shape) => shape,
     };
+
+    /// <summary>
+    /// The shape of a depthwise kernel that Keras has as a convolution of as many groups as channels, [height, width, 1, channels]: the numbers lie in the same
+    /// order. Null of other parameters.
+    /// </summary>
+    public static IReadOnlyList<int>? GroupedShape(Parameter parameter) =>
+        parameter is { Role: ParameterRole.DepthwiseKernel, Shape: [var channels, _, var height, var width] } ? [height, width, 1, channels] : null;
 
     /// <summary>Reorders values from Keras's layout to the parameter's own.</summary>
     public static void ToParameter(Parameter parameter, ReadOnlySpan<float> keras, Span<float> destination) =>

@@ -12,27 +12,30 @@ internal static class KerasMatching
 
     /// <summary>
     /// In each model of the file: by name, if its layers have names of the network, but for a head after them; by order; and for the files
-    /// of Keras 3 by the order of each kind of layer. Names alone may mislead: an older Keras counted its unnamed layers from conv2d_1.
+    /// of Keras 3 by the order of each kind of layer. Names alone may mislead: an older Keras counted its unnamed layers from conv2d_1. Where no model has as many
+    /// layers as the network, some of them are parts of it, as ConvNeXt's stem is.
     /// </summary>
     public static IEnumerable<KerasMatch> Matches(KerasCheckpoint file, Network network, IReadOnlyList<Parameter> known)
     {
         var layers = known.GroupBy(parameter => parameter.Layer).Select(group => new NetworkLayer(group.Key, [.. group])).ToList();
         var byName = layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
-        foreach (var model in file.Models)
+        var isInParts = file.Models.Count > 1
+            && file.Models.Max(model => model.Count(layer => layer.TensorNames.Count > 0)) < network.Parameters.Select(parameter => parameter.Layer).Distinct().Count();
+        foreach (var model in isInParts ? [file.AllLayers] : file.Models)
         {
             var weighted = model.Where(layer => layer.TensorNames.Count > 0 && !Normalizes(layer)).ToList();
             if (weighted.Count == 0 && file.Models.Count > 1) continue;
-            if (weighted.Any(layer => layer.Kind is not null)) yield return ByKind(weighted, layers, network);
+            if (!isInParts && weighted.Any(layer => layer.Kind is not null)) yield return ByKind(weighted, layers, network);
             var last = weighted.FindLastIndex(layer => byName.ContainsKey(layer.Name));
             var (body, head) = (weighted.Take(last + 1).ToList(), weighted.Skip(last + 1));
             if (body.Count > 0 && weighted.Count(layer => !byName.ContainsKey(layer.Name)) is var unknown
                 && (body.All(layer => byName.ContainsKey(layer.Name)) || (weighted[0].Kind is not null && unknown < body.Count)))
             {
                 yield return Match(
-                    model[0].Model, [.. body.Where(layer => byName.ContainsKey(layer.Name)).Select(layer => (layer, byName[layer.Name]))], []);
+                    isInParts ? "" : model[0].Model, [.. body.Where(layer => byName.ContainsKey(layer.Name)).Select(layer => (layer, byName[layer.Name]))], []);
             }
             yield return Match(
-                weighted.Count > 0 ? weighted[0].Model : "",
+                weighted.Count > 0 && !isInParts ? weighted[0].Model : "",
                 [.. weighted.Zip(layers)],
                 [.. weighted.Skip(layers.Count).SelectMany(layer => layer.TensorNames)]);
         }

@@ -8,6 +8,7 @@ using Graft.Data;
 using Graft.Data.Collections;
 using Graft.Features;
 using Graft.Imaging;
+using Graft.Inference;
 using Graft.Networks;
 using Graft.Networks.Onnx;
 using Graft.Training;
@@ -48,11 +49,14 @@ public sealed class ImageClassifier : IDisposable
         _weights = weights;
         _owned = [weights.Share(), .. combination?.Blocks.Select(block => block.Weights.Share()) ?? [], owned];
         _guard = new(this, Release);
-        _blocks = new(() => combination ?? new(Backbone.Of(
-            BackboneName, Division is null ? Network : Network.CutAfter(Division), _weights, Preprocessing)));
+        _blocks = new(() => new(combination?.Blocks ?? [Backbone.Of(
+            BackboneName, Division is null ? Network : Network.CutAfter(Division), _weights, Preprocessing)]));
         _head = new(() => Division is null ? null : new(Network.StartAfter(Division), _weights));
         _blockNetworks = new(() =>
-            [.. _blocks.Value.Blocks.Select(block => new Lazy<FrozenNetwork>(() => FrozenNetwork.Load(block.Network, block.Weights)))]);
+        {
+            _blocks.Value.Device = Device;
+            return _blocks.Value.Networks(InferenceEngine.Onnx);
+        });
         IsCombination = combination is not null;
     }
 
@@ -99,6 +103,16 @@ public sealed class ImageClassifier : IDisposable
         set => field = value is > 0 and < 1 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "Expected a share between 0 and 1.");
     }
     = Novelty.DefaultRefuse;
+
+    /// <summary>Where the network computes, up to its head on features, which the CPU does. To be set before the first prediction.</summary>
+    /// <exception cref="InvalidOperationException">The model has predicted already.</exception>
+    public InferenceDevice Device
+    {
+        get;
+        set => field = _blockNetworks.IsValueCreated && value != field
+            ? throw new InvalidOperationException("The model has predicted already. Set its device before.")
+            : value;
+    }
 
     /// <summary>Where the network is divided into what is computed once for a photo and the rest; null where it runs as a whole.</summary>
     private string? Division => FeatureLayer ?? Novelty?.Layer;

@@ -1,5 +1,6 @@
 using Graft.Backbones;
 using Graft.Data;
+using Graft.Inference;
 using Graft.Networks;
 
 namespace Graft.Features;
@@ -24,6 +25,9 @@ public sealed class FeatureBlocks : IDisposable
 
     /// <summary>At least one.</summary>
     public IReadOnlyList<Backbone> Blocks { get; }
+
+    /// <summary>Where the features are computed.</summary>
+    public InferenceDevice Device { get; set; }
 
     public bool IsCombination => Blocks.Count > 1;
 
@@ -62,7 +66,7 @@ public sealed class FeatureBlocks : IDisposable
 
     /// <summary>What computes each block, loaded when first needed; the caller's.</summary>
     internal IReadOnlyList<Lazy<FrozenNetwork>> Networks(InferenceEngine engine) =>
-        [.. Blocks.Select(block => new Lazy<FrozenNetwork>(() => FrozenNetwork.Load(block.Network, block.Weights, engine)))];
+        [.. Blocks.Select(block => new Lazy<FrozenNetwork>(() => FrozenNetwork.Load(block.Network, block.Weights, engine, Device)))];
 
     /// <summary>The same with networks that stay the caller's.</summary>
     internal FeatureSet Extract(
@@ -73,7 +77,7 @@ public sealed class FeatureBlocks : IDisposable
         FeatureSet? joined = null;
         foreach (var (block, network) in Blocks.Zip(networks))
         {
-            using var extractor = new FeatureExtractor(block, network, cache, warn, engine);
+            using var extractor = new FeatureExtractor(block, network, cache, warn, engine, Device);
             // What one block cannot read is left out of all.
             var set = extractor.Extract(joined?.Images ?? images, bank, hashes, Named(progress, block), cancellation);
             joined = joined is null ? set : Join(joined, set);

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Graft.Backbones;
 using Graft.Data;
+using Graft.Inference;
 using Graft.Networks;
 
 namespace Graft.Features;
@@ -33,14 +34,16 @@ public sealed class FeatureExtractor : IDisposable
     /// <param name="cache">Where features are kept; null to compute each time. Stays the caller's.</param>
     /// <param name="warn">Told, in a sentence, what goes wrong without stopping the work.</param>
     /// <param name="engine">What computes. Features of one engine are not taken for another's, though they hardly differ.</param>
+    /// <param name="device">Where it computes; features of one device are not taken for another's either.</param>
     /// <exception cref="GraftException">The backbone's photos are of another size than its network's input.</exception>
     public FeatureExtractor(
-        Backbone backbone, FeatureCache? cache, Action<string>? warn = null, InferenceEngine engine = InferenceEngine.Onnx)
-        : this(backbone, new(() => FrozenNetwork.Load(backbone.Network, backbone.Weights, engine)), cache, warn, engine) => _ownsNetwork = true;
+        Backbone backbone, FeatureCache? cache, Action<string>? warn = null, InferenceEngine engine = InferenceEngine.Onnx, InferenceDevice device = InferenceDevice.Cpu)
+        : this(backbone, new(() => FrozenNetwork.Load(backbone.Network, backbone.Weights, engine, device)), cache, warn, engine, device) => _ownsNetwork = true;
 
     /// <summary>The same with a network that stays the caller's.</summary>
     internal FeatureExtractor(
-        Backbone backbone, Lazy<FrozenNetwork> network, FeatureCache? cache, Action<string>? warn, InferenceEngine engine = InferenceEngine.Onnx)
+        Backbone backbone, Lazy<FrozenNetwork> network, FeatureCache? cache, Action<string>? warn, InferenceEngine engine = InferenceEngine.Onnx,
+        InferenceDevice device = InferenceDevice.Cpu)
     {
         var pixels = TensorShape.Map(3, backbone.Preprocessing.InputHeight, backbone.Preprocessing.InputWidth);
         if (pixels != backbone.Network.InputShape)
@@ -51,7 +54,7 @@ public sealed class FeatureExtractor : IDisposable
         }
         (_backbone, _network, _cache, _warn) = (backbone, network, cache, warn ?? (_ => { }));
         _space = new(() => FeatureSpace.Of(
-            Hash(backbone.Fingerprint + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion + engine), backbone));
+            Hash(backbone.Fingerprint + JsonSerializer.Serialize(backbone.Preprocessing) + PixelsVersion + engine + (device == InferenceDevice.Cpu ? "" : device)), backbone));
     }
 
     /// <summary>Equal for the same computation, different for any other.</summary>

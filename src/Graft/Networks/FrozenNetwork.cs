@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Graft.Inference;
 using Graft.Networks.Onnx;
 using static TorchSharp.torch;
 
@@ -26,15 +27,18 @@ public abstract class FrozenNetwork : IDisposable
 
     protected FrozenNetwork() => _guard = new(this, () => Dispose(disposing: true));
 
-    /// <exception cref="GraftException">A layer that the engine does not know.</exception>
-    public static FrozenNetwork Load(Network network, IWeights weights, InferenceEngine engine = InferenceEngine.Onnx)
+    /// <exception cref="GraftException">A layer that the engine does not know, or a device that cannot be used.</exception>
+    public static FrozenNetwork Load(
+        Network network, IWeights weights, InferenceEngine engine = InferenceEngine.Onnx, InferenceDevice device = InferenceDevice.Cpu)
     {
+        if (engine != InferenceEngine.Onnx && device != InferenceDevice.Cpu)
+            throw new GraftException("A frozen network computes on a GPU by ONNX Runtime alone. Take the engine Onnx, or the CPU.");
         if (network.Layers is [var image, { Operation: OnnxGraph graph } model, ..])
         {
-            var first = new OnnxGraphNetwork(graph.Read(model, weights), network.ShapeOf(image.Name), network.ShapeOf(model.Name));
-            return model == network.Output ? first : new Chain(first, Load(network.StartAfter(model.Name), weights, engine));
+            var first = new OnnxGraphNetwork(graph.Read(model, weights), network.ShapeOf(image.Name), network.ShapeOf(model.Name), device);
+            return model == network.Output ? first : new Chain(first, Load(network.StartAfter(model.Name), weights, engine, device));
         }
-        return engine == InferenceEngine.Onnx ? new OnnxNetwork(network, weights) : new TorchInference(network, weights);
+        return engine == InferenceEngine.Onnx ? new OnnxNetwork(network, weights, device) : new TorchInference(network, weights);
     }
 
     /// <summary>An image [channels, height, width] → the output layer's activation.</summary>

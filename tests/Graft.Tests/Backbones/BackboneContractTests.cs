@@ -53,7 +53,7 @@ public class BackboneContractTests
     public void Plain_names_keep_their_meaning() => Assert.Equal(
         ["mobilenet_v2.torchvision", "squeezenet1_1.torchvision", "efficientnet_b0.torchvision", "efficientnet_b1.torchvision", "efficientnet_b2.torchvision", "efficientnet_b3.torchvision",
             "efficientnet_b4.torchvision", "efficientnet_b5.torchvision", "efficientnet_b6.torchvision", "efficientnet_b7.torchvision", "efficientnet_v2_s.torchvision",
-            "efficientnet_v2_m.torchvision", "efficientnet_v2_l.torchvision", "resnet50.keras", "resnet101.keras", "resnet152.keras", "resnet18.torchvision", "densenet121.torchvision", "densenet169.torchvision", "densenet201.torchvision", "inception_v3.keras", "vgg16.keras", "vgg19.keras"],
+            "efficientnet_v2_m.torchvision", "efficientnet_v2_l.torchvision", "resnet50.keras", "resnet101.keras", "resnet152.keras", "resnet18.torchvision", "densenet121.torchvision", "densenet169.torchvision", "densenet201.torchvision", "convnext_tiny.torchvision", "convnext_small.torchvision", "convnext_base.torchvision", "convnext_large.torchvision", "inception_v3.keras", "vgg16.keras", "vgg19.keras"],
         BackboneCatalog.All.GroupBy(entry => entry.Name).Where(group => group.Count() > 1).Select(group => BackboneCatalog.Find(group.Key).FullName));
 
     [Theory]

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Graft.Backbones;
 using Graft.Checkpoints;
 using Graft.Networks;
 using Graft.Testing;
@@ -228,6 +229,132 @@ public sealed class KerasCheckpointTests : IDisposable
             var value = new float[1];
             weights.Read(network.Parameters[index], value);
             Assert.Equal(expected, value[0]);
+        }
+    }
+
+    private static readonly (int Channels, int Blocks)[] NarrowTable = [(2, 2), (4, 1), (6, 3), (8, 1)];
+
+    /// <summary>The layers of Keras's ConvNeXt in their order, each with the model that it is a part of, its kind, and the shapes of its weights.</summary>
+    private static List<(string Model, string Kind, string Name, int[][] Shapes)> ConvNeXtLayers()
+    {
+        var layers = new List<(string, string, string, int[][])>();
+        for (var stage = 0; stage < NarrowTable.Length; stage++)
+        {
+            var (channels, blocks) = NarrowTable[stage];
+            var model = stage == 0 ? "small_stem" : $"small_downsampling_block_{stage - 1}";
+            if (stage == 0)
+            {
+                layers.Add((model, "conv2d", "small_stem_conv", [[4, 4, 3, channels], [channels]]));
+                Norm(model, "small_stem_layernorm", channels);
+            }
+            else
+            {
+                Norm(model, $"small_downsampling_layernorm_{stage - 1}", NarrowTable[stage - 1].Channels);
+                layers.Add((model, "conv2d", $"small_downsampling_conv_{stage - 1}", [[2, 2, NarrowTable[stage - 1].Channels, channels], [channels]]));
+            }
+            for (var block = 0; block < blocks; block++)
+            {
+                var name = $"small_stage_{stage}_block_{block}";
+                layers.Add(("", "conv2d", $"{name}_depthwise_conv", [[7, 7, 1, channels], [channels]]));
+                Norm("", $"{name}_layernorm", channels);
+                layers.Add(("", "dense", $"{name}_pointwise_conv_1", [[channels, 4 * channels], [4 * channels]]));
+                layers.Add(("", "dense", $"{name}_pointwise_conv_2", [[4 * channels, channels], [channels]]));
+                layers.Add(("", "layer_scale", $"{name}_layer_scale", [[channels]]));
+            }
+        }
+        Norm("", "small_head_layernorm", 8);
+        layers.Add(("", "dense", "small_head_dense", [[8, 1000], [1000]]));
+        return layers;
+
+        void Norm(string model, string name, int channels) => layers.Add((model, "layer_normalization", name, [[channels], [channels]]));
+    }
+
+    private static Array Numbers(int[] shape, ref int next)
+    {
+        var values = Array.CreateInstance(typeof(float), shape);
+        var place = new int[shape.Length];
+        for (var i = 0; i < values.Length; i++)
+        {
+            values.SetValue((float)next++, place);
+            for (var axis = shape.Length - 1; axis >= 0 && ++place[axis] == shape[axis]; axis--) place[axis] = 0;
+        }
+        return values;
+    }
+
+    /// <summary>Its stem and what lies between stages are models of their own, and its depthwise convolutions are grouped ones.</summary>
+    [Theory]
+    [InlineData("by name")]
+    [InlineData("by order")]
+    [InlineData("Keras 3, by place")]
+    [InlineData("Keras 3, by name")]
+    public void Network_whose_layers_lie_in_several_models_is_put_together(string layout)
+    {
+        var file = new H5File();
+        var next = 1;
+        var values = new Dictionary<string, Array>();
+        var isKeras3 = layout.StartsWith("Keras 3", StringComparison.Ordinal);
+        H5Group root = new();
+        var (counts, order) = (new Dictionary<string, int>(), new List<string>());
+        if (isKeras3) file["layers"] = root;
+        foreach (var ofModel in ConvNeXtLayers().GroupBy(layer => layer.Model.Length > 0 ? layer.Model : layer.Name))
+        {
+            var isModel = ofModel.First().Model.Length > 0;
+            var (holder, inner) = (root, counts);
+            if (isKeras3 && isModel)
+            {
+                (holder, inner) = (new(), []);
+                root[Numbered("sequential", counts)] = new H5Group { ["layers"] = holder };
+            }
+            else if (!isKeras3)
+            {
+                var name = layout == "by order" ? $"layer_{order.Count}" : ofModel.Key;
+                order.Add(name);
+                file[name] = holder = new();
+                holder.Attributes["weight_names"] = ofModel.SelectMany(layer => layer.Shapes.Select((_, index) => $"{layer.Name}/weight_{layer.Kind}_{index}:0")).ToArray();
+            }
+            foreach (var layer in ofModel)
+            {
+                var variables = new H5Group();
+                foreach (var (index, shape) in layer.Shapes.Index())
+                {
+                    var array = values[$"{layer.Name} {index}"] = Numbers(shape, ref next);
+                    variables[isKeras3 ? $"{index}" : $"weight_{layer.Kind}_{index}:0"] = array;
+                }
+                if (!isKeras3)
+                {
+                    holder[layer.Name] = variables;
+                    continue;
+                }
+                var group = new H5Group { ["vars"] = variables };
+                if (layout == "Keras 3, by name") group.Attributes["name"] = layer.Name;
+                holder[Numbered(layer.Kind, inner)] = group;
+            }
+        }
+        if (!isKeras3) file.Attributes["layer_names"] = order.ToArray();
+        var network = KerasConvNeXt.Build("small", NarrowTable);
+        using var checkpoint = _folder.Open(Bytes(file));
+
+        var weights = CheckpointWeights.Match(checkpoint, network, otherKeys: layout == "Keras 3, by place" ? [KerasConvNeXt.Keras3("small", NarrowTable)] : []);
+
+        foreach (var parameter in network.Parameters)
+        {
+            var read = new float[parameter.ElementCount];
+            weights.Read(parameter, read);
+            var written = values[$"{parameter.Layer} {(parameter.Role is ParameterRole.Bias or ParameterRole.Beta ? 1 : 0)}"];
+            float[] expected = parameter.Shape switch
+            {
+                [var output, var input] => [.. from o in Enumerable.Range(0, output) from i in Enumerable.Range(0, input) select (float)written.GetValue(i, o)!],
+                [var output, var input, var height, var width] => [.. from o in Enumerable.Range(0, output) from i in Enumerable.Range(0, input)
+                    from h in Enumerable.Range(0, height) from w in Enumerable.Range(0, width) select (float)written.GetValue(h, w, i, o)!],
+                _ => [.. written.Cast<float>()],
+            };
+            Assert.Equal(expected, read);
+        }
+
+        static string Numbered(string kind, Dictionary<string, int> counts)
+        {
+            var number = counts[kind] = counts.GetValueOrDefault(kind, -1) + 1;
+            return number == 0 ? kind : $"{kind}_{number}";
         }
     }
 

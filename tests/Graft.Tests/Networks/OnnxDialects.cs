@@ -1,3 +1,5 @@
+using Graft.Networks;
+
 namespace Graft.Tests.Networks;
 
 /// <summary>
@@ -149,6 +151,11 @@ internal static class OnnxDialects
         new("attention of three layers, both scaled", graph => Attention(graph, Places(graph), "three, both scaled")),
         new("attention with interleaved heads", graph => Attention(graph, Places(graph), "interleaved")),
         new("attention without batch", graph => Attention(graph, Places(graph), "no batch")),
+        new("window attention", graph => Windowed(graph, isShifted: false, byCosines: false)),
+        new("window attention, shifted", graph => Windowed(graph, isShifted: true, byCosines: false)),
+        new("window attention by cosines", graph => Windowed(graph, isShifted: false, byCosines: true)),
+        new("window attention by cosines, shifted", graph => Windowed(graph, isShifted: true, byCosines: true)),
+        new("window attention by cosines, of three layers", graph => Windowed(graph, isShifted: false, byCosines: true, isPacked: false)),
         new("class token joined", graph => graph.Add("Gather", "first", [ClassToken(graph), graph.Long(0)], ("axis", 1))),
         new("class token sliced", graph => graph.Add("Squeeze", "first",
             [graph.Add("Slice", [ClassToken(graph), graph.Longs(0), graph.Longs(1), graph.Longs(1)]), graph.Longs(1)])),
@@ -213,6 +220,69 @@ internal static class OnnxDialects
     {
         var tokens = graph.Add("Transpose", [graph.Add("Reshape", [Stem(graph), graph.Longs(1, Channels, Tokens)])], ("perm", new[] { 0, 2, 1 }));
         return graph.Add("Add", [tokens, graph.Floats("places", [1, Tokens, Channels])]);
+    }
+
+    /// <summary>Attention of 2 heads in windows of 4×4, as PyTorch writes torchvision's Swin, and its second version by cosines.</summary>
+    private static string Windowed(OnnxModelWriter graph, bool isShifted, bool byCosines, bool isPacked = true)
+    {
+        const int Side = 4, Area = Side * Side, Count = Tokens / Area, Width = Channels / Heads;
+        var windows = new Windows(8, 8, Side, isShifted);
+        // Its two slices, joined the other way round.
+        string Rolled(string map, int axis, long first) => graph.Add("Concat",
+        [
+            graph.Add("Slice", [map, graph.Longs(first), graph.Longs(long.MaxValue), graph.Longs(axis)]),
+            graph.Add("Slice", [map, graph.Longs(0), graph.Longs(first), graph.Longs(axis)]),
+        ], ("axis", axis));
+        var map = Last(graph, Stem(graph));
+        if (isShifted) map = Rolled(Rolled(map, 1, Side / 2), 2, Side / 2);
+        var tiles = graph.Add("Transpose", [graph.Add("Reshape", [map, graph.Longs(1, 2, Side, 2, Side, Channels)])], ("perm", new[] { 0, 1, 3, 2, 4, 5 }));
+        tiles = graph.Add("Reshape", [tiles, graph.Longs(Count, Area, Channels)]);
+        string query, key, value;
+        if (isPacked)
+        {
+            var bias = Drawn(3 * Channels);
+            if (byCosines) bias.AsSpan(Channels, Channels).Clear();
+            var packed = graph.Add("Add", [graph.Floats("packed bias", [3 * Channels], bias), graph.Add("MatMul", [tiles, graph.Floats("packed", [Channels, 3 * Channels])])]);
+            var parts = graph.Add("Transpose", [graph.Add("Reshape", [packed, graph.Longs(Count, Area, 3, Heads, Width)])], ("perm", new[] { 2, 0, 3, 1, 4 }));
+            string Part(int index) => graph.Add("Gather", [parts, graph.Long(index)], ("axis", 0));
+            (query, key, value) = (Part(0), Part(1), Part(2));
+        }
+        else
+        {
+            string ByHead() => graph.Add("Transpose", [graph.Add("Reshape", [graph.Dense(tiles, Channels, Channels), graph.Longs(Count, Area, Heads, Width)])], ("perm", new[] { 0, 2, 1, 3 }));
+            (query, key, value) = (ByHead(), ByHead(), ByHead());
+        }
+        if (byCosines) (query, key) = (Direction(query), Direction(key));
+        else query = graph.Add("Mul", [query, graph.Number(1 / MathF.Sqrt(Width))]);
+        var products = graph.Add("MatMul", [query, graph.Add("Transpose", [key], ("perm", new[] { 0, 1, 3, 2 }))]);
+        if (byCosines) products = graph.Add("Mul", [products, graph.Floats("factors", [Heads, 1, 1], [2.5f, 7])]);
+        var (offsets, table) = (windows.Offsets(), Drawn(Heads * (2 * Side - 1) * (2 * Side - 1)));
+        products = graph.Add("Add", [products, graph.Floats("offsets", [1, Heads, Area, Area], [.. Enumerable.Range(0, Heads * Area * Area)
+            .Select(index => table[offsets[index % (Area * Area)] * Heads + index / (Area * Area)])])]);
+        if (isShifted)
+        {
+            products = graph.Add("Add", [graph.Add("Reshape", [products, graph.Longs(1, Count, Heads, Area, Area)]), graph.Floats("mask", [1, Count, 1, Area, Area], windows.Mask())]);
+            products = graph.Add("Reshape", [products, graph.Longs(Count, Heads, Area, Area)]);
+        }
+        var attended = graph.Add("Transpose", [graph.Add("MatMul", [graph.Add("Softmax", [products], ("axis", -1)), value])], ("perm", new[] { 0, 2, 1, 3 }));
+        var projected = graph.Dense(graph.Add("Reshape", [attended, graph.Longs(Count, Area, Channels)]), Channels, Channels);
+        var rows = graph.Add("Transpose", [graph.Add("Reshape", [projected, graph.Longs(1, 2, 2, Side, Side, Channels)])], ("perm", new[] { 0, 1, 3, 2, 4, 5 }));
+        map = graph.Add("Reshape", [rows, graph.Longs(1, 8, 8, Channels)]);
+        if (isShifted) map = Rolled(Rolled(map, 1, 8 - Side / 2), 2, 8 - Side / 2);
+        return First(graph, map);
+
+        string Direction(string x)
+        {
+            var length = graph.Add("Clip", [graph.Add("ReduceL2", [x], ("axes", new[] { -1 }), ("keepdims", 1)), graph.Number(1e-12f)]);
+            return graph.Add("Div", [x, graph.Add("Expand", [length, graph.Add("Shape", [x])])]);
+        }
+
+        static float[] Drawn(int count)
+        {
+            var values = new float[count];
+            QuickWeights.Fill(values, seed: 5, scale: 1, center: 0);
+            return values;
+        }
     }
 
     private static string ClassToken(OnnxModelWriter graph)

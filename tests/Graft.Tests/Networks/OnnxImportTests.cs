@@ -15,7 +15,7 @@ public class OnnxImportTests
     private const double Relative = 1e-5;
 
     /// <summary>Each kind of network of the catalog.</summary>
-    public static TheoryData<string> Names => [.. BackboneContractTests.RunNames.Select(row => row.Data).Where(name => !name.StartsWith("swin_v2", StringComparison.Ordinal))];
+    public static TheoryData<string> Names => [.. BackboneContractTests.RunNames.Select(row => row.Data)];
 
     [Theory]
     [MemberData(nameof(Names))]

@@ -48,6 +48,10 @@ internal sealed class OnnxModelWriter(int opset)
         return Tensor(name, TensorProto.Types.DataType.Float, MemoryMarshal.AsBytes(values.AsSpan()), [.. shape.Select(size => (long)size)]);
     }
 
+    /// <summary>Numbers that must be these.</summary>
+    public string Floats(string name, int[] shape, float[] values) =>
+        Tensor(name, TensorProto.Types.DataType.Float, MemoryMarshal.AsBytes(values.AsSpan()), [.. shape.Select(size => (long)size)]);
+
     public string Number(float value) => Tensor($"number {value:R}", TensorProto.Types.DataType.Float, MemoryMarshal.AsBytes([value]), []);
 
     public string Number(double value) => Tensor($"double {value:R}", TensorProto.Types.DataType.Double, MemoryMarshal.AsBytes([value]), []);

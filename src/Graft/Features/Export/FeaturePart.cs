@@ -54,7 +54,7 @@ public static class FeaturePart
     {
         if (features.IsCombination)
             throw new GraftException($"{features.Name} is a combination, whose blocks are scaled by all training photos at once. Compute the parts of each network by itself.");
-        var space = $"{new FeatureExtractor(features.Blocks[0], new(() => null!), null, null, engine).SpaceKey} {(cache?.Precision ?? FeaturePrecision.Float32).Name()}";
+        var space = $"{new FeatureExtractor(features.Blocks[0], new(() => null!), null, null, engine, features.Device).SpaceKey} {(cache?.Precision ?? FeaturePrecision.Float32).Name()}";
         var earlier = File.Exists(path) ? Earlier.Open(path, shard, space) : null;
         var work = new Work(photos, features, shard, cache, warn, engine, progress, earlier, cancellation);
         var head = FeatureTable.Of(photos, new([], [], [], 0, 0), features);

@@ -38,11 +38,11 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
     private readonly bool _channelsLast;
     private readonly TensorShape _inputShape, _outputShape;
 
-    public OnnxGraphNetwork(byte[] model, TensorShape inputShape, TensorShape outputShape)
+    public OnnxGraphNetwork(byte[] model, TensorShape inputShape, TensorShape outputShape, InferenceDevice device = InferenceDevice.Cpu)
     {
         try
         {
-            _session = Open(model);
+            _session = Open(model, device);
         }
         catch (OnnxRuntimeException problem)
         {
@@ -54,13 +54,13 @@ internal sealed class OnnxGraphNetwork : FrozenNetwork
     }
 
     /// <summary>A stranger's model reads no other file, and its activations share one budget of memory with those of all such models.</summary>
-    public static InferenceSession Open(byte[] model)
+    public static InferenceSession Open(byte[] model, InferenceDevice device = InferenceDevice.Cpu)
     {
         using var options = OnnxSessions.Options().WithoutExternalData();
         _ = Budget.Value;
         options.AddSessionConfigEntry("session.use_env_allocators", "1");
         options.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1");
-        return new(model, options);
+        return OnnxNetwork.Open(model, options, device);
     }
 
     /// <summary>What the model says of its image; sizes that it leaves open are null.</summary>

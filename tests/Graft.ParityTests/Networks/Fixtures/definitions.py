@@ -126,6 +126,31 @@ def efficientnet_v2(table, width=1.0, depth=1.0):
     return run
 
 
+# ---- keras/src/applications/convnext.py ------------------------------------------------------------
+
+def convnext(size, width, depth):
+    name = f"convnext_{size}_"
+
+    def norm(w, x, layer):
+        return w.layer_norm(x.permute(0, 2, 3, 1), name + layer, 1e-6).permute(0, 3, 1, 2)
+
+    def run(w, x):
+        x = norm(w, w.conv(x, name + "stem_conv", width, 4, 4, padding=0, bias=True), "stem_layernorm")
+        for stage, blocks in enumerate((3, 3, depth, 3)):
+            channels = width << stage
+            if stage > 0:
+                x = norm(w, x, f"downsampling_layernorm_{stage - 1}")
+                x = w.conv(x, f"{name}downsampling_conv_{stage - 1}", channels, 2, 2, padding=0, bias=True)
+            for index in range(blocks):
+                block, shortcut = f"stage_{stage}_block_{index}_", x
+                x = norm(w, w.conv(x, f"{name}{block}depthwise_conv", channels, 7, groups=channels, bias=True), block + "layernorm").permute(0, 2, 3, 1)
+                x = w.linear(F.gelu(w.linear(x, f"{name}{block}pointwise_conv_1", 4 * channels)), f"{name}{block}pointwise_conv_2", channels)
+                x = shortcut + x.permute(0, 3, 1, 2) * w.of(f"{name}{block}layer_scale", channels, 1, 1)
+        features = x.mean((2, 3))
+        return features, torch.softmax(w.linear(w.layer_norm(features, name + "head_layernorm", 1e-6), name + "head_dense", 1000), 1)
+    return run
+
+
 # ---- keras/src/applications/inception_resnet_v2.py -----------------------------------------------
 
 def inception_resnet_v2(w, x):
@@ -341,6 +366,8 @@ NETWORKS = {
     "efficientnet_v2_b2.keras": (efficientnet_v2("b", 1.1, 1.2), 1.0, None),
     "efficientnet_v2_b3.keras": (efficientnet_v2("b", 1.2, 1.4), 1.0, None),
     **{f"efficientnet_v2_{size}.keras": (efficientnet_v2(size), 1.0, None) for size in "sml"},
+    "convnext_tiny.keras": (convnext("tiny", 96, 9), 1.0, (97, 70)),
+    **{f"convnext_{size}.keras": (convnext(size, width, 27), 1.0, None) for size, width in (("small", 96), ("base", 128), ("large", 192), ("xlarge", 256))},
     "inception_resnet_v2.keras": (inception_resnet_v2, 1.5, (107, 96)),
     "nasnet_mobile.keras": (nasnet(32, 1056, 4, False), 1.0, (97, 72)),
     "nasnet_large.keras": (nasnet(96, 4032, 6, True), 1.0, None),

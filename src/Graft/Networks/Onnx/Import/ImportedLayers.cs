@@ -58,7 +58,7 @@ internal sealed class ImportedLayers(string network)
     /// <param name="shape">Null for what the tensor's sizes say; a map with the channels last is a map then.</param>
     public string Laid(ImportedTensor tensor, TensorShape? shape)
     {
-        if (tensor.Factor != 1) tensor = Scaled(tensor);
+        tensor = Scaled(tensor);
         if (shape is null && tensor.Shape.IsMap && tensor.IsWhole && tensor.Sizes.Length == 4 && tensor.ChannelAxis == 3
             && tensor.Order!.SequenceEqual(ChannelsLast(tensor.Shape))) return tensor.Layer;
         var wanted = shape ?? ShapeOf(tensor.Sizes);
@@ -69,7 +69,7 @@ internal sealed class ImportedLayers(string network)
     }
 
     /// <summary>The tensor with its pending factor multiplied in.</summary>
-    public ImportedTensor Scaled(ImportedTensor tensor) => tensor.Factor == 1 ? tensor : tensor.On(
+    public ImportedTensor Scaled(ImportedTensor tensor) => tensor.Plain.Factor == 1 ? tensor : tensor.On(
         tensor.Name, ScaleAndShift($"{tensor.Name}/scaled", tensor.Layer, [.. Enumerable.Repeat(tensor.Factor, tensor.Shape.Channels)], null));
 
     /// <summary>Shuffled channels as a layer, before parts of them are taken; any other tensor as it is.</summary>

@@ -1,5 +1,10 @@
 namespace Graft.Networks.Onnx.Import;
 
+/// <summary>Channels that were divided by their length at each position, before a layer does so.</summary>
+/// <param name="Groups">For each channel: the first of those whose length it was divided by; -1 for none.</param>
+/// <param name="Factors">What each was multiplied by afterwards.</param>
+internal sealed record ChannelDirections(int[] Groups, float[] Factors);
+
 /// <summary>
 /// A tensor of an ONNX model, or a part of it: the elements of a layer's output, as the model lays them out. So transposed, reshaped, split and sliced
 /// tensors are no layers; what matters is which element of the layer stands where.
@@ -13,6 +18,11 @@ internal sealed record ImportedTensor(string Name, string Layer, TensorShape Sha
 {
     /// <summary>The elements are multiplied by this, where the model has done so and no layer yet.</summary>
     public float Factor { get; init; } = 1;
+
+    /// <summary>Null where no channel was divided by a length. Attention alone makes layers of them: elsewhere <see cref="Plain"/> refuses them.</summary>
+    public ChannelDirections? Directions { get; init; }
+
+    public ImportedTensor Plain => Directions is null ? this : throw new GraftException("it takes tensors of length 1, which Graft compares in attention alone");
 
     public int Count => Product(Sizes);
 
@@ -53,6 +63,59 @@ internal sealed record ImportedTensor(string Name, string Layer, TensorShape Sha
         return Ordered(name, sizes, order);
     }
 
+    /// <summary>The elements along an axis, which are channels of one position, divided by their length.</summary>
+    public ImportedTensor Normalized(string name, int axis)
+    {
+        if (axis < 0) axis += Sizes.Length;
+        if (Factor <= 0) throw new GraftException("it normalizes a tensor times a number that is not above 0");
+        var (groups, inner) = (new int[Shape.Channels], Product(Sizes.AsSpan(axis + 1)));
+        Array.Fill(groups, -1);
+        for (var fiber = 0; fiber < Count / Sizes[axis]; fiber++)
+        {
+            var first = fiber / inner * Sizes[axis] * inner + fiber % inner;
+            var (position, group) = (PositionOf(Shape, ElementAt(first)), ChannelOf(Shape, ElementAt(first)));
+            for (var place = 0; place < Sizes[axis]; place++)
+            {
+                var element = ElementAt(first + place * inner);
+                ref var known = ref groups[ChannelOf(Shape, element)];
+                if (PositionOf(Shape, element) != position || (known >= 0 && known != group)) throw new GraftException("it does not normalize channels of each position");
+                known = group;
+            }
+        }
+        return Plain with { Name = name, Factor = 1, Directions = new(groups, [.. groups.Select(_ => 1f)]) };
+    }
+
+    /// <summary>Directions times a number for each of their groups; null where the numbers lie otherwise.</summary>
+    public ImportedTensor? Stretched(string name, float[] values, int[] sizes)
+    {
+        if (Directions is not { } directions || BroadcastTo(values, sizes) is not { } all) return null;
+        var factors = (float[])directions.Factors.Clone();
+        var isSet = new bool[factors.Length];
+        for (var i = 0; i < all.Length; i++)
+        {
+            var channel = ChannelOf(Shape, ElementAt(i));
+            if (isSet[channel] && factors[channel] != directions.Factors[channel] * all[i]) return null;
+            (factors[channel], isSet[channel]) = (directions.Factors[channel] * all[i], true);
+        }
+        return this with { Name = name, Directions = directions with { Factors = factors } };
+    }
+
+    /// <summary>Of views of other channels of one layer each, those of all together.</summary>
+    private static ChannelDirections? JoinedDirections(IReadOnlyList<ImportedTensor> parts)
+    {
+        if (parts.All(part => part.Directions is null)) return null;
+        var (groups, factors) = (new int[parts[0].Shape.Channels], new float[parts[0].Shape.Channels]);
+        Array.Fill(groups, -1);
+        Array.Fill(factors, 1);
+        foreach (var part in parts.Where(part => part.Directions is not null))
+            for (var i = 0; i < part.Count; i++)
+            {
+                var channel = ChannelOf(part.Shape, part.ElementAt(i));
+                (groups[channel], factors[channel]) = (part.Directions!.Groups[channel], part.Directions.Factors[channel]);
+            }
+        return new(groups, factors);
+    }
+
     /// <summary>Several views of one layer, one after the other along an axis.</summary>
     public static ImportedTensor Joined(string name, IReadOnlyList<ImportedTensor> parts, int axis)
     {
@@ -67,7 +130,7 @@ internal sealed record ImportedTensor(string Name, string Layer, TensorShape Sha
                 var length = part.Sizes[axis] * inner;
                 for (var i = 0; i < length; i++) order[position++] = part.ElementAt(outer * length + i);
             }
-        return parts[0].Ordered(name, sizes, order);
+        return parts[0].Ordered(name, sizes, order) with { Directions = JoinedDirections(parts) };
     }
 
     /// <summary>The same places in another layer whose channels are others and whose positions are the same; the channels lie along one axis.</summary>

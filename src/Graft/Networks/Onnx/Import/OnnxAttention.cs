@@ -2,7 +2,7 @@ namespace Graft.Networks.Onnx.Import;
 
 /// <summary>
 /// Scaled dot-product attention, as its nodes are met: queries times keys, scaled, plus numbers for places, softmax, times values; of all tokens, or of those
-/// in each window of a map. Queries, keys and values may come of one dense layer or of three, in any order of heads: they become one whose outputs lie as
+/// in each window of a map, where queries and keys may be divided by their lengths. Queries, keys and values may come of one dense layer or of three, in any order of heads: they become one whose outputs lie as
 /// <see cref="SelfAttention"/> and <see cref="WindowAttention"/> want them, and any other scale goes into its weights.
 /// </summary>
 internal sealed class OnnxAttention(ImportedLayers layers)
@@ -12,7 +12,11 @@ internal sealed class OnnxAttention(ImportedLayers layers)
     /// <summary>Queries [windows, heads, positions, width] times keys [windows, heads, width, positions], or after softmax each query's shares.</summary>
     /// <param name="Sizes">The product's.</param>
     /// <param name="Bias">Added to each element of it; null for nothing.</param>
-    private sealed record Product(ImportedTensor Queries, ImportedTensor Keys, int[] Sizes, float Scale, float[]? Bias = null, bool IsShares = false);
+    private sealed record Product(ImportedTensor Queries, ImportedTensor Keys, int[] Sizes, float Scale, float[]? Bias = null, bool IsShares = false)
+    {
+        /// <summary>What the product of each head is multiplied by; null for nothing.</summary>
+        public float[]? HeadScales { get; init; }
+    }
 
     /// <summary>What attends to what.</summary>
     private readonly record struct Extents(int Windows, int Heads, int Positions, int Width)
@@ -36,16 +40,29 @@ internal sealed class OnnxAttention(ImportedLayers layers)
         _products[name] = _products[product] with { Scale = _products[product].Scale * factor };
     }
 
+    /// <summary>Times a number for each head.</summary>
+    public void ScaleHeads(string name, string product, float[] values, int[] sizes)
+    {
+        var before = _products[product];
+        var (all, extents) = (PerElement(name, before, values, sizes), ExtentsOf(before.Sizes));
+        float[] scales = [.. Enumerable.Range(0, extents.Heads).Select(head => all[head * extents.Positions * extents.Width])];
+        if (before.Bias is not null || before.HeadScales is not null || all.Where((value, index) => value != scales[index / (extents.Positions * extents.Width) % extents.Heads]).Any())
+            throw new GraftException("it does not multiply queries times keys by one number for each head");
+        _products[name] = before with { HeadScales = scales };
+    }
+
     public void Add(string name, string product, float[] values, int[] sizes)
     {
         var before = _products[product];
-        var count = ImportedTensor.Product(before.Sizes);
-        var all = new ImportedTensor(name, product, TensorShape.Vector(count), before.Sizes).PerElement(values, sizes)
-            ?? throw new GraftException("it adds numbers of other sizes to queries times keys");
+        var all = PerElement(name, before, values, sizes);
         if (before.Bias is { } bias)
-            for (var i = 0; i < count; i++) all[i] += bias[i];
+            for (var i = 0; i < all.Length; i++) all[i] += bias[i];
         _products[name] = before with { Bias = all };
     }
+
+    private static float[] PerElement(string name, Product product, float[] values, int[] sizes) =>
+        new ImportedTensor(name, name, TensorShape.Vector(ImportedTensor.Product(product.Sizes)), product.Sizes).PerElement(values, sizes)
+        ?? throw new GraftException("it takes numbers of other sizes than queries times keys");
 
     public void Reshape(string name, string product, long[] sizes) =>
         _products[name] = _products[product] with { Sizes = OnnxNodes.Resolved(_products[product].Sizes, sizes) };
@@ -68,7 +85,9 @@ internal sealed class OnnxAttention(ImportedLayers layers)
         var (columns, positions) = Lying(values, extents, isTurned: false);
         var parts = new[] { product.Queries, product.Keys, values };
         int[][] all = [Lying(product.Queries, extents, isTurned: false, positions).Columns, Lying(product.Keys, extents, isTurned: true, positions).Columns, columns];
-        var packed = Packed($"{name}/packed", [.. parts.Select(part => part.Layer)], all, [product.Scale * MathF.Sqrt(extents.Width), 1, values.Factor]);
+        var cosines = CosineFactors(product, values, extents, all);
+        var packed = Packed($"{name}/packed", [.. parts.Select(part => part.Layer)], all, [cosines is null ? product.Scale * MathF.Sqrt(extents.Width) : 1, 1, values.Factor]);
+        if (cosines is not null) packed = Compare(name, packed, extents, cosines);
         var shape = values.Shape.WithChannels(extents.Channels);
         var layer = values.Shape.IsTokens ? AttendToAll(name, packed, extents, positions, product.Bias) : AttendInWindows(name, packed, extents, positions, product.Bias);
         var order = new int[ImportedTensor.Product(values.Sizes)];
@@ -81,10 +100,67 @@ internal sealed class OnnxAttention(ImportedLayers layers)
         return new(name, layer, shape, values.Sizes, order);
     }
 
+    /// <summary>What the cosine of each query and key is multiplied by, for each head; null where products are compared.</summary>
+    /// <param name="columns">The channels of queries, keys and values, head by head.</param>
+    private static float[]? CosineFactors(Product product, ImportedTensor values, Extents extents, int[][] columns)
+    {
+        if (values.Directions is { } ofValues && columns[2].Any(channel => ofValues.Groups[channel] >= 0)) throw new GraftException("its values are of length 1");
+        if (product is { Queries.Directions: null, Keys.Directions: null, HeadScales: null }) return null;
+        var factors = new float[extents.Heads];
+        for (var head = 0; head < factors.Length; head++)
+        {
+            factors[head] = product.Scale * (product.HeadScales?[head] ?? 1) * Factor(product.Queries.Directions, columns[0]) * Factor(product.Keys.Directions, columns[1]);
+            if (factors[head] is not (> 0 and <= LargestCosineFactor)) throw new GraftException("it multiplies cosines by other numbers than those from 0 to 100");
+
+            float Factor(ChannelDirections? directions, int[] channels)
+            {
+                var own = channels.AsSpan(head * extents.Width, extents.Width);
+                if (directions is null || directions.Groups[own[0]] is not (>= 0 and var group) || directions.Groups.Count(other => other == group) != own.Length)
+                    throw new GraftException("it does not compare the directions of queries and keys, head by head");
+                foreach (var channel in own)
+                    if (directions.Groups[channel] != group || directions.Factors[channel] != directions.Factors[own[0]])
+                        throw new GraftException("it does not compare the directions of queries and keys, head by head");
+                return directions.Factors[own[0]];
+            }
+        }
+        return factors;
+    }
+
+    /// <summary>100, as it is rounded in products.</summary>
+    private const float LargestCosineFactor = 100.001f;
+
+    private string Compare(string name, string packed, Extents extents, float[] factors)
+    {
+        if (!layers.ShapeOf(packed).IsMap) throw new GraftException("it compares directions of tokens that are not a map's");
+        // Keys have no numbers of their own to learn.
+        if (layers[packed] is PointwiseDense { Bias: true } dense && layers.Weights[new Parameter(packed, ParameterRole.Bias, []).Key] is var bias && IsOfQueriesAndValues(bias))
+        {
+            var kernel = layers.Weights[new Parameter(packed, ParameterRole.DenseKernel, []).Key];
+            packed = layers.Add($"{packed}/kernel", dense with { Bias = false }, layers.InputsOf(packed)[0]);
+            layers.Weigh(packed, (ParameterRole.DenseKernel, kernel));
+            packed = AddQueryValueBias($"{name}/query_value_bias", packed, bias);
+        }
+        var layer = layers.Add($"{name}/cosines", new CosineHeads(extents.Heads), packed);
+        layers.Weigh(layer, (ParameterRole.LogitScale, [.. factors.Select(factor => (float)Math.Min(Math.Log(factor), CosineHeads.Largest))]));
+        return layer;
+    }
+
+    /// <summary>Whether numbers for each channel are those of queries and values, with none for the keys between them.</summary>
+    public static bool IsOfQueriesAndValues(float[] bias) =>
+        bias.Length % 3 == 0 && bias.Length / 3 is var third && !bias.AsSpan(third, third).ContainsAnyExcept(0f)
+        && bias.AsSpan(0, third).ContainsAnyExcept(0f) && bias.AsSpan(2 * third).ContainsAnyExcept(0f);
+
+    public string AddQueryValueBias(string name, string input, float[] bias)
+    {
+        name = layers.Add(name, new QueryValueBias(), input);
+        layers.Weigh(name, (ParameterRole.QueryValueBias, bias));
+        return name;
+    }
+
     /// <summary>The first of some tokens attends to those after it; null for any other attention.</summary>
     private ImportedTensor? AttendByProbe(string name, Product product, ImportedTensor values, Extents extents)
     {
-        if (!values.Shape.IsTokens || values.Shape.Sizes[0] != extents.Positions + 1 || product.Bias is not null || product.Queries.Layer != values.Layer || product.Keys.Layer != values.Layer
+        if (!values.Shape.IsTokens || values.Shape.Sizes[0] != extents.Positions + 1 || product.Bias is not null || product.Queries.Directions is not null || product.Queries.Layer != values.Layer || product.Keys.Layer != values.Layer
             || ExtentsOf(product.Queries.Sizes) != extents with { Positions = 1 } || ExtentsOf(product.Keys.Sizes) != extents with { Positions = extents.Width, Width = extents.Positions }) return null;
         int[] others = [.. Enumerable.Range(1, extents.Positions)];
         int[][] columns = [Lying(product.Queries, extents with { Positions = 1 }, isTurned: false, [0]).Columns,

@@ -22,6 +22,13 @@ internal sealed partial class OnnxNodes
             case "ReduceMean" when OnnxPatterns.LayerNormAt(_source, node) is { } norm:
                 NormalizeChannels(norm);
                 break;
+            case "LpNormalization" when Int(node, "p", 2) == 2:
+                _tensors[name] = this[node.Input[0]].Normalized(name, (int)Int(node, "axis", -1));
+                break;
+            case "ReduceL2" when OnnxPatterns.DirectionsAt(_source, node) is var (parts, directions, axis):
+                _tensors[directions] = this[node.Input[0]].Normalized(directions, axis);
+                _parts.UnionWith(parts);
+                break;
             case "MaxPool" or "AveragePool":
                 Slide(node);
                 break;
@@ -47,6 +54,9 @@ internal sealed partial class OnnxNodes
                 break;
             case "Mul" or "Div" when node.Input.FirstOrDefault(input => _attention.Has(Known(input))) is { } product && _source.Number(OtherInput(node, product)) is { } number:
                 _attention.Scale(name, Known(product), node.OpType == "Mul" ? number : 1 / number);
+                break;
+            case "Mul" when node.Input.FirstOrDefault(input => _attention.Has(Known(input))) is { } ofHeads && OtherInput(node, ofHeads) is { } factors && _source.IsConstant(factors):
+                _attention.ScaleHeads(name, Known(ofHeads), _source.Floats(factors), _source.Sizes(factors));
                 break;
             case "Add" when node.Input.FirstOrDefault(input => _attention.Has(Known(input))) is { } products && OtherInput(node, products) is { } bias && _source.IsConstant(bias):
                 _attention.Add(name, Known(products), _source.Floats(bias), _source.Sizes(bias));
@@ -238,12 +248,22 @@ internal sealed partial class OnnxNodes
     {
         var isFirst = _source.IsConstant(node.Input[0]);
         var (value, constant) = isFirst ? (node.Input[1], node.Input[0]) : (node.Input[0], node.Input[1]);
+        if (node.OpType == "Mul" && this[value].Stretched(node.Output[0], _source.Floats(constant), _source.Sizes(constant)) is { } stretched)
+        {
+            _tensors[node.Output[0]] = stretched;
+            return;
+        }
         var x = Compact(this[value]);
         var last = node;
         var channels = x.PerChannel(_source.Floats(constant), _source.Sizes(constant));
         if (node.OpType == "Add" && (channels is null || x.Shape.IsTokens))
         {
             AddPlaces(node, x, constant);
+            return;
+        }
+        if (node.OpType == "Add" && channels is not null && x is { Shape.IsMap: true, Factor: 1 } && OnnxAttention.IsOfQueriesAndValues(channels))
+        {
+            _tensors[node.Output[0]] = x.On(node.Output[0], _attention.AddQueryValueBias(node.Output[0], x.Layer, channels));
             return;
         }
         if (channels is null || (isFirst && node.OpType == "Div")) throw new GraftException($"it does not take one number for each of {x.Shape.Channels} channels");
@@ -285,16 +305,16 @@ internal sealed partial class OnnxNodes
             AddToken(name, this[node.Input[1]], _source.Floats(node.Input[0]));
             return;
         }
-        var parts = node.Input.Select(input => _layers.Scaled(this[input])).ToList();
+        var parts = node.Input.Select(input => this[input]).ToList();
         var axis = (int)Int(node, "axis", 1);
         if (axis < 0) axis += parts[0].Sizes.Length;
-        if (parts.All(part => part.Layer == parts[0].Layer) && ImportedTensor.Joined(name, parts, axis) is var joined
+        if (parts.All(part => part.Layer == parts[0].Layer && part.Factor == 1) && ImportedTensor.Joined(name, parts, axis) is var joined
             && Enumerable.Range(0, joined.Count).Select(joined.ElementAt).Distinct().Count() == joined.Count)
         {
             _tensors[name] = joined;
             return;
         }
-        parts = [.. parts.Select(part => part.IsWhole && part.ChannelAxis == axis && part.Sizes.Length == 4 && axis == 3 ? part : Natural(part.Name, _layers.Laid(part, null)))];
+        parts = [.. parts.Select(_layers.Scaled).Select(part => part.IsWhole && part.ChannelAxis == axis && part.Sizes.Length == 4 && axis == 3 ? part : Natural(part.Name, _layers.Laid(part, null)))];
         if (parts.Any(part => part.ChannelAxis != axis || part.Shape.IsTokens)) throw new GraftException("it does not join channels");
         Define(node, new Concatenate(), [.. parts.Select(part => part.Layer)]);
         if (axis == 3) _tensors[name] = _tensors[name].Transposed(name, [0, 2, 3, 1]);

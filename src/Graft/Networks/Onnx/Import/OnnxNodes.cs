@@ -108,7 +108,7 @@ internal sealed partial class OnnxNodes
         _functions.TryGetValue(tensor, out var functions) ? functions : _tensors.ContainsKey(tensor) ? [(tensor, ElementFunction.Identity)] : [];
 
     /// <summary>A part of a layer as a layer of its own, before something is computed of it.</summary>
-    private ImportedTensor Compact(ImportedTensor tensor) => tensor.IsWhole ? tensor : Natural(tensor.Name, _layers.Laid(tensor, null));
+    private ImportedTensor Compact(ImportedTensor tensor) => tensor.Plain.IsWhole ? tensor : Natural(tensor.Name, _layers.Laid(tensor, null));
 
     /// <summary>The tensor with all channels along its last axis.</summary>
     private ImportedTensor ChannelsLast(ImportedTensor tensor)

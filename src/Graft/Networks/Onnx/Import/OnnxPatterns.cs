@@ -56,6 +56,22 @@ internal static class OnnxPatterns
         return new([.. nodes.SkipLast(1).Select(node => node.Output[0])], x, nodes[^1].Output[0], epsilon, gamma, beta);
     }
 
+    /// <summary>Elements along an axis divided by their length, as PyTorch writes it: the length, bounded from below, stretched to the elements.</summary>
+    public static (IReadOnlyList<string> Parts, string Output, int Axis)? DirectionsAt(OnnxSource source, NodeProto length)
+    {
+        if (length.OpType != "ReduceL2" || Int(length, "keepdims", 1) == 0 || source.Longs(length, 1, "axes") is not [var axis]) return null;
+        var (x, last, parts) = (length.Input[0], length.Output[0], new List<string>());
+        while (source.OnlyUser(last) is { } next)
+        {
+            parts.Add(last);
+            if (next.OpType == "Div" && next.Input[0] == x && next.Input[1] == last) return (parts, next.Output[0], (int)axis);
+            var isBound = next.OpType == "Clip" && source.Number(next, 1, "min") is >= 0 and <= 1e-6f && source.Number(next, 2, "max") is null && !HasInput(next, 2);
+            if (next.Input[0] != last || !(isBound || next.OpType == "Expand")) return null;
+            last = next.Output[0];
+        }
+        return null;
+    }
+
     /// <summary>The sum with a constant that is all that becomes of a product: its node and the constant.</summary>
     public static (NodeProto Node, string Bias)? BiasAfter(OnnxSource source, string product) =>
         source.OnlyUser(product) is { OpType: "Add" } sum && OtherInput(sum, product) is { } bias && source.IsConstant(bias) ? (sum, bias) : null;
