@@ -53,6 +53,29 @@ public class ManyPhotosTests
         Assert.InRange(ofShard.TakeLast(3).Max() - ofShard.Take(3).Max(), long.MinValue, 8_000_000);
     }
 
+    [Fact]
+    public void Writing_a_table_holds_a_group_of_rows()
+    {
+        const int count = 40_000;
+        using var folder = new TemporaryFolder();
+        using var file = File.Create(folder.File("table.parquet"));
+        var (before, most) = (GC.GetTotalMemory(forceFullCollection: true), 0L);
+
+        ParquetTable.Write(file, [Length], ["a"], hasHashes: false, Rows(), () => new Dictionary<string, string>());
+
+        // All features are 82 MB, those of a group 4 MB.
+        Assert.InRange(most - before, 0, 30_000_000);
+
+        IEnumerable<FeatureRow> Rows()
+        {
+            for (var row = 0; row < count; row++)
+            {
+                if (row % 2000 == 0) most = Math.Max(most, GC.GetTotalMemory(forceFullCollection: true));
+                yield return new($"{row:D5}.jpg", 0, FeatureTable.Train, null, [.. Enumerable.Range(row, Length).Select(value => (float)value)]);
+            }
+        }
+    }
+
     private static Graft.Backbones.Backbone Wide()
     {
         var builder = new NetworkBuilder("wide");
