@@ -47,11 +47,10 @@ internal static class ParquetTable
         var length = shape.Aggregate(1, (product, size) => product * size);
         // A group's features lie in one array as they come; of its rows, the texts are kept.
         var most = Math.Max(1, GroupValues / Math.Max(1, length));
-        float[] values = [];
+        var values = new float[most * length];
         var (texts, isEmpty) = (new List<FeatureRow>(), true);
         foreach (var row in rows)
         {
-            if ((texts.Count + 1) * length > values.Length) Array.Resize(ref values, (int)Math.Min((long)most * length, Math.Max(2L * values.Length, 64L * length)));
             row.Values.CopyTo(values, texts.Count * length);
             texts.Add(row with { Values = [] });
             if (texts.Count == most) await WriteGroupAsync().ConfigureAwait(false);

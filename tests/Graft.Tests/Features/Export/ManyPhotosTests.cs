@@ -39,6 +39,7 @@ public class ManyPhotosTests
         var photos = LabeledImages.Load(folder.File("shards"), new() { ValidationShare = 0 });
         Assert.Equal(Count, photos.Train.Count);
         using var features = new FeatureBlocks(Wide());
+        WarmUp(folder.File("warm.parquet"));
         var listed = GC.GetTotalMemory(forceFullCollection: true);
         var memory = new Memory();
 
@@ -74,6 +75,15 @@ public class ManyPhotosTests
                 yield return new($"{row:D5}.jpg", 0, FeatureTable.Train, null, [.. Enumerable.Range(row, Length).Select(value => (float)value)]);
             }
         }
+    }
+
+    /// <summary>Arrays that writing takes from the shared pool stay there: they are no growth.</summary>
+    private static void WarmUp(string path)
+    {
+        using var file = File.Create(path);
+        ParquetTable.Write(
+            file, [Length], ["a"], hasHashes: true, Enumerable.Range(0, 3 * 2048).Select(row => new FeatureRow($"{row}", 0, FeatureTable.Train, "", [.. Enumerable.Range(row, Length).Select(value => (float)value)])),
+            () => new Dictionary<string, string>());
     }
 
     private static Graft.Backbones.Backbone Wide()
