@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
 using Graft.Checkpoints;
+using Graft.Data.Remote;
 using Graft.Imaging;
 using Graft.Ranks;
 using Graft.Runs;
@@ -127,7 +128,7 @@ internal static class Terminal
                 graft: internal error: {problem.GetType().Name}: {problem.Message}
                 This is a bug in Graft. Please report it with these lines{(verbose ? " and what follows" : " and with what the same command prints with --verbose")}:
                   graft {Version}, {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}
-                  graft {string.Join(' ', Environment.GetCommandLineArgs().Skip(1).Select(argument => argument.Contains(' ') ? $"\"{argument}\"" : argument))}
+                  graft {string.Join(' ', Environment.GetCommandLineArgs().Skip(1).Select(RemotePlace.Shown).Select(argument => argument.Contains(' ') ? $"\"{argument}\"" : argument))}
                 """);
         }
         if (verbose) Console.Error.WriteLine(problem);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Graft.Data;
+using Graft.Data.Remote;
 using Graft.Runs;
 using Graft.Selection;
 
@@ -44,7 +45,7 @@ internal static class AdviseVerb
     }
 
     private static string Text(Advice advice) => $"""
-        {Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(advice.Measured.Photos)))}: {advice.Quadrant}
+        {Path.GetFileName(Path.TrimEndingDirectorySeparator(RemotePlace.Full(advice.Measured.Photos)))}: {advice.Quadrant}
 
         {advice.Recommendation}
           {advice.Command}

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Graft.Classifiers;
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 using Graft.Features;
 using Graft.Imaging;
 using Graft.Inference;
@@ -74,12 +75,12 @@ internal sealed class AnsweringModel : IDisposable
         return new(read, broken, 0, 0);
     }
 
-    /// <summary>An exported file reads files; what lies in collections is read for it.</summary>
+    /// <summary>An exported file reads files; what lies in collections or on other machines is read for it.</summary>
     private IEnumerable<PhotoPrediction> Exported(string[] paths, CancellationToken cancellation)
     {
         if (!Array.Exists(paths, PhotoFile.IsMember)) return _exported!.Predict(paths, cancellation);
         var answers = new PhotoPrediction[paths.Length];
-        Parallel.For(0, paths.Length, new ParallelOptions { CancellationToken = cancellation }, index =>
+        RemotePhotos.OneProblem(() => Parallel.For(0, paths.Length, new ParallelOptions { CancellationToken = cancellation }, index =>
         {
             try
             {
@@ -93,7 +94,7 @@ internal sealed class AnsweringModel : IDisposable
             {
                 answers[index] = new(paths[index], null, problem.Message);
             }
-        });
+        }));
         return answers;
     }
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Graft.Classifiers;
 using Graft.Data;
+using Graft.Data.Remote;
 using Graft.Evaluation;
 using Graft.Runs;
 
@@ -101,7 +102,7 @@ internal static class EvaluateVerb
                 folder.SaveEvaluation(
                     text.ToString().TrimStart('\n'), result,
                     new(classifier.Classes, [.. predictions.Read.Zip(truth, (prediction, label) => new EvaluatedImage(
-                        Path.GetFullPath(prediction.Path), PredictionTable.Test, label, prediction.Probabilities))]));
+                        RemotePlace.Full(prediction.Path), PredictionTable.Test, label, prediction.Probabilities))]));
                 Terminal.Say($"Written to {folder.FullName}.");
             }
             return Terminal.Done;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Graft.Backbones;
+using Graft.Data.Remote;
 using Graft.Labeling;
 using Graft.Runs;
 
@@ -122,5 +123,5 @@ internal static class LabelVerb
     }
 
     internal static string NameOf(string path) =>
-        Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))) is { Length: > 0 } name ? OutputFolder.SafeName(name) : "photos";
+        Path.GetFileName(Path.TrimEndingDirectorySeparator(RemotePlace.Full(path))) is { Length: > 0 } name ? OutputFolder.SafeName(name) : "photos";
 }

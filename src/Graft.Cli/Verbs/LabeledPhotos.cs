@@ -1,13 +1,13 @@
 using System.CommandLine;
 using Graft.Data;
-using Graft.Data.Collections;
+using Graft.Data.Remote;
 
 namespace Graft.Cli.Verbs;
 
 /// <summary>The argument that names labeled photos, and the options that say how to read a table of them.</summary>
 internal sealed class LabeledPhotos
 {
-    private const string Layouts = "Labeled photos: a folder per class; train/, val/ and test/ folders of such; names such as cat.0.jpg; a CSV of path,label; or a zip, tar shards or Parquet files of such";
+    private const string Layouts = "Labeled photos: a folder per class; train/, val/ and test/ folders of such; names such as cat.0.jpg; a CSV of path,label; or a zip, tar shards or Parquet files of such; also s3://bucket/prefix and https:// lists";
 
     private readonly Option<string?> _path = new("--path-column") { Description = "Table: the column that names the image", HelpName = "NAME" };
 
@@ -30,17 +30,17 @@ internal sealed class LabeledPhotos
 
     /// <exception cref="UsageException">There is nothing of that name.</exception>
     public static string Existing(string source) =>
-        LabeledImages.IsThere(source) ? source : throw new UsageException($"There is no folder or file {source}.");
+        LabeledImages.IsThere(source) ? RemotePlace.Of(source) : throw new UsageException($"There is no folder or file {source}.");
 
     /// <summary>Reads the photos, with the options for tables that were given.</summary>
     /// <exception cref="UsageException">An option for tables was given, and the source is a folder or a collection.</exception>
     public LabeledImages Load(string source, LabeledImagesOptions options, ParseResult parsed)
     {
         var isFolder = Directory.Exists(source);
-        if ((isFolder || !File.Exists(source) || PhotoCollection.IsAt(source))
+        if (!LabeledImages.IsTable(source)
             && Options.FirstOrDefault(option => parsed.GetValue(option) is not null && (isFolder || option != _label)) is { } stray)
             throw new UsageException($"Expected a table with {stray.Name}, found {(isFolder ? "the folder " : "")}{source}.");
-        if (parsed.GetValue(_folder) is { } folder && !Directory.Exists(folder)) throw new UsageException($"There is no folder {folder}.");
+        if (parsed.GetValue(_folder) is { } folder && !RemotePlace.Is(folder) && !Directory.Exists(folder)) throw new UsageException($"There is no folder {folder}.");
         return LabeledImages.Load(source, options with
         {
             PathColumn = parsed.GetValue(_path),

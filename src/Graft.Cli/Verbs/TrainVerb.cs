@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.Json;
+using Graft.Data.Remote;
 using Graft.Features;
 using Graft.Networks;
 using Graft.Ranks;
@@ -223,7 +224,7 @@ internal static class TrainVerb
 
     private static string NameOf(string source, TrainingSetup setup, bool findsRate)
     {
-        var photos = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source))) is { Length: > 0 } name ? name : "photos";
+        var photos = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(RemotePlace.Full(source))) is { Length: > 0 } name ? name : "photos";
         var network = setup.Features is { } features
             ? string.Join('+', features.Blocks.Select(block => ShortName(block.Name)))
             : ShortName(setup.Model!.Backbone.Name);

@@ -1,5 +1,6 @@
 using CsvHelper;
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 
 namespace Graft.Data;
 
@@ -41,10 +42,19 @@ internal static class CsvLayout
         MaxRecordSize = 1 << 20,
     };
 
+    /// <summary>Of a table on another machine.</summary>
+    private const int MostBytes = 1 << 30;
+
     public static void Read(string table, DataFindings findings)
     {
         try
         {
+            if (RemotePlace.Is(table))
+            {
+                using var remote = CsvReader.Create(ObjectStore.Of(table).Read(table, expected: null, MostBytes).Content, Format);
+                ReadRows(remote, table, findings);
+                return;
+            }
             if (RegularFile.IsEmpty(table))
             {
                 MissingColumns(table, "nothing (an empty file, or a pipe, a socket or a device)", findings);
@@ -93,7 +103,7 @@ internal static class CsvLayout
         }
         var parts = Parts(rows, header, table, findings, pathColumn, labelColumn);
 
-        var folder = options.ImageFolder ?? Path.GetDirectoryName(table)!;
+        var folder = options.ImageFolder ?? RemotePlace.Parent(table);
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         List<string> badSplits = [], unnamed = [], unlabeled = [], missing = [], contradicting = [];
         // A table of labels says why a photo has none: that is no mistake.
@@ -117,7 +127,7 @@ internal static class CsvLayout
         Report(unnamed, "row names no image", "rows name no image");
         Report(unlabeled, "image has no label", "images have no label");
         Report(contradicting, "image has two labels", "images have two labels");
-        var from = $"seen from the folder '{Path.GetFullPath(Path.Join(folder, "."))}'";
+        var from = $"seen from the folder '{(RemotePlace.Is(folder) ? folder : Path.GetFullPath(Path.Join(folder, ".")))}'";
         Report(missing, $"image does not exist, {from}", $"images do not exist, {from}");
         if (missing.Count > 0 && missing.Count >= rows.Count - unlabeledTests)
             findings.Problem("If the images lie in another folder, or the table leaves out their extension, say so with image-folder and image-suffix.");
@@ -195,7 +205,7 @@ internal static class CsvLayout
     // Tables written on Windows separate folders with a backslash.
     private static string? Find(string folder, string given, string? suffix) =>
         new[] { given, CsvFile.Restore(given), given.Replace('\\', '/') }
-            .Select(path => Path.Combine(folder, path + suffix)).FirstOrDefault(PhotoFile.Exists);
+            .Select(path => RemotePlace.Combine(folder, path + suffix)).FirstOrDefault(PhotoFile.Exists);
 
     private sealed record Row(long Line, string[] Cells)
     {

@@ -1,4 +1,5 @@
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 
 namespace Graft.Data;
 
@@ -107,7 +108,8 @@ public static class DataCheck
     internal static string RelativePath(string source, ImageSource image) => image.HasPath ? RelativePath(source, image.Path) : image.Path;
 
     internal static string FolderOf(string source) =>
-        Directory.Exists(source) || PhotoCollection.IsAt(source) ? source : Path.GetDirectoryName(Path.GetFullPath(source))!;
+        RemotePlace.Is(source) ? PhotoCollection.IsAt(source) || !(PhotoCollection.IsList(source) || CollectionPattern.Is(source)) ? source : RemotePlace.Parent(source)
+        : Directory.Exists(source) || PhotoCollection.IsAt(source) ? source : Path.GetDirectoryName(Path.GetFullPath(source))!;
 
     private sealed record Entry(string File, ImageSource Image, string Part, string Class)
     {
@@ -136,11 +138,11 @@ public static class DataCheck
         try
         {
             var cores = new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Environment.ProcessorCount };
-            Parallel.For(0, images.Length, cores, index =>
+            RemotePhotos.OneProblem(() => Parallel.For(0, images.Length, cores, index =>
             {
                 found[index] = ImageInspection.Of(images[index]);
                 lock (gate) progress?.Report(new("Check", ++done, images.Length, "images"));
-            });
+            }));
         }
         catch (AggregateException several) when (several.InnerExceptions is [var only])
         {

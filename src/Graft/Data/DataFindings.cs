@@ -1,3 +1,6 @@
+using Graft.Data.Collections;
+using Graft.Data.Remote;
+
 namespace Graft.Data;
 
 internal enum DataPart { Train, Validation, Test }
@@ -11,7 +14,8 @@ internal sealed class DataFindings(string source, LabeledImagesOptions options)
     private const double StrongImbalance = 10;
     private const int NamedAtMost = 10;
 
-    private readonly string root = FolderListing.IsFolder(source) ? source : Path.Join(Path.GetDirectoryName(source), ".");
+    private readonly string root = RemotePlace.Is(source) && PhotoCollection.IsList(source) ? RemotePlace.Parent(source)
+        : FolderListing.IsFolder(source) ? source : RemotePlace.Is(source) ? RemotePlace.Parent(source) : Path.Join(Path.GetDirectoryName(source), ".");
     private readonly List<(DataPart Part, string Class, ImageSource Image)> images = [];
     private readonly HashSet<string> classFolders = new(StringComparer.Ordinal);
     private readonly List<SkippedFile> skipped = [];

@@ -1,5 +1,6 @@
 using System.IO.Enumeration;
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 using Graft.Imaging;
 
 namespace Graft.Data;
@@ -36,7 +37,7 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         if (CollectionsOf(folder, entries) is { Length: > 0 } collections) return new([], collections);
         foreach (var entry in entries)
         {
-            var path = Path.Join(folder, entry.Name);
+            var path = RemotePlace.Join(folder, entry.Name);
             if (entry.IsFolder)
             {
                 if (!entry.IsLink || !OutputFolder.Contains(OutputFolder.RealPath(path), OutputFolder.RealPath(folder))) folders.Add(path);
@@ -54,7 +55,7 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
         var listed = new HashSet<string>(StringComparer.Ordinal);
         while (pending.TryPop(out var current))
         {
-            if (!listed.Add(OutputFolder.RealPath(current))) continue;
+            if (!listed.Add(RemotePlace.Is(current) ? current : OutputFolder.RealPath(current))) continue;
             var listing = Of(current, findings);
             foreach (var image in listing.Images) yield return image;
             foreach (var below in listing.Folders.Reverse()) pending.Push(below);
@@ -73,9 +74,12 @@ internal sealed record FolderListing(IReadOnlyList<string> Images, IReadOnlyList
 
     /// <summary>The collections of a folder that holds no photos and no folders.</summary>
     private static string[] CollectionsOf(string folder, Entry[] entries) =>
-        !Directory.Exists(folder) || Array.Exists(entries, entry => entry.IsFolder || ImageDecoder.FileExtensions.Contains(Path.GetExtension(entry.Name)))
+        !(Directory.Exists(folder) || IsRemoteFolder(folder)) || Array.Exists(entries, entry => entry.IsFolder || ImageDecoder.FileExtensions.Contains(Path.GetExtension(entry.Name)))
             ? []
-            : [.. entries.Where(entry => PhotoCollection.HasExtension(entry.Name)).Select(entry => Path.Join(folder, entry.Name))];
+            : [.. entries.Where(entry => PhotoCollection.HasExtension(entry.Name)).Select(entry => RemotePlace.Join(folder, entry.Name))];
+
+    /// <summary>Whether it is no collection file, nor within one.</summary>
+    private static bool IsRemoteFolder(string path) => RemotePlace.Is(path) && PhotoCollection.In(path) is { } inner && !PhotoCollection.HasExtension(inner.File);
 
     private static Entry[] Entries(string folder, DataFindings findings)
     {

@@ -1,4 +1,5 @@
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 using Graft.Imaging;
 
 namespace Graft.Data;
@@ -26,6 +27,7 @@ internal static class ImageFormat
         if (NotRead.Contains(extension)) return $"image format not supported ({extension}); convert it to JPEG or PNG";
         try
         {
+            if (RemotePlace.Is(path)) return IsImage(RemotePhotos.Start(path, SignatureLength)) ? null : NotAnImage;
             Span<byte> start = stackalloc byte[SignatureLength];
             using var file = PhotoFile.OpenRead(path);
             return IsImage(start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]) ? null : NotAnImage;

@@ -1,11 +1,12 @@
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 
 namespace Graft.Data;
 
 /// <summary>An image: a file, or an encoded image (JPEG, PNG, …) that comes from memory, an archive or a database.</summary>
 /// <param name="Path">
-/// The file's path; it may lead through a tar, zip or Parquet file as through a folder: <c>flowers.zip/daisy/1.jpg</c>. Of an image from
-/// memory, a name that no other image of the data set has.
+/// The file's path; it may lead through a tar, zip or Parquet file as through a folder: <c>flowers.zip/daisy/1.jpg</c>; or to another machine:
+/// <c>s3://bucket/flowers/daisy/1.jpg</c>, <c>https://…</c>. Of an image from memory, a name that no other image of the data set has.
 /// </param>
 public record ImageSource(string Path)
 {
@@ -63,5 +64,5 @@ public record ImageSource(string Path)
     public byte[] Read() => Content?.Invoke() ?? PhotoFile.ReadAllBytes(Path);
 
     /// <summary>Its full path, or its name if it has none.</summary>
-    internal string FullPath => HasPath ? System.IO.Path.GetFullPath(Path) : Path;
+    internal string FullPath => HasPath ? RemotePlace.Full(Path) : Path;
 }

@@ -1,4 +1,5 @@
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 
 namespace Graft.Data;
 
@@ -69,11 +70,13 @@ public sealed class LabeledImages
 
     /// <summary>
     /// Reads a folder (a folder per class, train/val/test folders of such, or file names that carry the class), a CSV
-    /// file of path and label, or a collection; see <see cref="FromCollections"/>.
+    /// file of path and label, or a collection; see <see cref="FromCollections"/>. On other machines: <c>s3://bucket/prefix</c>, <c>https://host/list.txt</c> with a
+    /// path a line, tables, and collections.
     /// </summary>
     /// <exception cref="DataException">The source is absent or unsuitable; all problems are listed.</exception>
     public static LabeledImages Load(string path, LabeledImagesOptions? options = null)
     {
+        if (RemotePlace.Is(path)) return FromRemote(RemotePlace.Of(path), options);
         if (Directory.Exists(path)) return FromFolder(path, options);
         if (PhotoCollection.IsAt(path) || (!File.Exists(path) && CollectionPattern.Is(path))) return FromCollections(path, options);
         if (!File.Exists(path)) throw new DataException($"There is no folder or file '{path}'.");
@@ -91,8 +94,8 @@ public sealed class LabeledImages
     public static LabeledImages FromFolder(string path, LabeledImagesOptions? options = null)
     {
         var findings = Findings(path, options);
-        if (!Directory.Exists(path)) throw new DataException($"There is no folder '{path}'.");
-        FolderLayout.Read(path, findings);
+        if (!RemotePlace.Is(path) && !Directory.Exists(path)) throw new DataException($"There is no folder '{path}'.");
+        FolderLayout.Read(findings.Source, findings);
         return findings.ToLabeledImages();
     }
 
@@ -112,8 +115,23 @@ public sealed class LabeledImages
         return findings.ToLabeledImages();
     }
 
-    /// <summary>Whether there is something at a path that <see cref="Load"/> may read.</summary>
-    internal static bool IsThere(string path) => Path.Exists(path) || CollectionPattern.Is(path);
+    private static LabeledImages FromRemote(string path, LabeledImagesOptions? options)
+    {
+        PhotoCollection.ForgetRemote(path);
+        if (IsTable(path)) return FromCsv(path, options);
+        // The folder of a list is read as one on a disk.
+        if (PhotoCollection.IsList(path)) return FromFolder(PhotoCollection.OpenList(path).Path, options);
+        if (PhotoCollection.IsAt(path) || CollectionPattern.Is(path)) return FromCollections(path, options);
+        return RemotePlace.IsS3(path) ? FromFolder(path, options) : throw new DataException(
+            $"'{path}' names no photos: web servers do not say what is in a folder. Name a list of paths (.txt), a table of path and label (.csv), or a .zip, .tar or .parquet file.");
+    }
+
+    /// <summary>Whether there is something at a path that <see cref="Load"/> may read; of other machines, reading tells.</summary>
+    internal static bool IsThere(string path) => RemotePlace.Is(path) || Path.Exists(path) || CollectionPattern.Is(path);
+
+    /// <summary>Whether a path names a table, on this machine or another.</summary>
+    internal static bool IsTable(string path) =>
+        RemotePlace.Is(path) ? Path.GetExtension(path).ToUpperInvariant() is ".CSV" or ".TSV" : File.Exists(path) && !PhotoCollection.IsAt(path);
 
     /// <summary>
     /// Reads the images directly in a folder; the class is what stands before the number at the end of the name
@@ -137,8 +155,8 @@ public sealed class LabeledImages
     public static LabeledImages FromCsv(string path, LabeledImagesOptions? options = null)
     {
         var findings = Findings(path, options);
-        if (!File.Exists(path)) throw new DataException($"There is no file '{path}'.");
-        CsvLayout.Read(path, findings);
+        if (!RemotePlace.Is(path) && !File.Exists(path)) throw new DataException($"There is no file '{path}'.");
+        CsvLayout.Read(findings.Source, findings);
         return findings.ToLabeledImages();
     }
 
@@ -244,6 +262,6 @@ public sealed class LabeledImages
     {
         options ??= new();
         options.Validate();
-        return new(path, options);
+        return new(RemotePlace.Of(path), options);
     }
 }

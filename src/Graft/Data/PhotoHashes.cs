@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 
 namespace Graft.Data;
 
@@ -18,7 +19,8 @@ internal sealed class PhotoHashes
         var hashes = new byte[]?[images.Count];
         // Side by side, not each thread in a part of its own: what lies in a collection is read in its order.
         var inOrder = Partitioner.Create(Enumerable.Range(0, images.Count), EnumerablePartitionerOptions.NoBuffering);
-        Parallel.ForEach(inOrder, new ParallelOptions { CancellationToken = cancellation }, index =>
+        var work = new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = images.Any(RemotePhotos.IsRemote) ? RemotePhotos.AtOnce : -1 };
+        RemotePhotos.OneProblem(() => Parallel.ForEach(inOrder, work, index =>
         {
             try
             {
@@ -28,7 +30,7 @@ internal sealed class PhotoHashes
             {
                 // Not to be read now.
             }
-        });
+        }));
         return hashes;
     }
 
@@ -54,10 +56,5 @@ internal sealed class PhotoHashes
     /// <summary>Takes a hash that another process computed.</summary>
     public void Add(LabeledImage image, byte[] hash) => _known.TryAdd(image.Path, hash);
 
-    private static byte[] Hash(LabeledImage image)
-    {
-        if (!image.HasPath) return SHA256.HashData(image.Read());
-        using var file = PhotoFile.OpenRead(image.Path);
-        return SHA256.HashData(file);
-    }
+    private static byte[] Hash(LabeledImage image) => image.HasPath ? PhotoFile.Hash(image.Path) : SHA256.HashData(image.Read());
 }

@@ -1,4 +1,5 @@
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 using Microsoft.Extensions.FileSystemGlobbing;
 using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
 
@@ -17,12 +18,14 @@ public static class PhotoPaths
     /// <summary>The photos at a path, in the ordinal order of their paths. Hidden files and files of operating systems are ignored.</summary>
     /// <param name="path">
     /// A file, taken whatever it is called; a folder; a collection (tar, zip, Parquet), or a path into one; or a pattern in which <c>*</c>
-    /// stands for any part of a name and <c>**</c> for any folders, also none, and <c>{000..012}</c> for numbers.
+    /// stands for any part of a name and <c>**</c> for any folders, also none, and <c>{000..012}</c> for numbers; or what lies on other machines:
+    /// <c>s3://bucket/prefix</c>, a list <c>https://host/photos.txt</c>, a photo or collection there.
     /// </param>
     /// <param name="except">Folders whose photos do not count where a folder or a pattern would reach them; null for none.</param>
     public static FoundPhotos Find(string path, IReadOnlyCollection<string>? except = null)
     {
         if (!Path.Exists(path) && CollectionPattern.Braces(path) is { Count: > 1 } several) return Join([.. several.Select(one => Find(one, except))]);
+        if (RemotePlace.Is(path)) return FindRemote(RemotePlace.Of(path));
         if (PhotoCollection.In(path) is { } inner) return InCollection(path, inner.File, inner.Name);
         // What has no length may be a pipe or a device, which could block a reader for ever or never end.
         if (File.Exists(path)) return FolderListing.HasLength(path) ? new([path], []) : new([], [new(path, "empty file, pipe or device")]);
@@ -61,6 +64,15 @@ public static class PhotoPaths
                 : isPattern ? "no photo matches this pattern" : "the folder holds no photos"));
         }
         return new(photos, skipped);
+    }
+
+    private static FoundPhotos FindRemote(string path)
+    {
+        PhotoCollection.ForgetRemote(path);
+        if (path.Contains('*')) return Join([.. CollectionPattern.Files(path).Select(file => InCollection(file, file, ""))]);
+        if (Path.GetExtension(path).Equals(".txt", StringComparison.OrdinalIgnoreCase)) path = PhotoCollection.OpenList(path).Path;
+        // What is no collection is a photo, of whatever name: reading it tells.
+        return PhotoCollection.In(path) is { } inner ? InCollection(path, inner.File, inner.Name) : new([path], []);
     }
 
     private static FoundPhotos Join(IReadOnlyList<FoundPhotos> found) =>

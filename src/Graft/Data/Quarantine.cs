@@ -1,6 +1,7 @@
 using System.Globalization;
 using CsvHelper;
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 
 namespace Graft.Data;
 
@@ -87,7 +88,7 @@ public static class Quarantine
     /// </exception>
     public static void CheckFolder(string source, string folder)
     {
-        if (PhotoCollection.IsAt(source) || CollectionPattern.Is(source))
+        if (RemotePlace.Is(source) || PhotoCollection.IsAt(source) || CollectionPattern.Is(source))
             throw new DataException($"'{source}' is read in place, and nothing can be moved out of it. Unpack it to a folder, and check that.");
         if (!Directory.Exists(source))
             throw new DataException($"'{source}' is a table, and moving images would break its rows. Remove the rows, or check the folder.");

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Graft.Data.Remote;
 
 namespace Graft.Data;
 
@@ -153,7 +154,7 @@ public static partial class SplitWriter
         Directory.CreateDirectory(folder);
         CsvFile.Write(target, ["path", "label", "split"], split.Images.Select(image => (string[])
         [
-            Path.GetRelativePath(folder, Path.GetFullPath(image.Path)).Replace(Path.DirectorySeparatorChar, '/'), image.Class, image.Part,
+            RemotePlace.Is(image.Path) ? image.Path : Path.GetRelativePath(folder, Path.GetFullPath(image.Path)).Replace(Path.DirectorySeparatorChar, '/'), image.Class, image.Part,
         ]));
     }
 

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Graft.Backbones;
 using Graft.Data;
+using Graft.Data.Remote;
 using Graft.Inference;
 using Graft.Networks;
 
@@ -81,6 +82,51 @@ public sealed class FeatureExtractor : IDisposable
         IReadOnlyList<LabeledImage> images, ViewBank? bank, PhotoHashes photoHashes, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         if (bank?.Problems() is { Count: > 0 } problems) throw new GraftException(string.Join(" ", problems));
+        var portions = RemotePhotos.Portions(images);
+        return portions.Count == 1 ? ExtractPortion(images, bank, photoHashes, progress, cancellation) : ExtractPortions(images, portions, bank, photoHashes, progress, cancellation);
+    }
+
+    /// <summary>Photos on other machines, each fetched once: hashed and computed while it is in memory, and the next fetched meanwhile.</summary>
+    private FeatureSet ExtractPortions(
+        IReadOnlyList<LabeledImage> images, IReadOnlyList<Range> portions, ViewBank? bank, PhotoHashes photoHashes, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
+        LabeledImage[] all = [.. images];
+        var (sets, ahead) = (new List<FeatureSet>(), Task.CompletedTask);
+        for (var index = 0; index < portions.Count; index++)
+        {
+            ahead.GetAwaiter().GetResult();
+            var next = index + 1 < portions.Count ? all[portions[index + 1]] : [];
+            photoHashes.Of(all[portions[index]], cancellation);
+            ahead = Task.Run(() => photoHashes.Of(next, cancellation), CancellationToken.None);
+            var (before, perImage) = (portions[index].Start.Value, 1 + (bank?.Views ?? 0));
+            var part = progress is null ? null : new Portion(progress, perImage * before, perImage * all.Length);
+            try
+            {
+                sets.Add(ExtractPortion(all[portions[index]], bank, photoHashes, part, cancellation));
+            }
+            catch
+            {
+                // No thread is left behind; what went wrong there is the same or less.
+                Task.WaitAny([ahead], CancellationToken.None);
+                throw;
+            }
+        }
+        return new([.. sets.SelectMany(set => set.Images)], [.. sets.SelectMany(set => set.Rows)], [.. sets.SelectMany(set => set.Broken)], sets.Sum(set => set.CacheHits), sets.Sum(set => set.CacheMisses))
+        {
+            Views = [.. Enumerable.Range(0, bank?.Views ?? 0).Select(view => sets.SelectMany(set => set.Views[view]).ToArray())],
+            Hashes = [.. sets.SelectMany(set => set.Hashes)],
+        };
+    }
+
+    /// <summary>Progress of a part as that of the whole.</summary>
+    private sealed class Portion(IProgress<StepProgress> whole, int before, int total) : IProgress<StepProgress>
+    {
+        public void Report(StepProgress step) => whole.Report(step with { Done = before + step.Done, Total = total });
+    }
+
+    private FeatureSet ExtractPortion(
+        IReadOnlyList<LabeledImage> images, ViewBank? bank, PhotoHashes photoHashes, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
         var views = 1 + (bank?.Views ?? 0);
         var reasons = new string?[images.Count];
         var hashes = Hashes(images, photoHashes, cancellation);
@@ -155,6 +201,7 @@ public sealed class FeatureExtractor : IDisposable
         var done = 0;
         try
         {
+            RemotePhotos.Fetch(missing.Select(photo => photo.Image), cancellation);
             var pipeline = new FeaturePipeline(_network.Value, _backbone.Preprocessing, bank);
             foreach (var (photo, hash, features, problem) in pipeline.Run(missing, cancellation))
             {

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using CsvHelper;
 using Graft.Data;
+using Graft.Data.Remote;
 
 namespace Graft.Labeling;
 
@@ -64,7 +65,7 @@ public static class AppliedLabels
                     continue;
                 }
                 // First the list, on the disk, then the file: whenever this ends, the list knows every file that came.
-                var sorted = folders.Add(path, @class, asLinks, target => CsvFile.Append(list, Path.GetRelativePath(into, target).Replace(Path.DirectorySeparatorChar, '/'), hash, Path.GetFullPath(path)));
+                var sorted = folders.Add(path, @class, asLinks, target => CsvFile.Append(list, Path.GetRelativePath(into, target).Replace(Path.DirectorySeparatorChar, '/'), hash, RemotePlace.Full(path)));
                 if (sorted.WasThere) there++;
                 else placed[@class] = placed.GetValueOrDefault(@class) + 1;
             }

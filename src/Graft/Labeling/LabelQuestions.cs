@@ -3,6 +3,7 @@ using CsvHelper;
 using Graft.Classifiers;
 using Graft.Data;
 using Graft.Data.Collections;
+using Graft.Data.Remote;
 using Graft.Features;
 using Graft.Runs;
 using Graft.Unlabeled;
@@ -49,7 +50,7 @@ public static class LabelQuestions
         return new(
             [
                 .. queue.Select(next => (next, Prediction: predictions.Read[open[next.Photo]])).Select(entry => new NextPhoto(
-                    Path.GetFullPath(entry.Prediction.Path), entry.Prediction.Class, entry.Prediction.Probability, entry.Prediction.Ranking[1].Class, entry.next.Reason, entry.next.Batch)),
+                    RemotePlace.Full(entry.Prediction.Path), entry.Prediction.Class, entry.Prediction.Probability, entry.Prediction.Ranking[1].Class, entry.next.Reason, entry.next.Batch)),
             ],
             open.Length, open.Average(photo => predictions.Read[photo].Probability >= 0.95 ? 1.0 : 0));
     }

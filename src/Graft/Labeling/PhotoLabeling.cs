@@ -1,5 +1,6 @@
 using Graft.Classifiers;
 using Graft.Data;
+using Graft.Data.Remote;
 using Graft.Features;
 using Graft.Unlabeled;
 
@@ -41,7 +42,7 @@ public static class PhotoLabeling
             .OrderBy(photo => photo.Path, StringComparer.Ordinal).ToList();
         return new(request, names, new(root, labels), thresholds, measured);
 
-        string Relative(string path) => root is null ? Path.GetFullPath(path) : Path.GetRelativePath(root, path).Replace(Path.DirectorySeparatorChar, '/');
+        string Relative(string path) => root is null ? RemotePlace.Full(path) : Path.GetRelativePath(root, path).Replace(Path.DirectorySeparatorChar, '/');
 
         PhotoLabel LabelOf(Prediction prediction, string hash)
         {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CsvHelper;
+using Graft.Data.Remote;
 
 namespace Graft.Labeling;
 
@@ -34,7 +35,7 @@ public sealed record PhotoLabels(string? Root, IReadOnlyList<PhotoLabel> Photos)
     /// <summary>Writes the table; paths are full, so that it can lie anywhere.</summary>
     internal void Write(string path) => CsvFile.Write(path, Columns, Photos.Select(photo => (IReadOnlyList<object?>)
     [
-        System.IO.Path.GetFullPath(FullPath(photo)), photo.Label ?? "", Math.Round(photo.Probability, 6), photo.Guess ?? "", photo.Second ?? "", Math.Round(photo.Margin, 6),
+        RemotePlace.Full(FullPath(photo)), photo.Label ?? "", Math.Round(photo.Probability, 6), photo.Guess ?? "", photo.Second ?? "", Math.Round(photo.Margin, 6),
         photo.Reason ?? "", photo.Round, photo.Hash,
     ]));
 

@@ -1,4 +1,5 @@
 using Graft.Data;
+using Graft.Data.Remote;
 using Graft.Evaluation;
 
 namespace Graft.Runs;
@@ -90,7 +91,7 @@ public sealed record ResultDocument
         Classes = run.Photos.Classes,
         Seed = run.Seed,
         Images = new(run.Photos.Train.Count, run.Photos.Validation.Count, run.Photos.Test.Count, run.Photos.Skipped.Count),
-        Data = Path.GetFullPath(run.Photos.Source),
+        Data = RemotePlace.Full(run.Photos.Source),
         ClassImages = new(Counts(run.Photos, run.Photos.Train), Counts(run.Photos, run.Photos.Validation), Counts(run.Photos, run.Photos.Test)),
         Weights = run.Weights.Count == 0 ? null : run.Weights,
         Features = run.Plan.Options.Strategy == Training.Strategy.Features ? run.Model.Network.ShapeOf(run.Model.FeatureLayer!).ElementCount : null,
@@ -118,7 +119,7 @@ public sealed record ResultDocument
     };
 
     /// <summary>The folder of a data set that is a folder or a table, whether it is still there or not.</summary>
-    internal static string FolderOf(string data) => data.Length == 0 || Directory.Exists(data) || Path.GetExtension(data).Length == 0
+    internal static string FolderOf(string data) => data.Length == 0 || RemotePlace.Is(data) || Directory.Exists(data) || Path.GetExtension(data).Length == 0
         ? data
         : Path.GetDirectoryName(data) ?? data;
 

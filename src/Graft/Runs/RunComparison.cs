@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Graft.Data.Collections;
 using Graft.Evaluation;
 
@@ -112,8 +111,7 @@ public sealed class RunComparison
         {
             try
             {
-                using var file = PhotoFile.OpenRead(images[index].Path);
-                keys[index] = Convert.ToHexString(SHA256.HashData(file));
+                keys[index] = Convert.ToHexString(PhotoFile.Hash(images[index].Path));
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
             {

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using CsvHelper;
 using Graft.Data.Collections;
 
@@ -44,8 +43,7 @@ internal static class RunPhotos
             cancellation.ThrowIfCancellationRequested();
             try
             {
-                using var file = PhotoFile.OpenRead(path);
-                if (known.Contains(Convert.ToHexStringLower(SHA256.HashData(file)))) trained.Add(path);
+                if (known.Contains(Convert.ToHexStringLower(PhotoFile.Hash(path)))) trained.Add(path);
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
             {

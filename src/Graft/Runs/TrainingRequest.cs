@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Graft.Backbones;
 using Graft.Classifiers;
 using Graft.Data;
+using Graft.Data.Remote;
 using Graft.Imaging;
 using Graft.Networks;
 using Graft.Training;
@@ -49,7 +50,7 @@ public sealed record TrainingRequest
     public int Version { get; init; } = CurrentVersion;
 
     [Setting(SettingGroup.Photos, "Labeled photos: a folder per class; train/, val/ and test/ folders of such; names such as cat.0.jpg; or a CSV of path,label", Placeholder = "DIR", IsBasic = true)]
-    public string? Photos { get; init; }
+    public string? Photos { get; init => field = Named(value); }
 
     [Setting(SettingGroup.Photos, "Share of the training images held back for validation where the photos have none of their own (default: 0.2)", Placeholder = "SHARE", IsBasic = true)]
     [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true)]
@@ -65,20 +66,20 @@ public sealed record TrainingRequest
     public string? SplitColumn { get; init; }
 
     [Setting(SettingGroup.Photos, "Table: the folder that its paths start from (default: the table's)", Placeholder = "DIR")]
-    public string? ImageFolder { get; init; }
+    public string? ImageFolder { get; init => field = Named(value); }
 
     [Setting(SettingGroup.Photos, "Table: what its paths lack at the end, such as .jpg", Placeholder = "TEXT")]
     public string? ImageSuffix { get; init; }
 
     [Setting(SettingGroup.Photos, "Photos without labels: they are named and learned from, without those named wrongly most likely; with a teacher, its answers to them are learned", Placeholder = "DIR", For = Ways.Classifier | Ways.Staged)]
-    public string? Unlabeled { get; init; }
+    public string? Unlabeled { get; init => field = Named(value); }
 
     [Setting(SettingGroup.Method, "How photos without labels are named: self-training (by the classifier itself, in rounds; the default) or label-spreading (from the labeled photos to their neighbors and on)", Placeholder = "METHOD", For = Ways.Classifier)]
     [AllowedValues("self-training", "label-spreading")]
     public string? UnlabeledMethod { get; init; }
 
     [Setting(SettingGroup.Photos, "More labeled photos from another source, such as a catalog or an older camera; DIR may then have labels, some (with a folder unlabeled) or none. Or, for a classic classifier, stored features of such photos, a .safetensors file", Placeholder = "DIR|FILE", For = Ways.Classifier | Ways.Staged, IsBasic = true)]
-    public string? Source { get; init; }
+    public string? Source { get; init => field = Named(value); }
 
     [Setting(SettingGroup.Method, "How the other source helps: auto (by cross-validation on labeled photos, the default), target (not at all), pool, balanced, tradaboost, density, ulsif, rulsif, kliep, mean, standardize, coral, monge, subspace, adabn, tca or jda", Placeholder = "METHOD", For = Ways.Classifier, IsBasic = true)]
     public string? Method { get; init; }
@@ -374,7 +375,10 @@ public sealed record TrainingRequest
         ],
     };
 
-    private static string? Full(string? path) => path is null ? null : Path.GetFullPath(path);
+    /// <summary>Without the signature that the address of what lies on another machine may have: it goes into no file.</summary>
+    private static string? Named(string? path) => path is null ? null : RemotePlace.Of(path);
+
+    private static string? Full(string? path) => path is null ? null : RemotePlace.Full(path);
 
     /// <summary>This request with what a recipe says where this one says nothing.</summary>
     public TrainingRequest Over(TrainingRequest recipe) => RequestJson.Merge(recipe, this);

@@ -1,7 +1,7 @@
 using Graft.Backbones;
 using Graft.Classifiers;
 using Graft.Data;
-using Graft.Data.Collections;
+using Graft.Data.Remote;
 using Graft.Features;
 using Graft.Features.Export;
 using Graft.Networks;
@@ -145,10 +145,10 @@ public sealed class TrainingSetup : IDisposable
         string[] ofTables =
             [nameof(request.PathColumn), nameof(request.LabelColumn), nameof(request.SplitColumn), nameof(request.ImageFolder), nameof(request.ImageSuffix)];
         var isFolder = Directory.Exists(request.Photos);
-        if ((isFolder || !File.Exists(request.Photos) || PhotoCollection.IsAt(request.Photos))
+        if (!LabeledImages.IsTable(request.Photos!)
             && ofTables.FirstOrDefault(name => Setting.Named(name).ValueIn(request) is not null && (isFolder || name != nameof(request.LabelColumn))) is { } ofTable)
             throw Unused(request, ofTable, $"{{{ofTable}}} is for tables, and {request.Photos} is a {(isFolder ? "folder" : "collection")}.");
-        if (request.ImageFolder is { } folder && !Directory.Exists(folder))
+        if (request.ImageFolder is { } folder && !RemotePlace.Is(folder) && !Directory.Exists(folder))
             throw new RequestException([new("missing", nameof(request.ImageFolder), folder, $"There is no folder {folder}.")]);
         var usual = new LabeledImagesOptions();
         var photos = LabeledImages.Load(request.Photos!, usual with

@@ -1,4 +1,5 @@
 using Graft.Data;
+using Graft.Data.Remote;
 using Graft.Features;
 using Graft.Features.Export;
 
@@ -30,7 +31,7 @@ internal sealed record TransferPhotos
     {
         var (target, place) = (request.Photos!, request.Source!);
         if (!LabeledImages.IsThere(place)) throw new RequestException([new("missing", nameof(request.Source), place, $"There is no folder or file {place}.")]);
-        if (Path.GetFullPath(place) == Path.GetFullPath(target))
+        if (RemotePlace.Full(place) == RemotePlace.Full(target))
             throw new RequestException([new("conflict", nameof(request.Source), place, "{Source} is the folder of the photos themselves.", "Name another one, or leave {Source} out.")]);
         if (FeatureTable.IsStored(place)) return Stored(request, plan, FeatureTable.Read(place));
         // Of one class, the error about the target's classes says more.

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Graft.Data.Remote;
 using Graft.Runs;
 using Graft.Runs.Reports;
 
@@ -38,8 +39,8 @@ public sealed class AutoFolder : IDisposable
     /// <exception cref="GraftException">The folder is not empty, or cannot be written.</exception>
     public static AutoFolder Create(string? path, AutoRequest request)
     {
-        using var created = RunFolder.Create(path, $"{OutputFolder.SafeName(Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(request.Photos))))}-auto");
-        var folder = new AutoFolder(created.FullName, Lock(created.FullName), new(request with { Photos = Path.GetFullPath(request.Photos) }, 0, []));
+        using var created = RunFolder.Create(path, $"{OutputFolder.SafeName(Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(RemotePlace.Full(request.Photos))))}-auto");
+        var folder = new AutoFolder(created.FullName, Lock(created.FullName), new(request with { Photos = RemotePlace.Full(request.Photos) }, 0, []));
         folder.Save();
         return folder;
     }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Graft.Data.Remote;
 using Graft.Runs;
 
 namespace Graft.Selection;
@@ -27,10 +28,10 @@ public sealed class TrialFolder : IDisposable
     /// <exception cref="GraftException">It holds other files or another request's trials, another process works in it, or it cannot be written.</exception>
     public static TrialFolder Open(string? path, TrialRequest request)
     {
-        var document = JsonSerializer.Serialize(request with { Photos = Path.GetFullPath(request.Photos) }, RunFolder.Json) + "\n";
+        var document = JsonSerializer.Serialize(request with { Photos = RemotePlace.Full(request.Photos) }, RunFolder.Json) + "\n";
         if (path is null)
         {
-            using var created = RunFolder.Create(null, $"{OutputFolder.SafeName(Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(request.Photos))))}-try");
+            using var created = RunFolder.Create(null, $"{OutputFolder.SafeName(Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(RemotePlace.Full(request.Photos))))}-try");
             path = created.FullName;
         }
         FileLock? held = null;

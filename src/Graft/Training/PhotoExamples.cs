@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Graft.Data;
+using Graft.Data.Remote;
 using Graft.Features;
 using Graft.Imaging;
 using Graft.Networks;
@@ -45,7 +46,7 @@ public sealed class OpenedPhotos
         var kept = (int)Math.Min(images.Count, keptBytes / preprocessing.InputLength);
         var (pixels, keys, reasons) = (new RgbImage?[images.Count], new ulong[images.Count], new string?[images.Count]);
         var (done, total) = (0, ranks is null ? images.Count : RankedExtraction.ShareOf(images, ranks).Count);
-        Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation }, index =>
+        RemotePhotos.OneProblem(() => Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation }, index =>
         {
             if (ranks is not null && index % ranks.Size != ranks.Rank) return;
             try
@@ -64,7 +65,7 @@ public sealed class OpenedPhotos
             }
             if (Interlocked.Increment(ref done) is var count && (count % 64 == 0 || count == total))
                 progress?.Report(new("Photos", count, total, "images"));
-        });
+        }));
         if (ranks is { Size: > 1 }) Exchange(keys, reasons, ranks);
         int[] read = [.. Enumerable.Range(0, images.Count).Where(index => reasons[index] is null)];
         return new(

@@ -11,7 +11,7 @@ namespace Graft.Data.Collections;
 internal abstract class ArchivedPhotos(string path) : PhotoCollection(path)
 {
     /// <summary>More than any label has.</summary>
-    private const int MostLabelBytes = 1 << 20;
+    protected const int MostLabelBytes = 1 << 20;
 
     private static readonly string[] Fields = ["label", "class", "class_name", "label_name", "category", "cls", "target"];
 

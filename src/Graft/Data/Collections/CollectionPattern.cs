@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Graft.Data.Remote;
 
 namespace Graft.Data.Collections;
 
@@ -29,6 +30,11 @@ internal static partial class CollectionPattern
         var files = new List<string>();
         foreach (var text in Braces(pattern))
         {
+            if (RemotePlace.Is(text))
+            {
+                files.AddRange(Remote(text));
+                continue;
+            }
             if (!text.Contains('*'))
             {
                 files.Add(File.Exists(text) ? text : throw new DataException($"There is no file '{text}', which '{pattern}' names."));
@@ -43,6 +49,16 @@ internal static partial class CollectionPattern
         if (files.FirstOrDefault(file => !PhotoCollection.HasExtension(file)) is { } other)
             throw new DataException($"'{other}' is no tar, zip or Parquet file. Several files by one pattern are such collections.");
         return files.Count > 0 ? files : throw new DataException($"No tar, zip or Parquet file matches '{pattern}'.");
+    }
+
+    /// <summary>Whether what braces name is there, opening it says.</summary>
+    private static IEnumerable<string> Remote(string text)
+    {
+        if (!text.Contains('*')) return [RemotePlace.Of(text)];
+        var folder = RemotePlace.Parent(text);
+        if (!RemotePlace.IsS3(text) || folder.Contains('*')) throw new DataException($"'{text}': a * stands in the last name of an s3:// address only, for web servers do not say what there is. Use {{000..012}}.");
+        var names = Regex.Escape(text[(folder.Length + 1)..]).Replace(@"\*", "[^/]*", StringComparison.Ordinal);
+        return PhotoCollection.Open(folder).Members.Where(member => PhotoCollection.HasExtension(member.Name) && Regex.IsMatch(member.Name, $"^{names}$")).Select(member => $"{folder}/{member.Name}");
     }
 
     private static IEnumerable<string> Choices(Match brace)

@@ -64,7 +64,7 @@ internal sealed class ParquetPhotos : PhotoCollection
 
     private async Task<string[]> OpenAsync()
     {
-        await using var reader = await ParquetReader.CreateAsync(RegularFile.OpenRead(Path, 1 << 16), leaveStreamOpen: false).ConfigureAwait(false);
+        await using var reader = await ParquetReader.CreateAsync(OpenRead(), leaveStreamOpen: false).ConfigureAwait(false);
         if (ImageIn(reader.Schema) is not { } image)
         {
             throw new DataException(reader.Schema.Fields.Any(field => field.Name == "features")
@@ -91,7 +91,7 @@ internal sealed class ParquetPhotos : PhotoCollection
 
     private async Task<byte[]?[]> PhotosAsync(int index)
     {
-        await using var reader = await ParquetReader.CreateAsync(RegularFile.OpenRead(Path, 1 << 16), leaveStreamOpen: false).ConfigureAwait(false);
+        await using var reader = await ParquetReader.CreateAsync(OpenRead(), leaveStreamOpen: false).ConfigureAwait(false);
         var field = reader.Schema.DataFields.First(field => field.Path.ToList().SequenceEqual(_image));
         using var group = reader.OpenRowGroupReader(index);
         return await ColumnAsync<ReadOnlyMemory<byte>, byte[]>(group, field, value => value.ToArray()).ConfigureAwait(false);
@@ -99,7 +99,7 @@ internal sealed class ParquetPhotos : PhotoCollection
 
     private async Task<IReadOnlyDictionary<string, string>?> LabelsAsync(string? column, DataFindings findings)
     {
-        await using var reader = await ParquetReader.CreateAsync(RegularFile.OpenRead(Path, 1 << 16), leaveStreamOpen: false).ConfigureAwait(false);
+        await using var reader = await ParquetReader.CreateAsync(OpenRead(), leaveStreamOpen: false).ConfigureAwait(false);
         var fields = reader.Schema.Fields.OfType<DataField>().ToList();
         var field = (column is null ? LabelNames : [column]).Select(name => fields.Find(field => field.Name.Equals(name, StringComparison.OrdinalIgnoreCase))).FirstOrDefault(found => found is not null);
         if (field is null) return null;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Graft.Data.Remote;
 using Graft.Imaging;
 
 namespace Graft.Data.Collections;
@@ -23,6 +24,7 @@ internal abstract class PhotoCollection
     private readonly List<SkippedFile> _skipped = [];
     private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal);
     private readonly Lazy<Dictionary<string, FolderEntries>> _folders;
+    private ObjectFacts? _facts;
 
     protected PhotoCollection(string path)
     {
@@ -35,6 +37,10 @@ internal abstract class PhotoCollection
 
     /// <summary>As it was given when it was opened.</summary>
     public string Path { get; }
+
+    /// <summary>Of a collection on another machine: its length and tag when it was opened.</summary>
+    /// <exception cref="RemoteException">It cannot be read in ranges.</exception>
+    public ObjectFacts Facts => _facts ??= ObjectStore.Of(Path).FactsForRanges(Path);
 
     /// <summary>In the order of the file.</summary>
     public IReadOnlyList<CollectionMember> Members => _members;
@@ -51,11 +57,12 @@ internal abstract class PhotoCollection
     public static bool HasExtension(string path) => Extensions.Any(extension => path.EndsWith(extension, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Whether there is a collection, no folder, at a path.</summary>
-    public static bool IsAt(string path) => HasExtension(path) && File.Exists(path);
+    public static bool IsAt(string path) => HasExtension(path) && (RemotePlace.Is(path) ? !CollectionPattern.Is(path) : File.Exists(path));
 
     /// <summary>The collection that a path leads to or through, and the name inside of it, "" for the collection itself; null if there is none.</summary>
     public static (string File, string Name)? In(string path)
     {
+        if (RemotePlace.Is(path)) return InRemote(RemotePlace.Of(path));
         for (var end = 0; end < path.Length;)
         {
             var next = path.AsSpan(end + 1).IndexOfAny('/', System.IO.Path.DirectorySeparatorChar);
@@ -65,13 +72,63 @@ internal abstract class PhotoCollection
         return null;
     }
 
+    /// <summary>
+    /// Of a path on another machine: the collection file in it, else the folder around it that was opened before. A bucket's prefix is a collection;
+    /// what has the name of an image is one only within a folder that is open.
+    /// </summary>
+    private static (string File, string Name)? InRemote(string path)
+    {
+        var start = path.IndexOf("://", StringComparison.Ordinal) + 3;
+        for (var end = path.IndexOf('/', start); end >= 0;)
+        {
+            var next = path.IndexOf('/', end + 1);
+            end = next < 0 ? path.Length : next;
+            if (IsAt(path[..end])) return (path[..end], path[end..].Trim('/'));
+            if (end == path.Length) break;
+        }
+        for (var end = path.Length; end > start; end = path.LastIndexOf('/', end - 1))
+            if (Opened.ContainsKey(path[..end])) return (path[..end], path[end..].Trim('/'));
+        return RemotePlace.IsS3(path) && !CollectionPattern.Is(path) && !ImageDecoder.FileExtensions.Contains(System.IO.Path.GetExtension(path)) && !IsList(path) ? (path, "") : null;
+    }
+
+    /// <summary>Whether a collection on another machine is open.</summary>
+    public static bool IsOpen(string path) => Opened.ContainsKey(path);
+
+    /// <summary>Whether a path on another machine names a list or table of photos.</summary>
+    public static bool IsList(string path) => System.IO.Path.GetExtension(path).ToLowerInvariant() is ".txt" or ".csv" or ".tsv";
+
+    /// <summary>Reads a list of photos on another machine; then the folder that it lies in is open.</summary>
+    /// <exception cref="DataException">It is not there, names nothing, or what lies elsewhere.</exception>
+    /// <exception cref="RemoteException">It cannot be read.</exception>
+    public static PhotoCollection OpenList(string path)
+    {
+        try
+        {
+            var folder = RemoteFolder.OfList(path);
+            Opened[folder.Path] = (default, 0, new(folder));
+            return folder;
+        }
+        catch (FileNotFoundException missing)
+        {
+            throw new DataException(missing.Message);
+        }
+    }
+
+    /// <summary>What was opened on other machines at a path and below it is opened anew, for it may have changed.</summary>
+    public static void ForgetRemote(string path)
+    {
+        foreach (var (key, _) in Opened)
+            if (RemotePlace.Is(key) && key.StartsWith(path, StringComparison.Ordinal)) Opened.TryRemove(key, out _);
+    }
+
     /// <summary>Opens a collection, or takes the one that is open.</summary>
     /// <exception cref="DataException">It is damaged, cannot be read, or holds no photos.</exception>
     public static PhotoCollection Open(string path)
     {
-        var file = new FileInfo(path);
-        var (written, bytes) = (file.LastWriteTimeUtc, file.Exists ? file.Length : 0);
-        var key = file.FullName;
+        var file = RemotePlace.Is(path) ? null : new FileInfo(path);
+        // What lies on another machine is asked once.
+        var (written, bytes) = file is null ? default : (file.LastWriteTimeUtc, file.Exists ? file.Length : 0);
+        var key = file?.FullName ?? (path = RemotePlace.Of(path));
         while (true)
         {
             var entry = Opened.GetOrAdd(key, _ => (written, bytes, new(() => OpenAnew(path))));
@@ -96,7 +153,8 @@ internal abstract class PhotoCollection
     {
         try
         {
-            RegularFile.Check(path);
+            if (RemotePlace.Is(path) && !HasExtension(path)) return RemoteFolder.OfPrefix(path);
+            if (!RemotePlace.Is(path)) RegularFile.Check(path);
             return System.IO.Path.GetExtension(path).ToLowerInvariant() switch
             {
                 ".tar" => new TarShard(path),
@@ -106,11 +164,19 @@ internal abstract class PhotoCollection
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new DataException($"'{path}' cannot be read: {problem.Message}");
+            throw new DataException(RemotePlace.Is(path) ? problem.Message : $"'{path}' cannot be read: {problem.Message}");
         }
     }
 
     public bool Holds(string name) => _numbers.ContainsKey(name);
+
+    /// <summary>The place of a member; null where there is none of that name.</summary>
+    protected int? Number(string name) => _numbers.TryGetValue(name, out var number) ? number : null;
+
+    /// <summary>The file.</summary>
+    /// <param name="isStraight">Whether most of it will be read from its beginning to its end.</param>
+    protected Stream OpenRead(int bufferSize = 1 << 16, bool isStraight = false) =>
+        RemotePlace.Is(Path) ? new RemoteStream(Path, Facts, isStraight) : RegularFile.OpenRead(Path, bufferSize);
 
     /// <summary>Its length; null where only reading tells, or where there is none of that name.</summary>
     public long? BytesOf(string name) => _numbers.TryGetValue(name, out var number) ? _members[number].Bytes : null;

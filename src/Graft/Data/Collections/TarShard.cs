@@ -1,4 +1,5 @@
 using System.Formats.Tar;
+using Graft.Data.Remote;
 
 namespace Graft.Data.Collections;
 
@@ -7,11 +8,14 @@ internal sealed class TarShard : ArchivedPhotos
 {
     private readonly List<long> _offsets = [];
 
+    /// <summary>What says classes, where each would be a request of its own.</summary>
+    private readonly Dictionary<int, byte[]> _sidecars = [];
+
     /// <exception cref="DataException">It is compressed, cut off or damaged.</exception>
     public TarShard(string path)
         : base(path)
     {
-        using var file = RegularFile.OpenRead(path, bufferSize: 4096);
+        using var file = OpenRead(bufferSize: 4096, isStraight: true);
         if (IsCompressed(file)) throw new DataException($"'{path}' is a compressed tar archive, in which no photo can be found without reading all before it. Decompress it.");
         var last = "its first member";
         try
@@ -24,7 +28,9 @@ internal sealed class TarShard : ArchivedPhotos
                 if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile or TarEntryType.ContiguousFile)) continue;
                 if (entry.DataOffset + entry.Length > file.Length)
                     throw new DataException($"'{path}' is cut off: {last} should have {entry.Length:N0} bytes, and the file ends {entry.DataOffset + entry.Length - file.Length:N0} bytes earlier. Copy it again.");
-                if (Add(entry.Name, entry.Length)) _offsets.Add(entry.DataOffset);
+                if (!Add(entry.Name, entry.Length)) continue;
+                _offsets.Add(entry.DataOffset);
+                if (RemotePlace.Is(path) && IsSidecar(entry)) _sidecars.Add(_offsets.Count - 1, Content(entry));
             }
         }
         catch (Exception problem) when (problem is InvalidDataException or EndOfStreamException or FormatException or ArgumentException or OverflowException)
@@ -35,7 +41,9 @@ internal sealed class TarShard : ArchivedPhotos
 
     protected override byte[] Read(int number)
     {
+        if (_sidecars.TryGetValue(number, out var known)) return known;
         var (name, bytes) = Members[number];
+        if (RemotePlace.Is(Path)) return ObjectStore.Of(Path).Read(Path, _offsets[number], checked((int)bytes!.Value), Facts.Tag);
         var content = new byte[bytes!.Value];
         using var file = RegularFile.OpenHandle(Path);
         for (var done = 0; done < content.Length;)
@@ -47,7 +55,16 @@ internal sealed class TarShard : ArchivedPhotos
         return content;
     }
 
-    private static bool IsCompressed(FileStream file)
+    private static bool IsSidecar(TarEntry entry) => entry.Length is > 0 and <= MostLabelBytes && (System.IO.Path.GetExtension(entry.Name).ToLowerInvariant() is ".cls" or ".json");
+
+    private static byte[] Content(TarEntry entry)
+    {
+        var content = new byte[entry.Length];
+        entry.DataStream!.ReadExactly(content);
+        return content;
+    }
+
+    private static bool IsCompressed(Stream file)
     {
         Span<byte> start = stackalloc byte[4];
         var count = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);

@@ -13,7 +13,7 @@ internal sealed class ZipPhotos : ArchivedPhotos
     public ZipPhotos(string path)
         : base(path)
     {
-        var file = RegularFile.OpenRead(path, bufferSize: 1 << 16);
+        var file = OpenRead();
         try
         {
             // Its entries keep it, and it the file.

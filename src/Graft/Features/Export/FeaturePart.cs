@@ -34,9 +34,6 @@ public static class FeaturePart
     /// <summary>Photos that are read, computed and written before the next are.</summary>
     private const int Batch = 2048;
 
-    /// <summary>Values of a row group: many parts are merged at once, a group of each in memory.</summary>
-    private const int GroupValues = 1 << 20;
-
     /// <summary>Computes and writes a part.</summary>
     /// <param name="photos">All photos: each shard is made of the same.</param>
     /// <param name="features">What is computed, by one network.</param>
@@ -67,7 +64,7 @@ public static class FeaturePart
                 {
                     [PartRecord.Key] = JsonSerializer.Serialize(new PartRecord(
                         shard.ToString(), photos.All.Count(), work.Listing, space, work.Skipped.ToDictionary(file => file.Path, file => file.Reason))),
-                }, GroupValues),
+                }),
                 replaces: earlier is not null);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)

@@ -14,8 +14,8 @@ internal readonly record struct FeatureRow(string Path, int Label, string Split,
 /// </summary>
 internal static class ParquetTable
 {
-    /// <summary>Values of a row group's features: 64 MB.</summary>
-    public const int GroupValues = 1 << 24;
+    /// <summary>Values of a row group: 4 MB. Writing holds some copies of them, and a merge a group of each part.</summary>
+    private const int GroupValues = 1 << 20;
 
     public static void Write(FeatureTable table, string path)
     {
@@ -31,12 +31,12 @@ internal static class ParquetTable
     /// <param name="metadata">Asked for when all rows have come.</param>
     public static void Write(
         Stream file, IReadOnlyList<int> shape, IReadOnlyList<string> classes, bool hasHashes, IEnumerable<FeatureRow> rows,
-        Func<IReadOnlyDictionary<string, string>> metadata, int groupValues = GroupValues) =>
-        WriteAsync(file, shape, classes, hasHashes, rows, metadata, groupValues).GetAwaiter().GetResult();
+        Func<IReadOnlyDictionary<string, string>> metadata) =>
+        WriteAsync(file, shape, classes, hasHashes, rows, metadata).GetAwaiter().GetResult();
 
     private static async Task WriteAsync(
         Stream file, IReadOnlyList<int> shape, IReadOnlyList<string> classes, bool hasHashes, IEnumerable<FeatureRow> rows,
-        Func<IReadOnlyDictionary<string, string>> metadata, int groupValues)
+        Func<IReadOnlyDictionary<string, string>> metadata)
     {
         var (path, label) = (new DataField<string>("path", nullable: false), new DataField<int>("label", nullable: false));
         var (name, split) = (new DataField<string>("label_name", nullable: false), new DataField<string>("split", nullable: false));
@@ -45,38 +45,41 @@ internal static class ParquetTable
         await using var writer = await ParquetWriter.CreateAsync(new ParquetSchema(fields), file, new ParquetOptions { CompressionMethod = CompressionMethod.Snappy })
             .ConfigureAwait(false);
         var length = shape.Aggregate(1, (product, size) => product * size);
-        var isEmpty = true;
-        foreach (var part in rows.Chunk(Math.Max(1, groupValues / Math.Max(1, length))))
+        // A group's features lie in one array as they come; of its rows, the texts are kept.
+        var most = Math.Max(1, GroupValues / Math.Max(1, length));
+        var values = new float[most * length];
+        var (texts, isEmpty) = (new List<FeatureRow>(), true);
+        foreach (var row in rows)
         {
-            await WriteGroupAsync(part).ConfigureAwait(false);
-            isEmpty = false;
+            row.Values.CopyTo(values, texts.Count * length);
+            texts.Add(row with { Values = [] });
+            if (texts.Count == most) await WriteGroupAsync().ConfigureAwait(false);
         }
-        if (isEmpty) await WriteGroupAsync([]).ConfigureAwait(false);
+        if (texts.Count > 0 || isEmpty) await WriteGroupAsync().ConfigureAwait(false);
         writer.CustomMetadata = new Dictionary<string, string>(metadata())
         {
             ["shape"] = $"[{string.Join(", ", shape)}]",
             ["classes"] = JsonSerializer.Serialize(classes),
         };
 
-        async Task WriteGroupAsync(FeatureRow[] part)
+        async Task WriteGroupAsync()
         {
             using var group = writer.CreateRowGroup();
-            await group.WriteAsync(path, [.. part.Select(row => row.Path)]).ConfigureAwait(false);
-            await group.WriteAsync<int>(label, part.Select(row => row.Label).ToArray()).ConfigureAwait(false);
-            await group.WriteAsync(name, [.. part.Select(row => classes[row.Label])]).ConfigureAwait(false);
-            await group.WriteAsync(split, [.. part.Select(row => row.Split)]).ConfigureAwait(false);
-            if (hasHashes) await group.WriteAsync(hash, [.. part.Select(row => row.Hash!)]).ConfigureAwait(false);
-            var (values, levels, definitions) = (new float[part.Length * length], new int[part.Length * length], new int[part.Length * length]);
+            await group.WriteAsync(path, [.. texts.Select(row => row.Path)]).ConfigureAwait(false);
+            await group.WriteAsync<int>(label, texts.Select(row => row.Label).ToArray()).ConfigureAwait(false);
+            await group.WriteAsync(name, [.. texts.Select(row => classes[row.Label])]).ConfigureAwait(false);
+            await group.WriteAsync(split, [.. texts.Select(row => row.Split)]).ConfigureAwait(false);
+            if (hasHashes) await group.WriteAsync(hash, [.. texts.Select(row => row.Hash!)]).ConfigureAwait(false);
+            var count = texts.Count * length;
+            var (levels, definitions) = (new int[count], new int[count]);
             // No list and no number is absent.
             Array.Fill(definitions, value.MaxDefinitionLevel);
             // A list begins where the level is 0.
             Array.Fill(levels, 1);
-            for (var row = 0; row < part.Length; row++)
-            {
-                part[row].Values.CopyTo(values, row * length);
-                levels[row * length] = 0;
-            }
-            await group.WriteAllPartsAsync<float>(value, values, definitions, levels, CancellationToken.None).ConfigureAwait(false);
+            for (var row = 0; row < texts.Count; row++) levels[row * length] = 0;
+            await group.WriteAllPartsAsync<float>(value, values.AsMemory(0, count), definitions, levels, CancellationToken.None).ConfigureAwait(false);
+            texts.Clear();
+            isEmpty = false;
         }
     }
 }

@@ -1,4 +1,5 @@
 using Graft.Data;
+using Graft.Data.Remote;
 
 namespace Graft.Runs.Reports;
 
@@ -14,7 +15,7 @@ public static class DataCheckPage
 
     public static string ToHtml(DataCheckReport report)
     {
-        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(report.Source)));
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(RemotePlace.Full(report.Source)));
         var sections = Sections(report).ToList();
         var body = new Html().Add($"<h1>{name}: data check</h1>\n");
         body.Add($"<p>{Count(report.Images.Count, "photo")} in {report.Classes.Count:N0} classes{(report.IsClean ? "; no problems found" : "")}. They lie in <code>{report.Source}</code>.</p>\n");

@@ -39,6 +39,7 @@ public class ManyPhotosTests
         var photos = LabeledImages.Load(folder.File("shards"), new() { ValidationShare = 0 });
         Assert.Equal(Count, photos.Train.Count);
         using var features = new FeatureBlocks(Wide());
+        WarmUp(folder.File("warm.parquet"));
         var listed = GC.GetTotalMemory(forceFullCollection: true);
         var memory = new Memory();
 
@@ -51,6 +52,38 @@ public class ManyPhotosTests
         // Of the first shard, whose features alone are 20 MB, kept or not: the first batches and the last. A row group more or less is 4 MB.
         var ofShard = memory.Values.Take(memory.Values.Count / 2).ToList();
         Assert.InRange(ofShard.TakeLast(3).Max() - ofShard.Take(3).Max(), long.MinValue, 8_000_000);
+    }
+
+    [Fact]
+    public void Writing_a_table_holds_a_group_of_rows()
+    {
+        const int count = 40_000;
+        using var folder = new TemporaryFolder();
+        using var file = File.Create(folder.File("table.parquet"));
+        var (before, most) = (GC.GetTotalMemory(forceFullCollection: true), 0L);
+
+        ParquetTable.Write(file, [Length], ["a"], hasHashes: false, Rows(), () => new Dictionary<string, string>());
+
+        // All features are 82 MB, those of a group 4 MB.
+        Assert.InRange(most - before, 0, 30_000_000);
+
+        IEnumerable<FeatureRow> Rows()
+        {
+            for (var row = 0; row < count; row++)
+            {
+                if (row % 2000 == 0) most = Math.Max(most, GC.GetTotalMemory(forceFullCollection: true));
+                yield return new($"{row:D5}.jpg", 0, FeatureTable.Train, null, [.. Enumerable.Range(row, Length).Select(value => (float)value)]);
+            }
+        }
+    }
+
+    /// <summary>Arrays that writing takes from the shared pool stay there: they are no growth.</summary>
+    private static void WarmUp(string path)
+    {
+        using var file = File.Create(path);
+        ParquetTable.Write(
+            file, [Length], ["a"], hasHashes: true, Enumerable.Range(0, 3 * 2048).Select(row => new FeatureRow($"{row}", 0, FeatureTable.Train, "", [.. Enumerable.Range(row, Length).Select(value => (float)value)])),
+            () => new Dictionary<string, string>());
     }
 
     private static Graft.Backbones.Backbone Wide()
