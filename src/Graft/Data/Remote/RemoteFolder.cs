@@ -32,7 +32,8 @@ internal sealed class RemoteFolder : PhotoCollection
         const int mostBytes = 1 << 30;
         var folder = RemotePlace.Parent(list);
         var names = new List<(string, ObjectFacts)>();
-        using var lines = new StreamReader(new MemoryStream(ObjectStore.Of(list).Read(list, expected: null, mostBytes).Content, writable: false));
+        using MemoryStream content = new(ObjectStore.Of(list).Read(list, expected: null, mostBytes).Content, writable: false);
+        using StreamReader lines = new(content);
         while (lines.ReadLine() is { } line)
         {
             line = line.Trim();
