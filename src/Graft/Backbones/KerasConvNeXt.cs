@@ -98,20 +98,20 @@ public static class KerasConvNeXt
 
     internal static IEnumerable<BackboneDefinition> Variants =>
     [
-        Entry("tiny", ConvNeXt.Table9(96, 9), 28_589_128, 81.3,
+        Entry("tiny", ConvNeXt.Table9(96, 9), 28_589_128,
             "8ae6e78ce2933352b1ef4008e6dd2f17bc40771563877d156bc6426c7cf503ff", "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1"),
-        Entry("small", ConvNeXt.Table9(96, 27), 50_223_688, 82.3,
+        Entry("small", ConvNeXt.Table9(96, 27), 50_223_688,
             "ce1277d8f1ee5a0ef0e171469089c18f5233860ceaf9b168049cb9263fd7483c", "6fc8009faa2f00c1c1dfce59feea9b0745eb260a7dd11bee65c8e20843da6eab"),
-        Entry("base", ConvNeXt.Table9(128, 27), 88_591_464, 85.3,
+        Entry("base", ConvNeXt.Table9(128, 27), 88_591_464,
             "52cbb006d3dadd03f6e095a8ca1aca47aecdd75acb4bc74bce1f5c695d0086e6", "40a20c5548a5e9202f69735ecc06c990e6b7c9d2de39f0361e27baeb24cb7c45"),
-        Entry("large", ConvNeXt.Table9(192, 27), 197_767_336, 86.3,
+        Entry("large", ConvNeXt.Table9(192, 27), 197_767_336,
             "070c5ed9ed289581e477741d3b34beffa920db8cf590899d6d2c67fba2a198a6", "96f02b6f0753d4f543261bc9d09bed650f24dd6bc02ddde3066135b63d23a1cd"),
-        Entry("xlarge", ConvNeXt.Table9(256, 27), 350_196_968, 86.7,
+        Entry("xlarge", ConvNeXt.Table9(256, 27), 350_196_968,
             "c1f5ccab661354fc3a79a10fa99af82f0fbf10ec65cb894a3ae0815f17a889ee", "de3f8a54174130e0cecdc71583354753d557fcf1f4487331558e2a16ba0cfe05"),
     ];
 
     private static BackboneDefinition Entry(
-        string size, (int Channels, int Blocks)[] table, long parameters, double top1, string hash, string hashWithoutHead)
+        string size, (int Channels, int Blocks)[] table, long parameters, string hash, string hashWithoutHead)
     {
         var name = $"convnext_{size}";
         // Keras states none but the normalization; the weights are the paper's, which was evaluated so.
@@ -127,7 +127,7 @@ public static class KerasConvNeXt
             OtherLayouts = [Keras3(name, table)],
             Weights =
             [
-                PretrainedWeights.Keras($"convnext/{name}.h5", FileHash.Sha256(hash), preprocessing, top1: top1),
+                PretrainedWeights.Keras($"convnext/{name}.h5", FileHash.Sha256(hash), preprocessing),
                 PretrainedWeights.KerasNoTop($"convnext/{name}_notop.h5", FileHash.Sha256(hashWithoutHead), preprocessing),
             ],
         };
